@@ -1,0 +1,105 @@
+"""What a suggestion service knows of an experiment and its trials, without protobuf."""
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class ParameterType(enum.Enum):
+    """Kind of a feasible space."""
+
+    DOUBLE = "double"
+    INT = "int"
+    DISCRETE = "discrete"
+    CATEGORICAL = "categorical"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """A parameter and its feasible space; every number in it is still text, as on the wire."""
+
+    name: str
+    type: ParameterType
+    minimum: str = ""
+    maximum: str = ""
+    step: str = ""
+    values: tuple[str, ...] = ()
+    uniform: bool = True
+    """False where the space asks for a distribution other than the uniform one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """A type of operation of a NAS search space, with the parameters that vary."""
+
+    type: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+class Direction(enum.Enum):
+    """Which way the objective is better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """The metric that the search improves."""
+
+    metric: str
+    direction: Direction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """An Experiment, as far as a NAS suggestion needs it."""
+
+    name: str
+    objective: Objective
+    settings: tuple[tuple[str, str], ...]
+    """Algorithm settings as given: names and texts, in order."""
+    num_layers: int
+    input_sizes: tuple[int, ...]
+    output_sizes: tuple[int, ...]
+    operations: tuple[Operation, ...]
+
+
+class TrialCondition(enum.Enum):
+    """Where a trial stands."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    KILLED = "killed"
+    FAILED = "failed"
+    METRICS_UNAVAILABLE = "metrics unavailable"
+    EARLY_STOPPED = "early stopped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A trial, with the assignments that it runs with and the metrics that it has reported."""
+
+    name: str
+    condition: TrialCondition
+    assignments: Mapping[str, str]
+    metrics: Mapping[str, str]
+    """One reduced value a metric, as text."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial's metric counts; an early-stopped trial with a metric has finished."""
+        return self.condition in (TrialCondition.SUCCEEDED, TrialCondition.EARLY_STOPPED)
+
+    def reward(self, objective: Objective) -> float | None:
+        """The objective, larger is better; None where it is missing, no number, or not finite."""
+        try:
+            value = float(self.metrics[objective.metric])
+        except (KeyError, ValueError):
+            return None
+        if not math.isfinite(value):
+            return None
+        return value if objective.direction is Direction.MAXIMIZE else -value

@@ -1,0 +1,129 @@
+"""Algorithm settings: name and value pairs of text become a typed, frozen dataclass.
+
+A settings class declares each field once, with its default and its bounds::
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Settings:
+        learning_rate: float = number(5e-5, Interval(above=0, maximum=1))
+        batch_size: int | None = integer(128, Interval(minimum=1), optional=True)
+
+Standard library only: trainers import this module.
+"""
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from katib_suggestion.errors import InvalidExperiment
+
+SUGGESTION_TRIAL_DIR = "suggestion_trial_dir"
+"""Katib's own: mounts the suggestion's volume into every trial. Known to every service and left alone."""
+
+MAX_INTEGER = 2**31 - 1
+"""Katib's integers are int32; so is the largest integer setting where no smaller bound is declared."""
+
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """A range of finite numbers; each side is closed (minimum, maximum), open (above), or absent."""
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+    def __str__(self) -> str:
+        sides = [(">=", self.minimum), (">", self.above), ("<=", self.maximum)]
+        return " and ".join(f"{sign} {side:g}" for sign, side in sides if side is not None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one setting's text."""
+
+    kind: str
+    interval: Interval
+    optional: bool
+
+    def read(self, text: str) -> float | int | None:
+        if self.optional and text == "None":
+            return None
+        value: float | int
+        if self.kind == "integer":
+            # int() alone would take blanks, underscores and digits of other scripts, and 10,000 digits in no hurry.
+            if not _INTEGER.fullmatch(text) or len(text) > 20:
+                raise ValueError(text)
+            value = int(text)
+        else:
+            if not _NUMBER.fullmatch(text):
+                raise ValueError(text)
+            value = float(text)
+        if value not in self.interval:
+            raise ValueError(text)
+        return value
+
+    @property
+    def allowed(self) -> str:
+        article = "an integer" if self.kind == "integer" else "a finite number"
+        return f"it must be {article} {self.interval}" + (", or None" if self.optional else "")
+
+
+def integer(default: int | None, interval: Interval, *, optional: bool = False) -> Any:
+    """Declare an integer setting; with ``optional``, the text ``None`` stands for None."""
+    if interval.maximum is None:
+        interval = dataclasses.replace(interval, maximum=MAX_INTEGER)
+    return dataclasses.field(default=default, metadata={"reader": _Reader("integer", interval, optional)})
+
+
+def number(default: float | None, interval: Interval, *, optional: bool = False) -> Any:
+    """Declare a setting that is a finite number; with ``optional``, the text ``None`` stands for None."""
+    return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
+
+
+def parse(settings: type[T], pairs: Iterable[tuple[str, str]]) -> T:
+    """Read name and value pairs into a settings class; what is not given takes its default.
+
+    Raises:
+        InvalidExperiment: a name is unknown or stands twice, or a value is none of what is allowed.
+    """
+    readers: dict[str, _Reader] = {
+        field.name: field.metadata["reader"]
+        for field in dataclasses.fields(settings)  # type: ignore[arg-type]
+    }
+    values: dict[str, float | int | None] = {}
+    seen: set[str] = set()
+    for name, text in pairs:
+        where = f"algorithmSettings.{name}"
+        if name in seen:
+            raise InvalidExperiment(where, text, "the setting is given twice")
+        seen.add(name)
+        if name == SUGGESTION_TRIAL_DIR:
+            continue
+        if name not in readers:
+            raise InvalidExperiment("algorithmSettings", name, _unknown(name, [*readers, SUGGESTION_TRIAL_DIR]))
+        try:
+            values[name] = readers[name].read(text)
+        except ValueError as error:
+            raise InvalidExperiment(where, text, readers[name].allowed) from error
+    return settings(**values)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    closest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {closest[0]}? " if closest else ""
+    return f"unknown setting; {hint}the known settings are {', '.join(known)}"
