@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 FORBIDDEN = frozenset("\"'\\$`")
 """Quotes of both kinds, the escape of JSON and of ``sh``, and what ``sh`` expands inside double quotes."""

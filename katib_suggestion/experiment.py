@@ -57,7 +57,8 @@ class Experiment:
     """An Experiment, as far as a NAS suggestion needs it."""
 
     name: str
-    objective: Objective
+    objective: Objective | None
+    """None where the experiment names no metric, or no direction."""
     settings: tuple[tuple[str, str], ...]
     """Algorithm settings as given: names and texts, in order."""
     num_layers: int

@@ -1,0 +1,18 @@
+"""``python -m darts_service``: the DARTS suggestion service."""
+
+import argparse
+import sys
+
+from darts_service.suggester import DartsSuggester
+from katib_suggestion import server
+
+
+def main() -> int:
+    """Read the flags and serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="darts_service", description="Katib suggestion service for DARTS.")
+    server.add_arguments(parser)
+    return server.serve(DartsSuggester, parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""DARTS as a suggestion: one trial does the whole search, so every suggestion says the same."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+from darts_service.primitives import FILTER_SIZES, SKIP_CONNECTION
+from darts_service.settings import DartsSettings
+from katib_suggestion import assignment, feasible_space, settings
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Operation, Trial
+
+logger = logging.getLogger(__name__)
+
+MAX_LAYERS = 1_000
+"""A supernet beyond it fits no device; the paper searches with 8."""
+
+
+class DartsSuggester:
+    """Hands an experiment's settings, operations and depth to the trainer; stateless."""
+
+    def validate(self, experiment: Experiment) -> None:
+        """Check what `suggest` and the trainer read.
+
+        Raises:
+            InvalidExperiment: a setting, an operation or the number of layers is none of what is allowed.
+        """
+        _assignments(experiment)
+
+    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int) -> list[dict[str, str]]:
+        """Return the same assignments ``count`` times; trials do not matter.
+
+        Raises:
+            InvalidExperiment: as `validate`.
+        """
+        suggestion = _assignments(experiment)
+        return [dict(suggestion) for _ in range(count)]
+
+
+def _assignments(experiment: Experiment) -> dict[str, str]:
+    if not 1 <= experiment.num_layers <= MAX_LAYERS:
+        allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
+        raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
+    return {
+        "algorithm-settings": assignment.encode(_algorithm_settings(experiment.settings)),
+        "search-space": assignment.encode(_search_space(experiment.operations)),
+        "num-layers": str(experiment.num_layers),
+    }
+
+
+def _algorithm_settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str | float | None]:
+    """All settings, the defaults filled in; what the user gave stays text, as given."""
+    settings.parse(DartsSettings, pairs)
+    given: dict[str, str | float | None] = {
+        name: None if text == "None" else text for name, text in pairs if name != settings.SUGGESTION_TRIAL_DIR
+    }
+    return dataclasses.asdict(DartsSettings()) | given
+
+
+def _search_space(operations: Sequence[Operation]) -> list[str]:
+    """The primitives that the operations name: the type, then ``_NxN`` for each filter size."""
+    if not operations:
+        raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
+    primitives: list[str] = []
+    for index, operation in enumerate(operations):
+        where = f"nasConfig.operations[{index}]"
+        for primitive in _primitives(operation, where):
+            if primitive in primitives:
+                raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
+            primitives.append(primitive)
+    return primitives
+
+
+def _primitives(operation: Operation, where: str) -> list[str]:
+    known = [*FILTER_SIZES, SKIP_CONNECTION]
+    if operation.type not in known:
+        raise InvalidExperiment(f"{where}.operationType", operation.type, f"the trainer has {', '.join(known)}")
+    parameters = feasible_space.parameters(operation, where)
+    filter_sizes = parameters.pop("filter_size", None)
+    if parameters:
+        logger.warning("%s: %s has no parameter %s; left out", where, operation.type, ", ".join(parameters))
+    if operation.type == SKIP_CONNECTION:
+        return [SKIP_CONNECTION]
+    if filter_sizes is None:
+        raise InvalidExperiment(f"{where}.parameters", [*parameters], f"{operation.type} needs a filter_size")
+    sizes = FILTER_SIZES[operation.type]
+    for size in filter_sizes:
+        if str(size) not in map(str, sizes):
+            allowed = f"the trainer has {operation.type} with {', '.join(map(str, sizes))}"
+            raise InvalidExperiment(f"{where}.parameters.filter_size", size, allowed)
+    return [f"{operation.type}_{size}x{size}" for size in filter_sizes]

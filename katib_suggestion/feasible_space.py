@@ -1,0 +1,119 @@
+"""A parameter's feasible space becomes the list of its values.
+
+A value keeps the type of its space: what is categorical stays text, the rest are numbers.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+from katib_suggestion.assignment import is_safe
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Operation, Parameter, ParameterType
+
+Value: TypeAlias = str | int | float
+
+MAX_VALUES = 10_000
+"""Most values of one parameter; a space beyond it is a mistake, such as a step of 1e-9."""
+
+_MAX_TEXT = 100
+
+
+def parameters(operation: Operation, where: str) -> dict[str, tuple[Value, ...]]:
+    """List each parameter of an operation with its values, in the order given.
+
+    Args:
+        operation: the operation, each of its parameters with a feasible space.
+        where: where the operation stands in the experiment, for errors.
+
+    Raises:
+        InvalidExperiment: a parameter has no name, an unsafe one, or one that stands twice; or see `values`.
+    """
+    listed: dict[str, tuple[Value, ...]] = {}
+    for index, parameter in enumerate(operation.parameters):
+        place = f"{where}.parameters[{index}]"
+        if not parameter.name or not is_safe(parameter.name):
+            raise InvalidExperiment(f"{place}.name", parameter.name, "it must be text without quotes, \\, $ or `")
+        if parameter.name in listed:
+            raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
+        listed[parameter.name] = values(parameter, f"{place}.feasibleSpace")
+    return listed
+
+
+def values(parameter: Parameter, where: str) -> tuple[Value, ...]:
+    """List the values of a parameter, in order; both ends of a range are included.
+
+    Args:
+        parameter: a parameter of any of the four types.
+        where: where its feasible space stands in the experiment, for errors.
+
+    Raises:
+        InvalidExperiment: the space is empty, has a number that is none, or more than `MAX_VALUES` values.
+    """
+    if not parameter.uniform:
+        raise InvalidExperiment(f"{where}.distribution", "not uniform", "every value is tried alike; leave it out")
+    if parameter.type is ParameterType.CATEGORICAL:
+        return _categorical(parameter, where)
+    if parameter.type is ParameterType.DISCRETE:
+        numbers = [_decimal(text, f"{where}.list") for text in _listed(parameter, where)]
+        _no_duplicates(numbers, f"{where}.list")
+        return tuple(_plain(number) for number in numbers)
+    return _range(parameter, where)
+
+
+def _categorical(parameter: Parameter, where: str) -> tuple[str, ...]:
+    for text in _listed(parameter, where):
+        if not is_safe(text):
+            raise InvalidExperiment(f"{where}.list", text, "it may hold no quotes, \\, $, ` or control characters")
+    _no_duplicates(parameter.values, f"{where}.list")
+    return parameter.values
+
+
+def _listed(parameter: Parameter, where: str) -> tuple[str, ...]:
+    if not parameter.values:
+        raise InvalidExperiment(f"{where}.list", [], f"a {parameter.type.value} parameter lists its values")
+    if len(parameter.values) > MAX_VALUES:
+        raise InvalidExperiment(f"{where}.list", len(parameter.values), f"at most {MAX_VALUES} values")
+    return parameter.values
+
+
+def _range(parameter: Parameter, where: str) -> tuple[Value, ...]:
+    integral = parameter.type is ParameterType.INT
+    minimum = _decimal(parameter.minimum, f"{where}.min", integral=integral)
+    maximum = _decimal(parameter.maximum, f"{where}.max", integral=integral)
+    if minimum > maximum:
+        raise InvalidExperiment(f"{where}.min", parameter.minimum, f"it must be at most max, {parameter.maximum}")
+    # Katib's rule: an integer's step is 1 where none is given; a double has no such natural step.
+    step = (
+        Decimal(1) if integral and not parameter.step else _decimal(parameter.step, f"{where}.step", integral=integral)
+    )
+    if step <= 0:
+        raise InvalidExperiment(f"{where}.step", parameter.step, "it must be a number > 0")
+    if (maximum - minimum) / step >= MAX_VALUES:
+        raise InvalidExperiment(f"{where}.step", parameter.step, f"it makes more than {MAX_VALUES} values")
+    count = int((maximum - minimum) // step) + 1
+    return tuple(int(minimum + index * step) if integral else float(minimum + index * step) for index in range(count))
+
+
+def _decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
+    """Read a number exactly: in binary, 0.1 + 2 * 0.1 is more than 0.3 and would miss the end of a range."""
+    allowed = "it must be an integer" if integral else "it must be a finite number"
+    try:
+        number = Decimal(text) if len(text) <= _MAX_TEXT and "_" not in text else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    # Beyond this, a double is infinite and an integer no int32.
+    if not number.is_finite() or not -300 < number.adjusted() < (9.4 if integral else 300):
+        raise InvalidExperiment(where, text, allowed)
+    if integral and ("." in text or number != number.to_integral_value()):
+        raise InvalidExperiment(where, text, allowed)
+    return number
+
+
+def _plain(number: Decimal) -> int | float:
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _no_duplicates(listed: tuple[str, ...] | list[Decimal], where: str) -> None:
+    for index, value in enumerate(listed):
+        if value in listed[:index]:
+            raise InvalidExperiment(where, str(value), "a value may stand only once")

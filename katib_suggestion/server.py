@@ -1,0 +1,152 @@
+"""The process around a servicer: port, health, reflection, signals, command-line flags."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent import futures
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.servicer import Servicer, Suggester
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 6789
+"""Where the Katib controller calls."""
+
+HEALTH_SERVICE = "manager.v1beta1.Suggestion"
+"""The name that Katib's probes ask for; it is not the package of the wire."""
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+"""Every request carries every trial, a few KB each: gRPC's 4 MB would end a search at about 1,000 trials."""
+
+GRACE_S = 25.0
+"""How long running calls may go on after SIGTERM; Kubernetes kills a pod 30 s after it."""
+
+_NUM_THREADS = 32
+
+
+class Server:
+    """A gRPC server for one suggester, with health, reflection and an orderly end.
+
+    The port answers at once; health turns SERVING when ``load`` has returned the suggester.
+
+    Args:
+        load: makes the suggester; it may take seconds.
+        port: port to listen on, on every interface; 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken, or not allowed.
+    """
+
+    def __init__(self, load: Callable[[], Suggester], port: int) -> None:
+        self._load = load
+        self._servicer = Servicer()
+        self._health = health.HealthServicer()
+        self._ended = threading.Event()
+        self._failed = False
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(max_workers=_NUM_THREADS),
+            options=[
+                # Otherwise a second process on the same port would silently get half of the calls.
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ],
+        )
+        api_pb2_grpc.add_SuggestionServicer_to_server(self._servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        suggestion = api_pb2.DESCRIPTOR.services_by_name["Suggestion"].full_name
+        reflection.enable_server_reflection((suggestion, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            self.port = self._server.add_insecure_port(f"[::]:{port}")
+        except RuntimeError as error:
+            raise OSError(f"port {port} cannot be listened on; it may be taken") from error
+
+    def start(self) -> None:
+        """Listen, and load the suggester in the background."""
+        self._server.start()
+        logger.info("listening on port %d", self.port)
+        threading.Thread(target=self._become_ready, name="load", daemon=True).start()
+
+    def request_stop(self) -> None:
+        """Make `run_until_stopped` return; safe in a signal handler."""
+        self._ended.set()
+
+    def run_until_stopped(self) -> int:
+        """Wait for `request_stop`, finish the running calls, and return the process's exit code."""
+        self._ended.wait()
+        self._health.enter_graceful_shutdown()
+        if not self._servicer.drain(GRACE_S):
+            logger.warning("calls were still running after %g s", GRACE_S)
+        self._server.stop(grace=1).wait()
+        return 1 if self._failed else 0
+
+    def _become_ready(self) -> None:
+        try:
+            self._servicer.use(self._load())
+        except Exception:
+            logger.exception("the service cannot start")
+            self._failed = True
+            self._ended.set()
+            return
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        logger.info("serving")
+
+    def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in (HEALTH_SERVICE, health.OVERALL_HEALTH):
+            self._health.set(name, status)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of every service."""
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        help="port to listen on; 0 takes a free one (default %(default)s)",
+    )
+    parser.add_argument(
+        "--log-level",
+        default="info",
+        choices=["debug", "info", "warning", "error"],
+        help="what the log on standard error holds (default %(default)s)",
+    )
+
+
+def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
+    """Run a service in the foreground until SIGTERM or SIGINT; return its exit code.
+
+    Args:
+        load: makes the suggester.
+        arguments: parsed flags of `add_arguments`.
+    """
+    logging.basicConfig(
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        server = Server(load, arguments.port)
+    except OSError as error:
+        logger.error("%s", error)
+        return os.EX_UNAVAILABLE
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: server.request_stop())
+    server.start()
+    return server.run_until_stopped()
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: it must be between 0 and 65535")
+    return port

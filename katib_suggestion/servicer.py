@@ -1,0 +1,119 @@
+"""The one gRPC servicer: any `Suggester` behind it, exact status codes in front."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NoReturn, Protocol
+
+import grpc
+
+from katib_suggestion import api_pb2, api_pb2_grpc, converters
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Trial
+
+logger = logging.getLogger(__name__)
+
+
+class Suggester(Protocol):
+    """What a suggestion algorithm is, to a service. Both methods may be called from many threads at once."""
+
+    def validate(self, experiment: Experiment) -> None:
+        """Check everything that `suggest` and the trial will read.
+
+        Raises:
+            InvalidExperiment: the experiment cannot run.
+        """
+
+    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int) -> Sequence[Mapping[str, str]]:
+        """Propose assignments for new trials.
+
+        Args:
+            experiment: the experiment, with the settings of this request.
+            trials: every trial so far, in no order.
+            count: how many suggestions are asked for, >= 1.
+
+        Returns:
+            As many suggestions: assignment names and texts.
+
+        Raises:
+            InvalidExperiment: the experiment cannot run.
+        """
+
+
+class Servicer(api_pb2_grpc.SuggestionServicer):
+    """Answers Katib's controller.
+
+    Calls before `use` and after `drain` are answered UNAVAILABLE, which the controller repeats.
+    """
+
+    def __init__(self) -> None:
+        self._suggester: Suggester | None = None
+        self._draining = False
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def use(self, suggester: Suggester) -> None:
+        """Answer calls with this suggester from now on."""
+        with self._changed:
+            self._suggester = suggester
+
+    def drain(self, timeout_s: float) -> bool:
+        """Take no more calls, and wait for the running ones; tell whether all of them ended in time."""
+        with self._changed:
+            self._draining = True
+            return self._changed.wait_for(lambda: self._running == 0, timeout_s)
+
+    def ValidateAlgorithmSettings(  # noqa: N802 (the wire's name)
+        self, request: api_pb2.ValidateAlgorithmSettingsRequest, context: grpc.ServicerContext
+    ) -> api_pb2.ValidateAlgorithmSettingsReply:
+        # Katib takes INTERNAL for "valid", and UNKNOWN for "not valid".
+        with self._answering(context, unexpected=grpc.StatusCode.UNKNOWN) as suggester:
+            suggester.validate(converters.experiment(request.experiment))
+        return api_pb2.ValidateAlgorithmSettingsReply()
+
+    def GetSuggestions(  # noqa: N802 (the wire's name)
+        self, request: api_pb2.GetSuggestionsRequest, context: grpc.ServicerContext
+    ) -> api_pb2.GetSuggestionsReply:
+        count = request.current_request_number
+        with self._answering(context, unexpected=grpc.StatusCode.INTERNAL) as suggester:
+            experiment = converters.experiment(request.experiment)
+            if count <= 0:
+                return api_pb2.GetSuggestionsReply()
+            started = time.monotonic()
+            suggestions = suggester.suggest(experiment, converters.trials(request.trials), count)
+            # The controller throws a reply of another length away, and asks again for ever.
+            assert len(suggestions) == count, f"{len(suggestions)} suggestions where {count} were asked for"
+            logger.info("%s: %d suggestions in %.3f s", experiment.name, count, time.monotonic() - started)
+            return converters.reply(suggestions)
+
+    @contextmanager
+    def _answering(self, context: grpc.ServicerContext, *, unexpected: grpc.StatusCode) -> Iterator[Suggester]:
+        """Count the call as running, and turn what it raises into a status."""
+        suggester = self._enter(context)
+        try:
+            yield suggester
+        except InvalidExperiment as error:
+            logger.info("refused: %s", error)
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Exception as error:
+            logger.exception("a call failed")
+            _abort(context, unexpected, f"unexpected {type(error).__name__}; the service's log has the details")
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _enter(self, context: grpc.ServicerContext) -> Suggester:
+        with self._changed:
+            if self._suggester is None or self._draining:
+                reason = "stopping" if self._draining else "starting"
+                _abort(context, grpc.StatusCode.UNAVAILABLE, f"the service is {reason}; call again")
+            self._running += 1
+            return self._suggester
+
+
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
+    context.abort(code, message)
+    raise AssertionError("abort returned")
