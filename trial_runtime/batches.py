@@ -1,0 +1,136 @@
+"""Batches of images that stay on the device: scaled, shuffled and augmented there in a few tensor operations.
+
+Legend of shapes: n images, b images of a batch, c channels, h and w pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trial_runtime.datasets import ImageDataset
+
+_CROP_PADDING = 4
+"""Pixels by which an image of 32 x 32 moves at most, as is usual for CIFAR-10 (He et al., 1512.03385, section 4.2)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Normalisation:
+    """Scaling of pixels to mean 0 and standard deviation 1 in each channel; the same for training and validation."""
+
+    mean_c: Tensor
+    """float32, of pixels scaled to 0..1."""
+    std_c: Tensor
+    """float32, of pixels scaled to 0..1; 1 for a channel that is the same everywhere."""
+
+    @classmethod
+    def of(cls, dataset: ImageDataset) -> "Normalisation":
+        """Measure a data set, which should be the training part alone."""
+        level_v = torch.arange(256, dtype=torch.float64) / 255
+        means, stds = [], []
+        for channel in range(dataset.images_nchw.shape[1]):
+            # Counting the 256 levels is exact and needs no copy of the images in floating point.
+            pixels_n = dataset.images_nchw[:, channel].reshape(-1)
+            share_v = torch.bincount(pixels_n, minlength=256).double() / pixels_n.numel()
+            mean = (share_v * level_v).sum()
+            means.append(mean)
+            stds.append((share_v * (level_v - mean) ** 2).sum().sqrt())
+        std_c = torch.stack(stds)
+        std_c = torch.where(std_c < 1e-6, torch.ones_like(std_c), std_c)
+        return cls(mean_c=torch.stack(means).float(), std_c=std_c.float())
+
+    def apply(self, images_bchw: Tensor) -> Tensor:
+        """Scale uint8 images (B, C, H, W) to float32."""
+        scale_c11 = (1 / (255 * self.std_c)).view(-1, 1, 1)
+        offset_c11 = (self.mean_c / self.std_c).view(-1, 1, 1)
+        return images_bchw.float() * scale_c11 - offset_c11
+
+    def to(self, device: torch.device) -> "Normalisation":
+        """Return the same scaling with its tensors on a device."""
+        return Normalisation(mean_c=self.mean_c.to(device), std_c=self.std_c.to(device))
+
+
+class Batches:
+    """An iterable of batches; each `iter` is one pass over the data.
+
+    For training, each pass has a new order, each image is shifted by up to 4 pixels (black comes in; less for images
+    under 32 pixels) and, where the data set allows it, mirrored with probability 1/2; the incomplete last batch is
+    dropped, unless it is the only one. For validation, the order stays, nothing is augmented, and every image counts.
+
+    Yields:
+        x (B, C, H, W), float32, and labels (B,), int64, both on the device.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        batch_size: int,
+        *,
+        normalisation: Normalisation,
+        device: torch.device,
+        generator: torch.Generator,
+        training: bool,
+    ) -> None:
+        """Move the data to the device, as uint8.
+
+        Args:
+            dataset: the images.
+            batch_size: images of a batch, at least 1.
+            normalisation: of the training part, for training and validation.
+            device: where the batches are.
+            generator: on the CPU, so that order and augmentation are the same whatever the device; training only.
+            training: see the class.
+        """
+        assert batch_size >= 1, batch_size
+        self._size = len(dataset)
+        self._batch_size = min(batch_size, self._size)
+        self._normalisation = normalisation.to(device)
+        self._generator = generator
+        self._device = device
+        self._training = training
+        self._may_flip = dataset.may_flip
+        _, self._height, self._width = dataset.image_shape
+        self._padding = min(_CROP_PADDING, self._height // 8, self._width // 8) if training else 0
+        self._images_nchw = functional.pad(dataset.images_nchw.to(device), (self._padding,) * 4)
+        self._labels_n = dataset.labels_n.to(device)
+
+    def __len__(self) -> int:
+        """Batches of a pass."""
+        full, rest = divmod(self._size, self._batch_size)
+        return full + (rest > 0 and not self._training)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Start a pass."""
+        order_n = self._order().to(self._device)
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            index_b = order_n[start : start + self._batch_size]
+            images_bchw = self._augmented(index_b) if self._training else self._images_nchw[index_b]
+            yield self._normalisation.apply(images_bchw), self._labels_n[index_b]
+
+    def _order(self) -> Tensor:
+        if not self._training:
+            return torch.arange(self._size)
+        return torch.randperm(self._size, generator=self._generator)
+
+    def _augmented(self, index_b: Tensor) -> Tensor:
+        """Cut a window out of each padded image, mirrored or not: one gather over images, channels, rows, columns."""
+        row_bh = self._offsets(len(index_b)) + torch.arange(self._height)
+        column_w = torch.arange(self._width)
+        column_bw = column_w.expand(len(index_b), -1)
+        if self._may_flip:
+            flip_b1 = torch.rand(len(index_b), 1, generator=self._generator) < 0.5
+            column_bw = torch.where(flip_b1, column_w.flip(0), column_w)
+        column_bw = column_bw + self._offsets(len(index_b))
+        channel_c = torch.arange(self._images_nchw.shape[1], device=self._device)
+        return self._images_nchw[
+            index_b[:, None, None, None],
+            channel_c[None, :, None, None],
+            row_bh.to(self._device)[:, None, :, None],
+            column_bw.to(self._device)[:, None, None, :],
+        ]
+
+    def _offsets(self, count: int) -> Tensor:
+        """Corners of windows, (B, 1)."""
+        return torch.randint(2 * self._padding + 1, (count, 1), generator=self._generator)

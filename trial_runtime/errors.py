@@ -1,0 +1,14 @@
+"""What can be wrong with the data of a trial."""
+
+
+class DatasetError(ValueError):
+    """A data set is unknown, missing, broken, or its parts do not match each other.
+
+    Args:
+        field: what was looked at, such as ``dataset`` or an array of a file.
+        value: what was given or found.
+        allowed: what may stand there, as the end of a sentence.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field}: {value!r} is not allowed: {allowed}")
