@@ -1,0 +1,241 @@
+"""The ENAS controller: an LSTM policy over sequences of decisions.
+
+Zoph & Le, 1611.01578, sections 3.2 and 3.3 (joins by attention over anchors); Pham et al., 1802.03268, section 2.3.
+
+For each layer the LSTM reads what feeds it (at first the input image, later a summary of the layer before and what
+joined that), and its state gives the choice of the operation; it then reads that operation, and this second state is
+the layer's anchor. Source k joins a layer with the logit ``v . tanh(W_anchor anchor_k + W_query anchor_l)``
+(1611.01578, equation 5). Anchor 0 is the state after the image: bit 0 of an architecture's row joins the image itself.
+
+Shape suffixes: b architecture, l layer, k source of a join, m operation, h hidden, t step of the LSTM (two a layer).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from enas_service.search_space import Decisions
+
+_INITIAL_SCALE = 0.1
+"""Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
+
+_MAX_SKIP_TARGET = 1 - 1e-3
+"""The KL divergence from a target of exactly 1 is infinite wherever a join is not certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """What a policy makes of given architectures; each a float32 tensor (B,).
+
+    Args:
+        log_probability_b: natural logarithm of each architecture's probability.
+        entropy_b: entropy of the decisions along each architecture, in nats.
+        skip_divergence_b: KL divergence of the joining probabilities from the target, summed over the joins of a
+            layer and averaged over the layers.
+        skip_rate_b: mean probability of a join; 0 where an architecture has no place for one.
+    """
+
+    log_probability_b: tf.Tensor
+    entropy_b: tf.Tensor
+    skip_divergence_b: tf.Tensor
+    skip_rate_b: tf.Tensor
+
+
+class Controller:
+    """A policy over the architectures of one search space.
+
+    Args:
+        num_layers: L.
+        num_operations: m.
+        hidden_size: H.
+        temperature: divides the logits; None leaves them.
+        tanh_const: logits become ``tanh_const * tanh(logits)``; None leaves them.
+        skip_target: joining probability from which `Likelihood.skip_divergence_b` is measured.
+        seed: of the initial weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_layers: int,
+        num_operations: int,
+        hidden_size: int,
+        temperature: float | None,
+        tanh_const: float | None,
+        skip_target: float,
+        seed: int,
+    ) -> None:
+        self._num_layers = num_layers
+        self._temperature = temperature
+        self._tanh_const = tanh_const
+        self._skip_target = min(skip_target, _MAX_SKIP_TARGET)
+        seeds = iter(np.random.SeedSequence(seed).generate_state(8).tolist())
+
+        def initializer() -> tf.keras.initializers.Initializer:
+            return tf.keras.initializers.RandomUniform(-_INITIAL_SCALE, _INITIAL_SCALE, seed=next(seeds))
+
+        def weight(name: str, *shape: int) -> tf.keras.Variable:
+            return tf.keras.Variable(initializer(), shape=shape, dtype="float32", name=name)
+
+        self._cell = tf.keras.layers.LSTMCell(
+            hidden_size, kernel_initializer=initializer(), recurrent_initializer=initializer()
+        )
+        self._cell.build((None, hidden_size))
+        self._image_1h = weight("image", 1, hidden_size)
+        self._operations_mh = weight("operations", num_operations, hidden_size)
+        self._choice_hm = weight("choice", hidden_size, num_operations)
+        self._anchor_hh = weight("anchor", hidden_size, hidden_size)
+        self._query_hh = weight("query", hidden_size, hidden_size)
+        self._attention_h = weight("attention", hidden_size)
+        # Traced once for any number of architectures: the batch's size is left open.
+        self._draw = tf.function(
+            self._draw_eagerly, input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)]
+        )
+
+    @property
+    def weights(self) -> list[tf.keras.Variable]:
+        """Everything that is trained."""
+        return [
+            *self._cell.trainable_variables,
+            self._image_1h,
+            self._operations_mh,
+            self._choice_hm,
+            self._anchor_hh,
+            self._query_hh,
+            self._attention_h,
+        ]
+
+    def sample(self, count: int, seed: tuple[int, int]) -> list[Decisions]:
+        """Draw architectures; the same seed and weights give the same ones.
+
+        Args:
+            count: how many, >= 1.
+            seed: two int32.
+        """
+        choices_bl, joins_blk = self._draw(tf.constant(count), tf.constant(seed, tf.int32))
+        return [
+            Decisions(choices_l=choices_l, joins_lk=joins_lk)
+            for choices_l, joins_lk in zip(choices_bl.numpy(), joins_blk.numpy(), strict=True)
+        ]
+
+    def likelihood(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor) -> Likelihood:
+        """Weigh given architectures under the policy; differentiable in the weights.
+
+        Args:
+            choices_bl: (B, L) int32, the operation of each layer.
+            joins_blk: (B, L, L) bool, the joins of each layer; see `Decisions`.
+        """
+        states_bth = self._read(choices_bl, joins_blk)
+        anchors_blh = states_bth[:, 1::2]
+        # Source 0 is the image; the last layer's anchor is a source of nothing.
+        sources_bkh = tf.concat([states_bth[:, :1], anchors_blh[:, :-1]], axis=1)
+        choice_blm = self._choice_logits(states_bth[:, 0::2])
+        join_blk = self._join_logits(sources_bkh[:, tf.newaxis], anchors_blh[:, :, tf.newaxis])
+
+        earlier_lk = tf.constant(np.tri(self._num_layers, k=-1), tf.float32)
+        join_p_blk = tf.sigmoid(join_blk)
+        log_join_blk, log_pass_blk = tf.math.log_sigmoid(join_blk), tf.math.log_sigmoid(-join_blk)
+        chosen_bl = -tf.nn.sparse_softmax_cross_entropy_with_logits(choices_bl, choice_blm)
+        joined_blk = tf.where(joins_blk, log_join_blk, log_pass_blk)
+        log_choice_blm = tf.nn.log_softmax(choice_blm)
+        join_entropy_blk = -(join_p_blk * log_join_blk + (1 - join_p_blk) * log_pass_blk)
+        target = self._skip_target
+        divergence_blk = join_p_blk * (log_join_blk - np.log(target)) + (1 - join_p_blk) * (
+            log_pass_blk - np.log(1 - target)
+        )
+
+        def over_joins(values_blk: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(values_blk * earlier_lk, axis=[1, 2])
+
+        return Likelihood(
+            log_probability_b=tf.reduce_sum(chosen_bl, axis=1) + over_joins(joined_blk),
+            entropy_b=-tf.reduce_sum(tf.exp(log_choice_blm) * log_choice_blm, axis=[1, 2])
+            + over_joins(join_entropy_blk),
+            skip_divergence_b=over_joins(divergence_blk) / self._num_layers,
+            skip_rate_b=over_joins(join_p_blk) / max(1, self._num_layers * (self._num_layers - 1) // 2),
+        )
+
+    def _read(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor) -> tf.Tensor:
+        """Run the LSTM along given architectures; return its states (B, 2L, H)."""
+        operations_blh = tf.gather(self._operations_mh.value, choices_bl)
+        image_b1h = tf.zeros_like(operations_blh[:, :1]) + self._image_1h
+        sources_bkh = tf.concat([image_b1h, operations_blh[:, :-1]], axis=1)
+        joins_blk = tf.cast(joins_blk, tf.float32)
+        feeds_blh = _mean_of_sources(operations_blh, joins_blk, sources_bkh)
+        feeds_blh = tf.concat([image_b1h, feeds_blh[:, :-1]], axis=1)
+        state = self._cell.get_initial_state(batch_size=tf.shape(choices_bl)[0])
+        states = []
+        for layer in range(self._num_layers):
+            for input_bh in (feeds_blh[:, layer], operations_blh[:, layer]):
+                output_bh, state = self._cell(input_bh, state)
+                states.append(output_bh)
+        return tf.stack(states, axis=1)
+
+    def _draw_eagerly(self, count: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draw architectures layer by layer: choices (B, L) int32 and joins (B, L, L) bool."""
+        state = self._cell.get_initial_state(batch_size=count)
+        feed_bh = tf.tile(self._image_1h.value, [count, 1])
+        inputs, anchors = [feed_bh], []
+        choices, joins = [], []
+        for layer in range(self._num_layers):
+            choice_seed, join_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, layer)))
+            output_bh, state = self._cell(feed_bh, state)
+            if layer == 0:
+                anchors.append(output_bh)
+            choice_b = tf.random.stateless_categorical(self._choice_logits(output_bh), 1, choice_seed, dtype=tf.int32)[
+                :, 0
+            ]
+            operation_bh = tf.gather(self._operations_mh.value, choice_b)
+            anchor_bh, state = self._cell(operation_bh, state)
+            join_bk = tf.zeros([count, 0])
+            if layer > 0:
+                logits_bk = self._join_logits(tf.stack(anchors[:layer], axis=1), anchor_bh[:, tf.newaxis])
+                draws_bk = tf.random.stateless_uniform([count, layer], join_seed)
+                join_bk = tf.cast(draws_bk < tf.sigmoid(logits_bk), tf.float32)
+                feed_bh = _mean_of_sources(
+                    operation_bh[:, tf.newaxis], join_bk[:, tf.newaxis], tf.stack(inputs[:layer], axis=1)
+                )[:, 0]
+            else:
+                feed_bh = operation_bh
+            inputs.append(operation_bh)
+            anchors.append(anchor_bh)
+            choices.append(choice_b)
+            joins.append(tf.pad(join_bk, [[0, 0], [0, self._num_layers - layer]]))
+        return tf.stack(choices, axis=1), tf.stack(joins, axis=1) > 0
+
+    def _choice_logits(self, states_h: tf.Tensor) -> tf.Tensor:
+        """Logits of the operations: (…, H) to (…, m)."""
+        return self._squash(tf.tensordot(states_h, self._choice_hm.value, axes=1))
+
+    def _join_logits(self, sources_h: tf.Tensor, queries_h: tf.Tensor) -> tf.Tensor:
+        """Log-odds of a join, for sources and queries (…, H) that broadcast against each other.
+
+        A join is a choice of two, whose logits are the attention's score and its negative; so the log-odds are twice
+        the squashed score.
+        """
+        keys_h = tf.tensordot(sources_h, self._anchor_hh.value, axes=1)
+        keys_h += tf.tensordot(queries_h, self._query_hh.value, axes=1)
+        return 2 * self._squash(tf.tensordot(tf.tanh(keys_h), self._attention_h.value, axes=1))
+
+    def _squash(self, logits: tf.Tensor) -> tf.Tensor:
+        if self._temperature is not None:
+            logits /= self._temperature
+        if self._tanh_const is not None:
+            logits = self._tanh_const * tf.tanh(logits)
+        return logits
+
+
+def _mean_of_sources(operations_blh: tf.Tensor, joins_blk: tf.Tensor, sources_bkh: tf.Tensor) -> tf.Tensor:
+    """What a layer hands on: the mean of its own operation and of the sources that join it."""
+    joined_blh = tf.matmul(joins_blk, sources_bkh)
+    return (operations_blh + joined_blh) / (1 + tf.reduce_sum(joins_blk, axis=2, keepdims=True))
+
+
+def batch(decisions: Sequence[Decisions]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Stack architectures for `Controller.likelihood`: choices (B, L) int32 and joins (B, L, L) bool."""
+    return (
+        tf.constant(np.stack([one.choices_l for one in decisions])),
+        tf.constant(np.stack([one.joins_lk for one in decisions])),
+    )

@@ -1,0 +1,101 @@
+"""REINFORCE with the credit where it belongs: each trial's advantage goes to that trial's own architecture.
+
+Williams 1992; Zoph & Le, 1611.01578, section 3.2. The log-probability is that of the architecture that was trained, not
+of a freshly drawn one.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from enas_service.controller import Controller, batch
+from enas_service.search_space import Decisions
+from enas_service.settings import EnasSettings
+
+logger = logging.getLogger(__name__)
+
+_MAX_GRADIENT_NORM = 5.0
+"""An outlier among the rewards must not throw the policy away."""
+
+_MAX_ADVANTAGE = 1e6
+"""Rewards are the user's numbers; in float32 a loss of 1e30 would end the search."""
+
+
+class Baseline:
+    """The moving average of rewards that a trial is compared with; it starts at the mean of the first ones."""
+
+    def __init__(self, decay: float) -> None:
+        self._decay = decay
+        self._value: float | None = None
+
+    def advantages(self, rewards: Sequence[float]) -> list[float]:
+        """Compare each reward with the average before it, and move the average."""
+        if self._value is None:
+            self._value = math.fsum(rewards) / len(rewards)
+        advantages = []
+        for reward in rewards:
+            advantages.append(reward - self._value)
+            self._value += (1 - self._decay) * (reward - self._value)
+        return advantages
+
+
+class PolicyGradient:
+    """Trains a controller on finished trials.
+
+    Args:
+        controller: what is trained.
+        settings: learning rate, baseline, entropy and skip terms, number of steps.
+    """
+
+    def __init__(self, controller: Controller, settings: EnasSettings) -> None:
+        self._controller = controller
+        self._settings = settings
+        self._baseline = Baseline(settings.controller_baseline_decay)
+        self._optimizer = tf.keras.optimizers.Adam(
+            settings.controller_learning_rate, global_clipnorm=_MAX_GRADIENT_NORM
+        )
+        self._optimizer.build(controller.weights)
+        self._train = tf.function(
+            self._train_eagerly,
+            input_signature=[
+                tf.TensorSpec([None, None], tf.int32),
+                tf.TensorSpec([None, None, None], tf.bool),
+                tf.TensorSpec([None], tf.float32),
+            ],
+        )
+
+    def update(self, decisions: Sequence[Decisions], rewards: Sequence[float]) -> None:
+        """Take `controller_train_steps` gradient steps on newly finished trials.
+
+        Args:
+            decisions: their architectures, at least one.
+            rewards: their finite rewards, larger is better.
+        """
+        advantages = np.clip(self._baseline.advantages(rewards), -_MAX_ADVANTAGE, _MAX_ADVANTAGE)
+        history = self._train(*batch(decisions), tf.constant(advantages, tf.float32)).numpy()
+        for step in range(0, len(history), self._settings.controller_log_every_steps):
+            loss, entropy, skip_rate = history[step]
+            logger.info("step %d: loss %.4g, entropy %.4g nats, skip rate %.3f", step, loss, entropy, skip_rate)
+
+    def _train_eagerly(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
+        """Run all steps; return loss, entropy and skip rate of each, (steps, 3)."""
+        history = tf.TensorArray(tf.float32, self._settings.controller_train_steps)
+        for step in tf.range(self._settings.controller_train_steps):
+            history = history.write(step, self._step(choices_bl, joins_blk, advantage_b))
+        return history.stack()
+
+    def _step(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            likelihood = self._controller.likelihood(choices_bl, joins_blk)
+            objective_b = advantage_b * likelihood.log_probability_b
+            if self._settings.controller_entropy_weight is not None:
+                objective_b += self._settings.controller_entropy_weight * likelihood.entropy_b
+            if self._settings.controller_skip_weight is not None:
+                objective_b -= self._settings.controller_skip_weight * likelihood.skip_divergence_b
+            loss = -tf.reduce_mean(objective_b)
+        weights = self._controller.weights
+        self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return tf.stack([loss, tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b)])

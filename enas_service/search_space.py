@@ -1,0 +1,155 @@
+"""What a controller's decisions mean: macro architectures of layers, operations and joins.
+
+Shape suffixes: l layer, k source of a join (0 is the input image, k > 0 is layer k of 1 … L).
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from katib_suggestion import assignment, feasible_space
+from katib_suggestion.assignment import is_safe
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Operation
+from katib_suggestion.feasible_space import Value
+
+MAX_LAYERS = 100
+"""Deepest architecture: the attention over earlier layers grows with the square of the depth."""
+
+MAX_OPERATIONS = 10_000
+"""Largest cartesian product of the operations' parameters; Katib's own example has 106."""
+
+
+class MalformedArchitecture(ValueError):
+    """An assignment's text is no architecture of this search space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What a controller decides, in order: for each layer a choice, then a bit for each earlier anchor.
+
+    Args:
+        choices_l: (L,) int, the operation of each layer.
+        joins_lk: (L, L) bool, whether source k joins the layer of row l; false for k >= l.
+    """
+
+    choices_l: NDArray[np.int32]
+    joins_lk: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationChoice:
+    """One operation with its parameters fixed."""
+
+    type: str
+    parameters: tuple[tuple[str, Value], ...]
+    """Names and values, in the order given."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchSpace:
+    """All macro architectures of an experiment: L layers, m operations, and every join to an earlier layer."""
+
+    num_layers: int
+    input_sizes: tuple[int, ...]
+    output_sizes: tuple[int, ...]
+    operations: tuple[OperationChoice, ...]
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "SearchSpace":
+        """Expand the operations of an experiment.
+
+        Raises:
+            InvalidExperiment: a size, an operation or a feasible space is none of what is allowed.
+        """
+        graph = "nasConfig.graphConfig"
+        if not 1 <= experiment.num_layers <= MAX_LAYERS:
+            allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
+            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, allowed)
+        for name, sizes in (("inputSizes", experiment.input_sizes), ("outputSizes", experiment.output_sizes)):
+            if not sizes or min(sizes) < 1:
+                raise InvalidExperiment(f"{graph}.{name}", list(sizes), "it must list integers >= 1")
+        return cls(
+            num_layers=experiment.num_layers,
+            input_sizes=experiment.input_sizes,
+            output_sizes=experiment.output_sizes,
+            operations=_expand(experiment.operations),
+        )
+
+    def architecture(self, decisions: Decisions) -> str:
+        """Write decisions as the text of the assignment ``architecture``."""
+        rows = zip(decisions.choices_l.tolist(), decisions.joins_lk.astype(int).tolist(), strict=True)
+        return assignment.encode([[choice, *joins[:layer]] for layer, (choice, joins) in enumerate(rows)])
+
+    def nn_config(self, decisions: Decisions) -> str:
+        """Write what the operations of an architecture are, as the text of the assignment ``nn_config``."""
+        embedding = {
+            str(choice): {
+                "opt_id": choice,
+                "opt_type": self.operations[choice].type,
+                "opt_params": dict(self.operations[choice].parameters),
+            }
+            for choice in dict.fromkeys(decisions.choices_l.tolist())
+        }
+        return assignment.encode(
+            {
+                "num_layers": self.num_layers,
+                "input_sizes": self.input_sizes,
+                "output_sizes": self.output_sizes,
+                "embedding": embedding,
+            }
+        )
+
+    def decisions(self, architecture: str) -> Decisions:
+        """Read decisions back from the text of the assignment ``architecture``.
+
+        Raises:
+            MalformedArchitecture: the text is no architecture, or one of another search space.
+        """
+        try:
+            rows = assignment.decode(architecture)
+        except assignment.MalformedAssignment as error:
+            raise MalformedArchitecture(str(error)) from error
+        if not isinstance(rows, list) or len(rows) != self.num_layers:
+            raise MalformedArchitecture(f"expected a list of {self.num_layers} rows")
+        for layer, row in enumerate(rows):
+            self._check_row(row, layer)
+        joins_lk = np.zeros((self.num_layers, self.num_layers), dtype=np.bool_)
+        for layer, (_, *joins) in enumerate(rows):
+            joins_lk[layer, :layer] = joins
+        return Decisions(choices_l=np.array([row[0] for row in rows], dtype=np.int32), joins_lk=joins_lk)
+
+    def _check_row(self, row: object, layer: int) -> None:
+        if not isinstance(row, list) or any(type(value) is not int for value in row):
+            raise MalformedArchitecture(f"row {layer + 1}: expected a list of integers, not {row!r:.200}")
+        if len(row) != layer + 1:
+            raise MalformedArchitecture(f"row {layer + 1}: expected {layer + 1} integers, not {len(row)}")
+        if not 0 <= row[0] < len(self.operations):
+            raise MalformedArchitecture(f"row {layer + 1}: there is no operation {row[0]}")
+        if not set(row[1:]) <= {0, 1}:
+            raise MalformedArchitecture(f"row {layer + 1}: the bits must be 0 or 1, not {row[1:]}")
+
+
+def _expand(operations: Sequence[Operation]) -> tuple[OperationChoice, ...]:
+    """Every operation with every combination of its parameters' values; the last parameter varies fastest."""
+    if not operations:
+        raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
+    choices: list[OperationChoice] = []
+    for index, operation in enumerate(operations):
+        where = f"nasConfig.operations[{index}]"
+        if not operation.type or not is_safe(operation.type):
+            allowed = "it must be text without quotes, \\, $, ` or control characters"
+            raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
+        spaces = feasible_space.parameters(operation, where)
+        total = len(choices) + math.prod(len(values) for values in spaces.values())
+        if total > MAX_OPERATIONS:
+            raise InvalidExperiment(where, total, f"the search space may have at most {MAX_OPERATIONS} operations")
+        choices += [
+            OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
+            for values in itertools.product(*spaces.values())
+        ]
+    return tuple(choices)

@@ -1,0 +1,36 @@
+"""The settings of an ENAS search."""
+
+from dataclasses import dataclass
+
+from katib_suggestion.settings import Interval, integer, number
+
+_COUNT = Interval(minimum=1, maximum=10_000)
+_SHARE = Interval(above=0, maximum=1)
+_SCALE = Interval(minimum=1e-6, maximum=1e6)
+"""Positive, and far enough from the ends of float32 that a logit stays a number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnasSettings:
+    """The ten algorithm settings of Katib's ENAS; the defaults are Katib's. None switches a term off."""
+
+    controller_hidden_size: int = integer(64, Interval(minimum=1, maximum=1024))
+    """Width of the controller's LSTM and of its embeddings."""
+    controller_temperature: float | None = number(5.0, _SCALE, optional=True)
+    """The logits of every decision are divided by it."""
+    controller_tanh_const: float | None = number(2.25, _SCALE, optional=True)
+    """Logits become ``tanh_const * tanh(logits)``, so no decision is ever certain."""
+    controller_entropy_weight: float | None = number(1e-5, _SCALE, optional=True)
+    """Weight of the policy's entropy, which joins the reward."""
+    controller_baseline_decay: float = number(0.999, _SHARE)
+    """Decay of the moving average of rewards, the baseline."""
+    controller_learning_rate: float = number(5e-5, _SHARE)
+    """Learning rate of Adam."""
+    controller_skip_target: float = number(0.4, _SHARE)
+    """The share of joins that the skip penalty draws towards."""
+    controller_skip_weight: float | None = number(0.8, _SCALE, optional=True)
+    """Weight of the KL divergence of the joining probabilities from skip_target, which joins the loss."""
+    controller_train_steps: int = integer(50, _COUNT)
+    """Gradient steps a call that brings newly finished trials."""
+    controller_log_every_steps: int = integer(10, _COUNT)
+    """Steps between two lines of the training log."""
