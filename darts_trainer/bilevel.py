@@ -1,0 +1,198 @@
+"""Bilevel optimisation (arXiv 1806.09055, section 2.3): alphas learn from one half of the data, weights from the other.
+
+Nothing here knows what the parameters are for: a loss is a tensor, or a closure that computes one at the parameters as
+they stand when it is called.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from darts_service.settings import DartsSettings
+
+Loss = Callable[[], Tensor]
+"""Computes a scalar loss, with its graph, at the present values of weights and alphas."""
+
+EPSILON_SCALE = 0.01
+"""Length of the finite difference's step in the space of weights (the paper's footnote 2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightStep:
+    """What decides where one step of SGD takes the weights, beside the gradient."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    momentum_buffers: Sequence[Tensor] | None = None
+    """One a weight, of its shape; None before the first step."""
+
+
+def first_order_alpha_gradient(alphas: Sequence[Tensor], validation_loss: Loss) -> list[Tensor]:
+    """Gradient of the validation loss with the weights held fixed: equation 6 with xi = 0."""
+    return list(torch.autograd.grad(validation_loss(), alphas))
+
+
+def unrolled_alpha_gradient(
+    weights: Sequence[Tensor],
+    alphas: Sequence[Tensor],
+    train_loss: Loss,
+    validation_loss: Loss,
+    *,
+    step: WeightStep,
+    epsilon_scale: float = EPSILON_SCALE,
+) -> list[Tensor]:
+    """Gradient with regard to the alphas of the validation loss one weight step ahead: equations 6 to 8.
+
+    The step ahead takes momentum and weight decay along, as the published code does; it does not clip the gradient,
+    which would make it another function of the alphas. The product of the mixed second derivative with a vector is
+    a central difference of two gradients at weights moved along that vector.
+
+    Args:
+        weights: displaced while this runs; bit-identical afterwards, also after an exception.
+        alphas: never changed.
+        train_loss: called three times: at the weights, and a little to both sides of them.
+        validation_loss: called once, at the weights one step ahead.
+        step: the weight step that is looked ahead; its learning rate is the paper's xi.
+        epsilon_scale: length of the finite difference's step.
+
+    Returns:
+        One gradient an alpha.
+    """
+    gradients = torch.autograd.grad(train_loss(), weights)
+    with _moved(weights, _one_step_ahead(weights, gradients, step)):
+        ahead = torch.autograd.grad(validation_loss(), [*alphas, *weights])
+    alpha_gradients, weight_gradients = ahead[: len(alphas)], ahead[len(alphas) :]
+
+    norm = nn.utils.get_total_norm(weight_gradients)
+    # A gradient of zero has no direction to look along: the floor keeps the difference, which is then zero, defined.
+    epsilon = epsilon_scale / norm.clamp_min(torch.finfo(norm.dtype).tiny ** 0.5)
+    displacements = [epsilon * gradient for gradient in weight_gradients]
+    with _moved(weights, [w + d for w, d in zip(weights, displacements, strict=True)]):
+        above = torch.autograd.grad(train_loss(), alphas)
+    with _moved(weights, [w - d for w, d in zip(weights, displacements, strict=True)]):
+        below = torch.autograd.grad(train_loss(), alphas)
+    return [
+        gradient - step.learning_rate * (plus - minus) / (2 * epsilon)
+        for gradient, plus, minus in zip(alpha_gradients, above, below, strict=True)
+    ]
+
+
+class BilevelOptimiser:
+    """Moves alphas by Adam(0.5, 0.999) and weights by SGD; neither ever moves the other's parameters.
+
+    Args:
+        weights: moved by weight steps only.
+        alphas: moved by architecture steps only.
+        settings: learning rates and the rest; a ``w_grad_clip`` of 0 switches clipping off, since a norm of 0
+            would keep the weights from moving at all.
+        order: 2 looks one weight step ahead, 1 holds the weights fixed.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[nn.Parameter],
+        alphas: Sequence[nn.Parameter],
+        settings: DartsSettings,
+        *,
+        order: int,
+    ) -> None:
+        assert order in (1, 2), order
+        assert not {id(weight) for weight in weights} & {id(alpha) for alpha in alphas}
+        self._weights = list(weights)
+        self._alphas = list(alphas)
+        self._settings = settings
+        self._order = order
+        self._sgd = torch.optim.SGD(
+            self._weights,
+            lr=settings.w_lr,
+            momentum=settings.w_momentum,
+            weight_decay=settings.w_weight_decay,
+        )
+        self._adam = torch.optim.Adam(
+            self._alphas, lr=settings.alpha_lr, betas=(0.5, 0.999), weight_decay=settings.alpha_weight_decay
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self._sgd, T_max=settings.num_epochs, eta_min=settings.w_lr_min
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the weights in this epoch."""
+        return float(self._sgd.param_groups[0]["lr"])
+
+    def architecture_step(self, train_loss: Loss, validation_loss: Loss) -> None:
+        """Move the alphas down the validation loss; the weights are afterwards bit-identical to before.
+
+        Buffers of a network, such as a batch norm's running statistics, are for the closures to leave alone.
+        """
+        if self._order == 1:
+            gradients = first_order_alpha_gradient(self._alphas, validation_loss)
+        else:
+            gradients = unrolled_alpha_gradient(
+                self._weights, self._alphas, train_loss, validation_loss, step=self._next_weight_step()
+            )
+        _apply(self._adam, self._alphas, gradients)
+
+    def weight_step(self, loss: Tensor) -> None:
+        """Move the weights down a training loss; the alphas are left alone."""
+        gradients = torch.autograd.grad(loss, self._weights)
+        _apply(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
+
+    def end_epoch(self) -> None:
+        """Lower the learning rate of the weights to the next epoch's."""
+        self._schedule.step()
+
+    def _next_weight_step(self) -> WeightStep:
+        states = [self._sgd.state.get(weight, {}) for weight in self._weights]
+        buffers = [state["momentum_buffer"] for state in states if "momentum_buffer" in state]
+        return WeightStep(
+            learning_rate=self.learning_rate,
+            momentum=self._settings.w_momentum,
+            weight_decay=self._settings.w_weight_decay,
+            momentum_buffers=buffers or None,
+        )
+
+
+def _one_step_ahead(weights: Sequence[Tensor], gradients: Sequence[Tensor], step: WeightStep) -> list[Tensor]:
+    """Where SGD would take the weights: w - xi (momentum * buffer + gradient + weight decay * w)."""
+    directions = [g + step.weight_decay * w.detach() for w, g in zip(weights, gradients, strict=True)]
+    if step.momentum_buffers is not None:
+        directions = [d + step.momentum * b for d, b in zip(directions, step.momentum_buffers, strict=True)]
+    return [w.detach() - step.learning_rate * d for w, d in zip(weights, directions, strict=True)]
+
+
+@contextmanager
+def _moved(weights: Sequence[Tensor], places: Sequence[Tensor]) -> Iterator[None]:
+    """Within, the weights stand at other values; the old ones are copied back, since adding would round."""
+    saved = [weight.detach().clone() for weight in weights]
+    try:
+        _put(weights, places)
+        yield
+    finally:
+        _put(weights, saved)
+
+
+@torch.no_grad()
+def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for weight, value in zip(weights, values, strict=True):
+        weight.copy_(value)
+
+
+def _apply(
+    optimiser: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    gradients: Sequence[Tensor],
+    *,
+    clip: float = 0.0,
+) -> None:
+    """Let an optimiser step along gradients, clipped to a norm unless that is 0; no gradient is left behind."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    if clip > 0:
+        nn.utils.clip_grad_norm_(parameters, clip)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
