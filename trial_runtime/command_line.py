@@ -21,11 +21,14 @@ from typing import NoReturn
 from torch import OutOfMemoryError
 
 from trial_runtime import datasets, devices
+from trial_runtime.errors import TrainingDiverged
 
 EXIT_WRONG_INPUT = 2
 """A flag, a value or the data are wrong: the same trial fails again."""
 EXIT_MACHINE = 3
 """The machine gave out: no space, no memory, no permission."""
+EXIT_DIVERGED = 4
+"""The training diverged."""
 EXIT_INTERRUPTED = 130
 """Ctrl-C, as shells count it."""
 
@@ -69,7 +72,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     add("--max-images", positive_integer, None, "search on that many training images, drawn at random")
     add("--output-dir", Path, "output", "folder for what the trial writes")
-    group.add_argument("--seed", type=seed, help="makes a run repeatable (without it: a new one, logged)")
+    group.add_argument("--seed", type=natural_number, help="makes a run repeatable (without it: a new one, logged)")
     group.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 
@@ -78,8 +81,8 @@ def positive_integer(text: str) -> int:
     return _integer(text, minimum=1)
 
 
-def seed(text: str) -> int:
-    """Read a seed, an integer from 0, for argparse."""
+def natural_number(text: str) -> int:
+    """Read an integer from 0, for argparse."""
     return _integer(text, minimum=0)
 
 
@@ -87,8 +90,8 @@ def run(main: Callable[[], None]) -> int:
     """Run a program's main function and return its exit code; logs go to standard error.
 
     Mistakes of a user, the ValueErrors that these packages define, become one line and `EXIT_WRONG_INPUT`; a machine
-    that gives out becomes one line and `EXIT_MACHINE`; Ctrl-C becomes `EXIT_INTERRUPTED`. Anything else is a fault of
-    the program and leaves with its traceback.
+    that gives out becomes one line and `EXIT_MACHINE`, a training that diverges one line and `EXIT_DIVERGED`; Ctrl-C
+    becomes `EXIT_INTERRUPTED`. Anything else is a fault of the program and leaves with its traceback.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -99,6 +102,8 @@ def run(main: Callable[[], None]) -> int:
         return _fail(error, EXIT_WRONG_INPUT)
     except (OSError, MemoryError, OutOfMemoryError) as error:
         return _fail(error, EXIT_MACHINE)
+    except TrainingDiverged as error:
+        return _fail(error, EXIT_DIVERGED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0

@@ -1,4 +1,4 @@
-"""What can be wrong with the data of a trial."""
+"""What can go wrong in a trial, whichever the trainer."""
 
 
 class DatasetError(ValueError):
@@ -12,3 +12,7 @@ class DatasetError(ValueError):
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         super().__init__(f"{field}: {value!r} is not allowed: {allowed}")
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss is no finite number any more; the metrics of the epochs before it stand."""

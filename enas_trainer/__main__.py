@@ -1,0 +1,169 @@
+"""A trial of ENAS: trains the network of one architecture and prints what it came to.
+
+The metric lines hold Training-Accuracy, Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch.
+"""
+
+import argparse
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from enas_trainer import config, fields
+from enas_trainer.child import Child
+from enas_trainer.train import EpochMetrics, TrainingSettings, train
+from trial_runtime import artifacts, command_line, datasets, devices, metric_lines, seeds
+from trial_runtime.batches import Batches, Normalisation
+from trial_runtime.datasets import ImageDataset
+
+VALIDATION_SHARE = 0.2
+"""Share of the training images that is held out to validate on."""
+
+COMMON_SEED = 0
+"""Decides which images are held out: the same for every trial of a search, so that all are compared on the same."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A trial, as its command line asks for it."""
+
+    architecture: str
+    """JSON, see `config.read`."""
+    nn_config: str
+    """JSON, see `config.read`."""
+    settings: TrainingSettings
+    dataset: str
+    data_dir: Path | None
+    max_images: int | None
+    output_dir: Path
+    seed: int
+    device: torch.device
+
+
+def run(trial: Trial) -> None:
+    """Build the network, train it, report each epoch and keep ``architecture.json`` in the output folder up to date.
+
+    Raises:
+        InvalidNetwork: architecture, nn_config and data do not fit.
+        DatasetError: the data are not there.
+        TrainingDiverged: a loss is not finite.
+    """
+    architecture, network = config.read(trial.architecture, trial.nn_config)
+    images = datasets.load(trial.dataset, trial.data_dir)
+    network.check_data(images.image_shape, images.num_classes)
+    training, validation = _batches(trial, images)
+    child = Child(architecture, network, seeds.generator(trial.seed, "weights")).to(trial.device)
+    num_weights = sum(weight.numel() for weight in child.parameters())
+    logger.info("%d layers, %d weights, on %s, seed %d", network.num_layers, num_weights, trial.device, trial.seed)
+    epochs: list[EpochMetrics] = []
+    for metrics in train(child, training, validation, trial.settings):
+        epochs.append(metrics)
+        metric_lines.report(_named(metrics), epoch=metrics.epoch)
+        artifacts.write_json(trial.output_dir / "architecture.json", _record(trial, num_weights, epochs))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    return command_line.run(lambda: run(_parse(argv)))
+
+
+def _parse(argv: Sequence[str] | None) -> Trial:
+    parser = command_line.Parser(prog="enas_trainer", description=__doc__)
+    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
+    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
+    default = TrainingSettings()
+    integer = command_line.positive_integer
+    parser.add_argument("--num_epochs", type=integer, default=default.num_epochs, help="default: %(default)s")
+    gpus = "0 computes on the CPU; more than one is not used yet (default: %(default)s)"
+    parser.add_argument("--num_gpus", type=command_line.natural_number, default=1, help=gpus)
+    parser.add_argument("--batch-size", type=integer, default=default.batch_size, help="default: %(default)s")
+    parser.add_argument("--learning-rate", type=_rate, default=default.learning_rate, help="default: %(default)s")
+    command_line.add_data_arguments(parser)
+    arguments = parser.parse_args(argv)
+    return Trial(
+        architecture=arguments.architecture,
+        nn_config=arguments.nn_config,
+        settings=TrainingSettings(
+            num_epochs=arguments.num_epochs,
+            batch_size=arguments.batch_size,
+            learning_rate=arguments.learning_rate,
+        ),
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        max_images=arguments.max_images,
+        output_dir=arguments.output_dir,
+        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        device=_device(arguments.device, arguments.num_gpus),
+    )
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a finite number > 0")
+    return rate
+
+
+def _device(device: torch.device, num_gpus: int) -> torch.device:
+    if num_gpus == 0:
+        return devices.resolve("cpu")
+    if num_gpus > 1:
+        logger.warning("%d GPUs were asked for; a trial trains in one process, on %s alone", num_gpus, device)
+    return device
+
+
+def _batches(trial: Trial, images: ImageDataset) -> tuple[Batches, Batches]:
+    images = datasets.subset(images, trial.max_images, seeds.generator(COMMON_SEED, "subset"))
+    held_out, rest = datasets.split(images, VALIDATION_SHARE, seeds.generator(COMMON_SEED, "validation"))
+    logger.info("%s: %d images for training, %d for validation", images.name, len(rest), len(held_out))
+    normalisation = Normalisation.of(rest)
+
+    def batches(part: ImageDataset, *, training: bool) -> Batches:
+        return Batches(
+            part,
+            trial.settings.batch_size,
+            normalisation=normalisation,
+            device=trial.device,
+            generator=seeds.generator(trial.seed, "batches"),
+            training=training,
+        )
+
+    return batches(rest, training=True), batches(held_out, training=False)
+
+
+def _named(metrics: EpochMetrics) -> dict[str, float | str]:
+    """The metrics by the names that Katib's manifests ask for."""
+    return {
+        "Training-Accuracy": metrics.training_accuracy,
+        "Training-Loss": metrics.training_loss,
+        "Validation-Accuracy": metrics.validation_accuracy,
+        "Validation-Loss": metrics.validation_loss,
+    }
+
+
+def _record(trial: Trial, num_weights: int, epochs: Sequence[EpochMetrics]) -> dict[str, object]:
+    return {
+        "architecture": fields.parse(trial.architecture, "architecture"),
+        "nn_config": fields.parse(trial.nn_config, "nn_config"),
+        "num_weights": num_weights,
+        "epochs": [{"epoch": metrics.epoch, **_named(metrics)} for metrics in epochs],
+        "training": asdict(trial.settings),
+        "dataset": trial.dataset,
+        "max_images": trial.max_images,
+        "seed": trial.seed,
+        "device": str(trial.device),
+        "versions": artifacts.versions(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Files that a trial leaves behind."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write a file of JSON, with its folder; whoever reads it sees the old or the new one, never a part.
+
+    Raises:
+        OSError: the machine refuses.
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)  # a temporary file is for its owner alone
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    try:
+        found["katib-nas"] = importlib.metadata.version("katib-nas")
+    except importlib.metadata.PackageNotFoundError:
+        found["katib-nas"] = "run from a checkout that is not installed"
+    return found
