@@ -1,0 +1,201 @@
+"""Real services as processes, and experiments to ask them about."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.server import HEALTH_SERVICE
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and a channel to it."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: Path
+    channel: grpc.Channel
+
+    @property
+    def stub(self) -> api_pb2_grpc.SuggestionStub:
+        return api_pb2_grpc.SuggestionStub(self.channel)
+
+    def health(self, name: str = HEALTH_SERVICE) -> health_pb2.HealthCheckResponse.ServingStatus:
+        request = health_pb2.HealthCheckRequest(service=name)
+        return health_pb2_grpc.HealthStub(self.channel).Check(request, timeout=10).status
+
+    def wait_until_serving(self, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self.health() != health_pb2.HealthCheckResponse.SERVING:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+
+def wait_for_port(process: subprocess.Popen[str], log: Path, timeout_s: float = 60) -> int:
+    """Read the port that a service listens on from its log."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := re.search(r"listening on port (\d+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    return int(found.group(1))
+
+
+@pytest.fixture(scope="session")
+def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
+    """Start a service's module on a free port; whatever was started is stopped at the end."""
+    started: list[Service] = []
+
+    def start(module: str, *flags: str) -> Service:
+        log = tmp_path_factory.mktemp(module) / "log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, "--port", "0", *flags], stderr=stream, env=os.environ, text=True
+            )
+        port = wait_for_port(process, log)
+        service = Service(process, port, log, grpc.insecure_channel(f"127.0.0.1:{port}"))
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        service.channel.close()
+        service.process.kill()
+        service.process.wait()
+
+
+@pytest.fixture(scope="session")
+def enas_service(start_service: Callable[..., Service]) -> Service:
+    service = start_service("enas_service", "--seed", "7")
+    service.wait_until_serving()
+    return service
+
+
+@pytest.fixture(scope="session")
+def darts_service(start_service: Callable[..., Service]) -> Service:
+    service = start_service("darts_service")
+    service.wait_until_serving()
+    return service
+
+
+def parameter(name: str, kind: int, **space: object) -> api_pb2.ParameterSpec:
+    return api_pb2.ParameterSpec(name=name, parameter_type=kind, feasible_space=api_pb2.FeasibleSpace(**space))
+
+
+def operation(kind: str, *parameters: api_pb2.ParameterSpec) -> api_pb2.Operation:
+    return api_pb2.Operation(
+        operation_type=kind, parameter_specs=api_pb2.Operation.ParameterSpecs(parameters=parameters)
+    )
+
+
+def experiment(
+    *operations: api_pb2.Operation, name: str, num_layers: int, algorithm: str, settings: dict[str, str] | None = None
+) -> api_pb2.Experiment:
+    """An Experiment that maximises Validation-Accuracy on images of 32 x 32 x 3 in ten classes."""
+    return api_pb2.Experiment(
+        name=name,
+        spec=api_pb2.ExperimentSpec(
+            objective=api_pb2.ObjectiveSpec(
+                type=api_pb2.MAXIMIZE, goal=0.99, objective_metric_name="Validation-Accuracy"
+            ),
+            algorithm=api_pb2.AlgorithmSpec(
+                algorithm_name=algorithm,
+                algorithm_settings=[
+                    api_pb2.AlgorithmSetting(name=key, value=value) for key, value in (settings or {}).items()
+                ],
+            ),
+            parallel_trial_count=3,
+            max_trial_count=12,
+            nas_config=api_pb2.NasConfig(
+                graph_config=api_pb2.GraphConfig(num_layers=num_layers, input_sizes=[32, 32, 3], output_sizes=[10]),
+                operations=api_pb2.NasConfig.Operations(operation=operations),
+            ),
+        ),
+    )
+
+
+class Build:
+    """Builders of wire messages, for tests of every package."""
+
+    parameter = staticmethod(parameter)
+    operation = staticmethod(operation)
+
+    @staticmethod
+    def enas(
+        *operations: api_pb2.Operation, name: str = "enas", num_layers: int = 4, settings: dict[str, str] | None = None
+    ) -> api_pb2.Experiment:
+        sizes = parameter("filter_size", api_pb2.CATEGORICAL, list=["3", "5", "7"])
+        pools = parameter("pool_size", api_pb2.INT, min="2", max="3", step="1")
+        usual = (operation("convolution", sizes), operation("reduction", pools))
+        return experiment(*(operations or usual), name=name, num_layers=num_layers, algorithm="enas", settings=settings)
+
+    @staticmethod
+    def darts(
+        *operations: api_pb2.Operation, num_layers: int = 3, settings: dict[str, str] | None = None
+    ) -> api_pb2.Experiment:
+        def sizes(*texts: str) -> api_pb2.ParameterSpec:
+            return parameter("filter_size", api_pb2.CATEGORICAL, list=texts)
+
+        usual = (
+            operation("separable_convolution", sizes("3")),
+            operation("dilated_convolution", sizes("3", "5")),
+            operation("avg_pooling", sizes("3")),
+            operation("max_pooling", sizes("3")),
+            operation("skip_connection"),
+        )
+        return experiment(
+            *(operations or usual), name="darts", num_layers=num_layers, algorithm="darts", settings=settings
+        )
+
+    @staticmethod
+    def trial(
+        name: str,
+        assignments: dict[str, str],
+        metrics: dict[str, str] | None = None,
+        condition: int = api_pb2.TrialStatus.SUCCEEDED,
+    ) -> api_pb2.Trial:
+        return api_pb2.Trial(
+            name=name,
+            spec=api_pb2.TrialSpec(
+                parameter_assignments=api_pb2.TrialSpec.ParameterAssignments(
+                    assignments=[api_pb2.ParameterAssignment(name=key, value=text) for key, text in assignments.items()]
+                )
+            ),
+            status=api_pb2.TrialStatus(
+                condition=condition,
+                observation=api_pb2.Observation(
+                    metrics=[api_pb2.Metric(name=key, value=text) for key, text in (metrics or {}).items()]
+                ),
+            ),
+        )
+
+    @staticmethod
+    def request(
+        experiment: api_pb2.Experiment, count: int, trials: list[api_pb2.Trial] | None = None
+    ) -> api_pb2.GetSuggestionsRequest:
+        trials = trials or []
+        return api_pb2.GetSuggestionsRequest(
+            experiment=experiment,
+            trials=trials,
+            current_request_number=count,
+            total_request_number=len(trials) + max(0, count),
+        )
+
+    @staticmethod
+    def assignments(reply: api_pb2.GetSuggestionsReply) -> list[dict[str, str]]:
+        return [{item.name: item.value for item in one.assignments} for one in reply.parameter_assignments]
+
+
+@pytest.fixture(scope="session")
+def build() -> type[Build]:
+    return Build
