@@ -1,0 +1,185 @@
+"""The loop that the Katib controller runs for an experiment: suggestions in, trials out, until it is over."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from katib_local import collector, trial_process, trials
+from katib_local.collector import MalformedMetrics, Point
+from katib_local.display import Display
+from katib_local.errors import TrialError
+from katib_local.experiment import Experiment
+from katib_local.interruption import Interruption
+from katib_local.options import Options
+from katib_local.run_folder import RunFolder
+from katib_local.store import Store
+from katib_local.suggestion_client import SuggestionClient
+from katib_local.trial_process import TrialProcess
+from katib_local.trials import Trial, Verdict
+from katib_suggestion.experiment import TrialCondition
+
+_POLL_S = 0.05
+_DISPLAY_S = 2.0
+
+
+class Controller:
+    """Runs one experiment to its end.
+
+    Args:
+        experiment: what to run.
+        folder: of the run, locked.
+        options: of the command line.
+        store: of the run; trials that are in it already are kept, and those that had not ended run again.
+        client: asks the suggestion service.
+        display: shows how it goes.
+        interruption: stops the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        experiment: Experiment,
+        folder: RunFolder,
+        options: Options,
+        store: Store,
+        client: SuggestionClient,
+        display: Display,
+        interruption: Interruption,
+    ) -> None:
+        self._experiment = experiment
+        self._folder = folder
+        self._options = options
+        self._store = store
+        self._client = client
+        self._display = display
+        self._interruption = interruption
+        self._trials: dict[str, Trial] = {trial.name: trial for trial in store.trials()}
+        self._processes: dict[str, TrialProcess] = {}
+        self._next_display_s = 0.0
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Every trial so far, in the order of the suggestions."""
+        return list(self._trials.values())
+
+    def run(self) -> Verdict:
+        """Run until the experiment is over.
+
+        Raises:
+            Interrupted: a signal came; the trials that were running are recorded as created and run again next time.
+            SuggestionError: the service does not answer as it must; the same holds for the trials.
+        """
+        self._restart_unfinished()
+        leave_as = TrialCondition.CREATED
+        try:
+            while (verdict := trials.judge(self._experiment, self.trials)) is None:
+                self._ask_for_missing()
+                self._start_created()
+                self._wait_for_an_end()
+            # Katib deletes the trials that still run when the experiment is over.
+            leave_as = TrialCondition.KILLED
+            self._store.set_verdict(verdict)
+            return verdict
+        finally:
+            self._stop_running(leave_as)
+
+    def _restart_unfinished(self) -> None:
+        self._store.set_verdict(None)
+        for trial in self.trials:
+            if trial.condition is TrialCondition.RUNNING:
+                self._record(replace(trial, condition=TrialCondition.CREATED, started=None))
+
+    def _ask_for_missing(self) -> None:
+        count = trials.missing(self._experiment, self.trials)
+        if count == 0:
+            return
+        new, settings = self._client.suggest(self.trials, count, self._store.reply_settings)
+        self._store.add(new, settings)
+        self._trials.update({trial.name: trial for trial in new})
+
+    def _start_created(self) -> None:
+        for trial in self.trials:
+            if trial.condition is not TrialCondition.CREATED:
+                continue
+            if len(self._processes) >= self._experiment.parallel_trials:
+                return
+            now = datetime.now(UTC)
+            try:
+                process = trial_process.launch(self._experiment, trial, self._folder, self._options)
+            except TrialError as error:
+                failed = replace(trial, condition=TrialCondition.FAILED, reason=str(error), started=now, finished=now)
+                self._record(failed)
+                continue
+            self._processes[trial.name] = process
+            self._record(replace(trial, condition=TrialCondition.RUNNING, started=now))
+
+    def _wait_for_an_end(self) -> None:
+        """Return when a trial has ended, at once where none runs."""
+        while self._processes:
+            ended = [(process, code) for process in self._processes.values() if (code := process.poll()) is not None]
+            for process, code in ended:
+                self._finish(process, code)
+            if ended:
+                return
+            self._show_running()
+            self._interruption.sleep(_POLL_S)
+
+    def _finish(self, process: TrialProcess, code: int) -> None:
+        del self._processes[process.name]
+        trial = self._trials[process.name]
+        points, problem = self._collect(process)
+        observation = collector.observe(points, self._experiment.objective)
+        if code != 0:
+            condition, reason = TrialCondition.FAILED, f"exit code {code}"
+        elif observation is None:
+            metric = self._experiment.objective.metric
+            condition = TrialCondition.METRICS_UNAVAILABLE
+            reason = problem or f"its output has no {metric}"
+        else:
+            condition, reason = TrialCondition.SUCCEEDED, ""
+        ended = replace(
+            trial,
+            condition=condition,
+            reason=reason,
+            finished=datetime.now(UTC),
+            exit_code=code,
+            observation=observation,
+        )
+        self._record(ended, points)
+
+    def _collect(self, process: TrialProcess) -> tuple[list[Point], str]:
+        """The metrics of a trial's output, and what was wrong with it."""
+        try:
+            points = collector.collect(process.output(), self._experiment.objective.metrics, self._experiment.collector)
+        except MalformedMetrics as error:
+            return [], str(error)
+        return points, ""
+
+    def _record(self, trial: Trial, points: Sequence[Point] = ()) -> None:
+        self._store.update(trial, points)
+        self._trials[trial.name] = trial
+        self._display.show(self.trials)
+
+    def _show_running(self) -> None:
+        """Show what running trials have reported so far, now and then, where somebody looks on."""
+        if not self._display.is_live or time.monotonic() < self._next_display_s:
+            return
+        self._next_display_s = time.monotonic() + _DISPLAY_S
+        for process in self._processes.values():
+            points, _ = self._collect(process)
+            observation = collector.observe(points, self._experiment.objective)
+            self._trials[process.name] = replace(self._trials[process.name], observation=observation)
+        self._display.show(self.trials)
+
+    def _stop_running(self, condition: TrialCondition) -> None:
+        """End what runs and record it under a condition; where the experiment is over, nothing stays created."""
+        trial_process.stop(self._processes.values())
+        self._processes.clear()
+        for trial in self.trials:
+            if trial.condition is TrialCondition.RUNNING or (
+                trial.condition is TrialCondition.CREATED and condition is TrialCondition.KILLED
+            ):
+                finished = datetime.now(UTC) if condition is TrialCondition.KILLED else None
+                started = trial.started if finished else None
+                self._record(replace(trial, condition=condition, started=started, finished=finished, observation=None))

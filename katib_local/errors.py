@@ -1,0 +1,17 @@
+"""What can go wrong around an experiment; what can be wrong with it is `katib_suggestion.errors.InvalidExperiment`."""
+
+
+class SuggestionError(RuntimeError):
+    """The suggestion service does not start, does not answer, or answers what Katib would not take."""
+
+
+class RunFolderError(ValueError):
+    """A run cannot start in, or go on from, the folder that was named."""
+
+
+class TrialError(ValueError):
+    """A trial cannot be made from the template and its assignments."""
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM came."""

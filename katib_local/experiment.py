@@ -1,0 +1,145 @@
+"""A Katib Experiment as the local runner needs it: typed, frozen, with Katib's defaults filled in."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from katib_suggestion.experiment import Direction
+
+
+class Strategy(enum.Enum):
+    """How the values that a trial reported for a metric become one."""
+
+    MIN = "min"
+    MAX = "max"
+    LATEST = "latest"
+
+
+class MetricsFormat(enum.Enum):
+    """What a line of metrics looks like."""
+
+    TEXT = "TEXT"
+    JSON = "JSON"
+
+
+class ResumePolicy(enum.Enum):
+    """What becomes of the suggestion service after the Experiment."""
+
+    NEVER = "Never"
+    LONG_RUNNING = "LongRunning"
+    FROM_VOLUME = "FromVolume"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """What is measured, and which way it is better."""
+
+    metric: str
+    direction: Direction
+    goal: float | None
+    """Where the search may stop; None searches until the last trial."""
+    additional_metrics: tuple[str, ...]
+    strategies: Mapping[str, Strategy]
+    """One strategy a metric, the objective and the additional ones."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The objective's metric, then the additional ones."""
+        return (self.metric, *self.additional_metrics)
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Tell whether a value beats another."""
+        return value > other if self.direction is Direction.MAXIMIZE else value < other
+
+    def meets_goal(self, value: float) -> bool:
+        """Tell whether a value is as good as the goal, or better."""
+        return self.goal is not None and (value == self.goal or self.is_better(value, self.goal))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collector:
+    """Where a trial's metrics come from."""
+
+    path: str | None
+    """The file that the trial writes (collector File); None collects what it prints (StdOut)."""
+    format: MetricsFormat
+    filters: tuple[str, ...]
+    """Patterns with two groups, name and value; none stands for Katib's default pattern."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParameterSpec:
+    """A parameter and its feasible space, its numbers still text, as Katib passes them on."""
+
+    name: str
+    type: str
+    """``double``, ``int``, ``discrete`` or ``categorical``."""
+    minimum: str
+    maximum: str
+    step: str
+    values: tuple[str, ...]
+    distribution: str
+    """``uniform``, ``logUniform``, ``normal``, ``logNormal``, or nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationSpec:
+    """A type of operation with the parameters that vary."""
+
+    type: str
+    parameters: tuple[ParameterSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NasConfig:
+    """The search space of a neural architecture search."""
+
+    num_layers: int
+    """0 where the manifest gives none."""
+    input_sizes: tuple[int, ...]
+    output_sizes: tuple[int, ...]
+    operations: tuple[OperationSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialParameter:
+    """A placeholder of the trial template and what it stands for."""
+
+    name: str
+    """Written ``${trialParameters.NAME}`` in the template."""
+    reference: str
+    """The name of an assignment, or ``${trialSpec.…}`` for the trial itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialTemplate:
+    """What a trial is made from."""
+
+    container: str
+    """Name of the container that trains."""
+    parameters: tuple[TrialParameter, ...]
+    spec: str
+    """The trial's resource, as JSON text with placeholders."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """An Experiment that can run on this machine."""
+
+    name: str
+    namespace: str
+    algorithm: str
+    settings: tuple[tuple[str, str], ...]
+    """Algorithm settings, names and texts, in order."""
+    objective: Objective
+    parallel_trials: int
+    max_trials: int | None
+    """None runs until the goal is met."""
+    max_failed_trials: int | None
+    """None bears any number of failures."""
+    resume_policy: ResumePolicy
+    nas: NasConfig | None
+    """Exactly one of this and `parameters` is given."""
+    parameters: tuple[ParameterSpec, ...]
+    collector: Collector
+    template: TrialTemplate

@@ -1,0 +1,111 @@
+"""The manifest's metricsCollectorSpec becomes a `Collector`."""
+
+import re
+import warnings
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from katib_local.checks import one_of
+from katib_local.experiment import Collector, MetricsFormat
+from katib_local.resources import V1beta1MetricsCollectorSpec, V1beta1SourceSpec
+from katib_local.template import Container
+from katib_suggestion.errors import InvalidExperiment
+
+DEFAULT_PATH = "/var/log/katib/metrics.log"
+"""Where Katib's File collector looks when the manifest does not say."""
+
+_PATH = "spec.metricsCollectorSpec"
+_KINDS = ("StdOut", "File")
+_NOT_RE2 = re.compile(r"(?:[^\\]|^)(?:\\\\)*(\(\?(?:[=!>#(]|<[=!]|P=)|\\[1-9]|[*+?}]\+)")
+
+
+def collector(spec: V1beta1MetricsCollectorSpec | None) -> Collector:
+    """Read where the metrics come from, with Katib's defaults.
+
+    Raises:
+        InvalidExperiment: the collector, its file or a filter is none that runs here.
+    """
+    kind = (spec.collector.kind if spec and spec.collector else None) or "StdOut"
+    one_of(kind, _KINDS, f"{_PATH}.collector.kind")
+    if spec and spec.collector and spec.collector.custom_collector is not None:
+        allowed = f"collectors that run on this machine are {', '.join(_KINDS)}"
+        raise InvalidExperiment(f"{_PATH}.collector.customCollector", "a container", allowed)
+    source = (spec.source if spec else None) or V1beta1SourceSpec()
+    if source.http_get is not None:
+        raise InvalidExperiment(
+            f"{_PATH}.source.httpGet", "httpGet", f"no collector here reads it ({', '.join(_KINDS)})"
+        )
+    filters = tuple((source.filter.metrics_format if source.filter else None) or [])
+    for index, pattern in enumerate(filters):
+        _check_filter(pattern, f"{_PATH}.source.filter.metricsFormat[{index}]")
+    if kind == "StdOut":
+        return Collector(path=None, format=MetricsFormat.TEXT, filters=filters)
+    return _file(source, filters)
+
+
+def _file(source: V1beta1SourceSpec, filters: tuple[str, ...]) -> Collector:
+    where = f"{_PATH}.source.fileSystemPath"
+    file = source.file_system_path
+    one_of((file.kind if file else None) or "File", ("File",), f"{where}.kind")
+    path = (file.path if file else None) or DEFAULT_PATH
+    if not path.startswith("/") or PurePosixPath(path).parent == PurePosixPath("/"):
+        raise InvalidExperiment(f"{where}.path", path, f"an absolute path with a folder, such as {DEFAULT_PATH}")
+    text_format = (file.format if file else None) or MetricsFormat.TEXT.value
+    metrics_format = MetricsFormat(one_of(text_format, MetricsFormat, f"{where}.format"))
+    if metrics_format is MetricsFormat.JSON and source.filter is not None:
+        raise InvalidExperiment(f"{_PATH}.source.filter", list(filters), "none with the format JSON")
+    return Collector(path=path, format=metrics_format, filters=filters)
+
+
+def _check_filter(pattern: str, field: str) -> None:
+    """Refuse what Katib's collector, written in Go, cannot use, and what Python would read otherwise."""
+    if _NOT_RE2.search(pattern) or "[[:" in pattern:
+        allowed = "a pattern that Go and Python read alike: no look-around, back-reference, possessive or [[:class:]]"
+        raise InvalidExperiment(field, pattern, allowed)
+    try:
+        with warnings.catch_warnings(action="error"):
+            compiled = re.compile(pattern, re.ASCII)
+    except (re.error, FutureWarning, RecursionError, OverflowError) as error:
+        raise InvalidExperiment(field, pattern, f"it must be a regular expression: {error}") from error
+    if compiled.groups < 2:
+        raise InvalidExperiment(field, pattern, "it must have two groups, the metric's name and its value")
+
+
+def check_relocatable(container: Container, path: str) -> None:
+    """Refuse a File collector whose folder the trial is not told of: it could not be moved into the trial's folder.
+
+    Raises:
+        InvalidExperiment: neither the command nor a variable names the folder.
+    """
+    pattern = _folder_pattern(path)
+    if not any(pattern.search(text) for text in (*container.argv, *container.environment.values())):
+        allowed = (
+            "the container's command or env must name its folder, so that each trial can be given one of its own; "
+            "on this machine all trials share one file system"
+        )
+        raise InvalidExperiment(f"{_PATH}.source.fileSystemPath.path", path, allowed)
+
+
+def relocate(container: Container, path: str, folder: str) -> Container:
+    """Put a trial's own folder in the place of that which Katib would mount for the metrics file.
+
+    Args:
+        container: its command and variables name the folder.
+        path: of the metrics file, as in the manifest.
+        folder: takes the place of path's folder.
+    """
+    pattern = _folder_pattern(path)
+
+    def moved(text: str) -> str:
+        return pattern.sub(lambda _: folder, text)
+
+    return replace(
+        container,
+        argv=(*container.argv[:-1], moved(container.argv[-1])),
+        environment={name: moved(value) for name, value in container.environment.items()},
+    )
+
+
+def _folder_pattern(path: str) -> re.Pattern[str]:
+    """The folder of a path, as a whole word among other text."""
+    return re.compile(rf"(?<![\w./-]){re.escape(str(PurePosixPath(path).parent))}(?![\w.-])")

@@ -1,0 +1,58 @@
+"""What a run is told on the command line, beyond its manifest."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from katib_local.errors import RunFolderError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Options that decide what the trials compute; a resumed run keeps them."""
+
+    dataset: str | None = None
+    """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
+    data_dir: str | None = None
+    """For ``KATIB_NAS_DATA_DIR``, absolute."""
+    max_images: int | None = None
+    """For ``KATIB_NAS_MAX_IMAGES``."""
+    images: Mapping[str, Path] = field(default_factory=dict)
+    """Container images and the folders whose programs take their place."""
+    suggestion: str | None = None
+    """Address of a suggestion service that runs already; None starts one."""
+    seed: int | None = None
+    """Seed of the suggestion service; None draws one."""
+
+    def to_json(self) -> str:
+        """Write the options down, for `from_json`."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return json.dumps({**values, "images": {name: str(folder) for name, folder in self.images.items()}})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Options":
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "images": {name: Path(folder) for name, folder in values["images"].items()}})
+
+    def resumed_from(self, stored: "Options") -> "Options":
+        """Take over what a run was started with; what is given again must be the same.
+
+        The address of a service is the exception: it may have moved.
+
+        Raises:
+            RunFolderError: an option differs from that of the run's start.
+        """
+        for item in fields(self):
+            given, before = getattr(self, item.name), getattr(stored, item.name)
+            if item.name != "suggestion" and given not in (None, {}) and given != before:
+                flag = "--" + item.name.removesuffix("s" if item.name == "images" else "").replace("_", "-")
+                raise RunFolderError(f"{flag}: {_shown(given)} is not what the run was started with, {_shown(before)}")
+        return replace(stored, suggestion=self.suggestion or stored.suggestion)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={folder}" for name, folder in value.items()) or "none"
+    return "none" if value is None else str(value)

@@ -1,0 +1,106 @@
+"""The folder of a run: where it is, who may write it, and what lies where in it."""
+
+import contextlib
+import fcntl
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from katib_local.errors import RunFolderError
+
+RUNS = Path("runs")
+"""Where runs go when nothing else is said, below the working directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths inside the folder of one run."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """Everything that is known of the experiment and its trials."""
+        return self.path / "experiment.db"
+
+    @property
+    def service_log(self) -> Path:
+        """What the suggestion service logged."""
+        return self.path / "service.log"
+
+    def trial(self, name: str) -> Path:
+        """Folder of one trial."""
+        return self.path / "trials" / name
+
+
+def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
+    """Make the folder of a new run.
+
+    Args:
+        path: where the user wants it: a folder that is empty or not there yet. None makes one below `RUNS`.
+        experiment: name of the experiment.
+        now: goes into the name of the folder.
+
+    Raises:
+        RunFolderError: the folder cannot be made, or holds something.
+    """
+    if path is None:
+        path = _free(RUNS / f"{experiment}-{now:%Y%m%d-%H%M%S}")
+    folder = RunFolder(path.absolute())
+    if folder.database.exists():
+        raise RunFolderError(f"--output-dir: {path} holds a run already; --resume goes on with it")
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.path.iterdir())
+    except OSError as error:
+        raise RunFolderError(f"--output-dir: {path} cannot be used: {error.strerror}") from error
+    if not is_empty:
+        raise RunFolderError(f"--output-dir: {path} is not empty; name a new folder")
+    return folder
+
+
+def find(path: Path | None, experiment: str) -> RunFolder:
+    """Find the folder of a run to go on with: the one named, or else the experiment's newest below `RUNS`.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    if path is None:
+        pattern = re.compile(rf"{re.escape(experiment)}-\d{{8}}-\d{{6}}(-\d+)?")
+        runs = [run for run in _subfolders(RUNS) if pattern.fullmatch(run.name) and RunFolder(run).database.exists()]
+        if not runs:
+            raise RunFolderError(
+                f"--resume: no run of {experiment} below {RUNS.absolute()}; --output-dir names another"
+            )
+        path = max(runs, key=lambda run: run.name)
+    folder = RunFolder(path.absolute())
+    if not folder.database.exists():
+        raise RunFolderError(f"--resume: {path} holds no run")
+    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Keep every other runner out of the folder; the lock ends with this process, however it ends.
+
+    Raises:
+        RunFolderError: another runner has it.
+    """
+    with (folder.path / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunFolderError(f"{folder.path} is in use by another katib-nas run") from error
+        yield
+
+
+def _free(path: Path) -> Path:
+    """The path itself, or with a number where two runs start in the same second."""
+    candidates = (path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000)))
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def _subfolders(path: Path) -> list[Path]:
+    return [item for item in path.iterdir() if item.is_dir()] if path.is_dir() else []

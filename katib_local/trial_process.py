@@ -1,0 +1,150 @@
+"""A trial as a process of this machine, with a folder of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from katib_local import leftovers, metrics_source, template
+from katib_local.experiment import Experiment
+from katib_local.images import program_dir
+from katib_local.options import Options
+from katib_local.run_folder import RunFolder
+from katib_local.template import Container
+from katib_local.trials import Trial
+
+LOG = "output.log"
+"""What the trial printed, standard output and standard error together."""
+EXIT_CODE = "exit_code"
+PROCESS = "process"
+"""The trial's process id while it runs."""
+ARTIFACTS = "artifacts"
+"""What the trial wrote for keeps."""
+METRICS = "metrics"
+"""Takes the place of the folder that Katib mounts for the File collector."""
+WORK = "work"
+"""The trial's working directory: links to the program's files, so that nothing is written beside them."""
+
+STOP_TIMEOUT_S = 5.0
+"""How long trials may take to end after SIGTERM before they are killed."""
+
+
+class TrialProcess:
+    """A running trial."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], folder: Path, metrics: Path) -> None:
+        self.name = name
+        self._process = process
+        self._folder = folder
+        self._metrics = metrics
+
+    def poll(self) -> int | None:
+        """Return the exit code, 128 + N after signal N as shells count it; None while the trial runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        # What a program leaves in the background must not compete with the next trial.
+        self.signal(signal.SIGKILL)
+        code = 128 - code if code < 0 else code
+        (self._folder / EXIT_CODE).write_text(f"{code}\n")
+        (self._folder / PROCESS).unlink(missing_ok=True)
+        return code
+
+    def output(self) -> bytes:
+        """Read what the metrics collector reads, so far; empty where the trial has written nothing."""
+        return self._metrics.read_bytes() if self._metrics.exists() else b""
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to all that belongs to the trial; tell whether anything does."""
+        return leftovers.signal_group(self._process.pid, number)
+
+    def has_ended(self) -> bool:
+        """Tell whether nothing that belongs to the trial runs any more."""
+        self._process.poll()
+        return not self.signal(0)
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit code, as `poll` does."""
+        self._process.wait()
+        code = self.poll()
+        assert code is not None
+        return code
+
+
+def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options) -> TrialProcess:
+    """Start a trial.
+
+    Raises:
+        TrialError: the template cannot be filled in with its assignments.
+        OSError: the machine does not let the process start.
+    """
+    container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
+    folder = run.trial(trial.name)
+    leftovers.end(folder / PROCESS)
+    _prepare(folder, program_dir(container.image, options.images))
+    metrics = folder / LOG
+    if experiment.collector.path is not None:
+        # Relative to the working directory: no blank or quote of the folder's own path gets into the command.
+        container = metrics_source.relocate(container, experiment.collector.path, f"../{METRICS}")
+        metrics = folder / METRICS / Path(experiment.collector.path).name
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            container.argv,
+            cwd=folder / WORK,
+            env=_environment(container, trial.name, folder, experiment.parallel_trials, options),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    leftovers.record(folder / PROCESS, process.pid)
+    return TrialProcess(trial.name, process, folder, metrics)
+
+
+def stop(processes: Iterable[TrialProcess]) -> None:
+    """End trials: SIGTERM to all that belongs to them, and SIGKILL to what is left after `STOP_TIMEOUT_S`."""
+    processes = list(processes)
+    running = [item for item in processes if item.signal(signal.SIGTERM)]
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while running and time.monotonic() < deadline:
+        time.sleep(0.02)
+        running = [item for item in running if not item.has_ended()]
+    for item in processes:
+        item.signal(signal.SIGKILL)
+        item.wait()
+
+
+def _prepare(folder: Path, program: Path) -> None:
+    """Make a trial's folder; of an earlier, interrupted start only the artifacts are kept."""
+    for name in (WORK, METRICS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+    (folder / ARTIFACTS).mkdir(exist_ok=True)
+    (folder / EXIT_CODE).unlink(missing_ok=True)
+    for entry in program.iterdir():
+        if entry.name != "__pycache__":
+            (folder / WORK / entry.name).symlink_to(entry.absolute())
+
+
+def _environment(
+    container: Container, trial: str, folder: Path, parallel_trials: int, options: Options
+) -> Mapping[str, str]:
+    """Our own variables, then the container's, then what the command line says."""
+    threads = max(1, len(os.sched_getaffinity(0)) // parallel_trials)
+    environment = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", **os.environ, **container.environment}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    environment[leftovers.MARK] = str(folder / PROCESS)
+    environment["KATIB_TRIAL_NAME"] = trial
+    environment["KATIB_NAS_OUTPUT_DIR"] = str(folder / ARTIFACTS)
+    for name, value in (
+        ("KATIB_NAS_DATASET", options.dataset),
+        ("KATIB_NAS_DATA_DIR", options.data_dir),
+        ("KATIB_NAS_MAX_IMAGES", options.max_images),
+    ):
+        if value is not None:
+            environment[name] = str(value)
+    return environment
