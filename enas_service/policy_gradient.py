@@ -1,7 +1,9 @@
 """REINFORCE with the credit where it belongs: each trial's advantage goes to that trial's own architecture.
 
 Williams 1992; Zoph & Le, 1611.01578, section 3.2. The log-probability is that of the architecture that was trained, not
-of a freshly drawn one.
+of a freshly drawn one. A call takes many steps on the same few trials, so from the second step on they no longer come
+from the policy that is trained: PPO's clipped ratio (Schulman et al., 1707.06347, equation 7) ends a trial's pull where
+its probability has changed enough. Without it the worst trials, whose log-probability has no lower end, drown the rest.
 """
 
 import logging
@@ -16,6 +18,12 @@ from enas_service.search_space import Decisions
 from enas_service.settings import EnasSettings
 
 logger = logging.getLogger(__name__)
+
+_CLIP = 0.2
+"""How far the ratio of new to old probability counts; the value of 1707.06347."""
+
+_MAX_LOG_RATIO = 20.0
+"""Keeps the ratio a number of float32; far outside the clip."""
 
 _MAX_GRADIENT_NORM = 5.0
 """An outlier among the rewards must not throw the policy away."""
@@ -82,15 +90,18 @@ class PolicyGradient:
 
     def _train_eagerly(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
         """Run all steps; return loss, entropy and skip rate of each, (steps, 3)."""
+        old_log_probability_b = self._controller.likelihood(choices_bl, joins_blk).log_probability_b
         history = tf.TensorArray(tf.float32, self._settings.controller_train_steps)
         for step in tf.range(self._settings.controller_train_steps):
-            history = history.write(step, self._step(choices_bl, joins_blk, advantage_b))
+            history = history.write(step, self._step(choices_bl, joins_blk, advantage_b, old_log_probability_b))
         return history.stack()
 
-    def _step(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
+    def _step(
+        self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor, old_log_probability_b: tf.Tensor
+    ) -> tf.Tensor:
         with tf.GradientTape() as tape:
             likelihood = self._controller.likelihood(choices_bl, joins_blk)
-            objective_b = advantage_b * likelihood.log_probability_b
+            objective_b = _clipped(likelihood.log_probability_b - old_log_probability_b, advantage_b)
             if self._settings.controller_entropy_weight is not None:
                 objective_b += self._settings.controller_entropy_weight * likelihood.entropy_b
             if self._settings.controller_skip_weight is not None:
@@ -99,3 +110,9 @@ class PolicyGradient:
         weights = self._controller.weights
         self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return tf.stack([loss, tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b)])
+
+
+def _clipped(log_ratio_b: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
+    """PPO's objective; at a ratio of 1 its gradient is that of REINFORCE."""
+    ratio_b = tf.exp(tf.clip_by_value(log_ratio_b, -_MAX_LOG_RATIO, _MAX_LOG_RATIO))
+    return tf.minimum(ratio_b * advantage_b, tf.clip_by_value(ratio_b, 1 - _CLIP, 1 + _CLIP) * advantage_b)

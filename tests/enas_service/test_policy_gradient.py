@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_service.controller import Controller, batch
+from enas_service.policy_gradient import Baseline, PolicyGradient
+from enas_service.settings import EnasSettings
+
+
+def learner(num_layers=3, num_operations=3, **changes):
+    settings = EnasSettings(**({"controller_learning_rate": 0.01, "controller_train_steps": 20} | changes))
+    controller = Controller(
+        num_layers=num_layers,
+        num_operations=num_operations,
+        hidden_size=16,
+        temperature=settings.controller_temperature,
+        tanh_const=settings.controller_tanh_const,
+        skip_target=settings.controller_skip_target,
+        seed=2,
+    )
+    return controller, PolicyGradient(controller, settings)
+
+
+def log_probability(controller, decisions):
+    return controller.likelihood(*batch(decisions)).log_probability_b.numpy()
+
+
+@pytest.mark.fault(1)
+def test_the_credit_goes_to_the_architecture_that_earned_it():
+    controller, policy_gradient = learner(controller_skip_weight=None, controller_entropy_weight=None)
+    good, bad = controller.sample(2, seed=(1, 1))
+    before = log_probability(controller, [good, bad])
+    policy_gradient.update([good, bad], [1.0, 0.0])
+    after = log_probability(controller, [good, bad])
+    # The clip ends the pull of a trial near a ratio of .8 or 1.2.
+    assert after[0] > before[0] + 0.1
+    assert after[1] < before[1] - 0.1
+
+
+def test_equal_rewards_teach_nothing():
+    controller, policy_gradient = learner(controller_skip_weight=None, controller_entropy_weight=None)
+    decisions = controller.sample(3, seed=(1, 1))
+    before = log_probability(controller, decisions)
+    policy_gradient.update(decisions, [0.5, 0.5, 0.5])
+    assert log_probability(controller, decisions) == pytest.approx(before)
+
+
+@pytest.mark.parametrize("target", [0.1, 0.9])
+def test_the_skip_penalty_draws_joins_towards_the_target(target):
+    controller, policy_gradient = learner(
+        num_layers=6, controller_skip_target=target, controller_skip_weight=10.0, controller_train_steps=100
+    )
+    decisions = controller.sample(3, seed=(1, 1))
+    policy_gradient.update(decisions, [0.0, 0.0, 0.0])
+    assert controller.likelihood(*batch(decisions)).skip_rate_b.numpy() == pytest.approx([target] * 3, abs=0.1)
+
+
+def test_the_entropy_bonus_keeps_the_policy_open():
+    entropies = []
+    for weight in (None, 10.0):
+        controller, policy_gradient = learner(controller_entropy_weight=weight, controller_skip_weight=None)
+        decisions = controller.sample(2, seed=(1, 1))
+        policy_gradient.update(decisions, [1.0, 0.0])
+        entropies.append(controller.likelihood(*batch(decisions)).entropy_b.numpy().mean())
+    assert entropies[0] < entropies[1]
+
+
+@pytest.mark.fault(6)
+def test_one_layer_trains_on_finite_numbers():
+    controller, policy_gradient = learner(num_layers=1)
+    decisions = controller.sample(3, seed=(1, 1))
+    policy_gradient.update(decisions, [0.1, 0.2, 0.3])
+    assert all(np.isfinite(weight.numpy()).all() for weight in controller.weights)
+
+
+@pytest.mark.parametrize("rewards", [[1e300, -1e300, 0.0], [1e-300, 0.0, 0.0]])
+def test_rewards_of_any_size_leave_the_weights_finite(rewards):
+    controller, policy_gradient = learner()
+    policy_gradient.update(controller.sample(3, seed=(1, 1)), rewards)
+    assert all(np.isfinite(weight.numpy()).all() for weight in controller.weights)
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"controller_learning_rate": 1.0},
+        {"controller_skip_target": 1.0},
+        {"controller_temperature": 1e-6, "controller_tanh_const": 1e6},
+        {"controller_temperature": None, "controller_tanh_const": None},
+        {"controller_entropy_weight": 1e6, "controller_skip_weight": 1e6},
+        {"controller_baseline_decay": 1.0},
+        {"controller_hidden_size": 1},
+    ],
+)
+def test_settings_at_the_ends_of_their_ranges_train_on_finite_numbers(changes):
+    controller, policy_gradient = learner(**changes)
+    for round_ in range(3):
+        policy_gradient.update(controller.sample(3, seed=(1, round_)), [0.1, 0.2, 0.3])
+    assert all(np.isfinite(weight.numpy()).all() for weight in controller.weights)
+
+
+def test_the_baseline_starts_at_the_data_and_moves_by_its_decay():
+    baseline = Baseline(decay=0.9)
+    assert baseline.advantages([1.0, 3.0]) == pytest.approx([-1.0, 1.1])
+    assert baseline.advantages([2.01]) == pytest.approx([0.0])
+
+
+@pytest.mark.fault(12)
+def test_rounds_of_any_size_are_traced_once():
+    controller, policy_gradient = learner()
+    for size in (1, 2, 3, 5, 8):
+        policy_gradient.update(controller.sample(size, seed=(1, size)), [0.1] * size)
+    assert policy_gradient._train.experimental_get_tracing_count() == 1
+    assert controller._draw.experimental_get_tracing_count() == 1
+    assert isinstance(policy_gradient._train, tf.types.experimental.PolymorphicFunction)

@@ -1,0 +1,307 @@
+import logging
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from enas_service.suggester import EnasSuggester
+from katib_suggestion import api_pb2, assignment, converters
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Trial, TrialCondition
+
+METRIC = "Validation-Accuracy"
+
+FLOATS = (
+    "temperature",
+    "tanh_const",
+    "entropy_weight",
+    "baseline_decay",
+    "learning_rate",
+    "skip_target",
+    "skip_weight",
+)
+
+
+def four_operations(build):
+    return build.operation("convolution", build.parameter("filter_size", api_pb2.INT, min="1", max="4"))
+
+
+def trial(name, assignments, value, condition=TrialCondition.SUCCEEDED):
+    metrics = {} if value is None else {METRIC: str(value)}
+    return Trial(name=name, condition=condition, assignments=assignments, metrics=metrics)
+
+
+def share_of_operation_0(suggestion):
+    rows = assignment.decode(suggestion["architecture"])
+    return sum(row[0] == 0 for row in rows) / len(rows)
+
+
+def search(suggester, experiment, rounds, reward=share_of_operation_0):
+    """Run rounds of 3 trials; return every reward in order."""
+    trials, rewards = [], []
+    for round_ in range(rounds):
+        for index, suggestion in enumerate(suggester.suggest(experiment, trials, 3)):
+            rewards.append(share_of_operation_0(suggestion))
+            trials.append(trial(f"t-{round_}-{index}", suggestion, reward(suggestion)))
+    return rewards
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_search_finds_what_is_rewarded(build, seed):
+    """Fault 1's synthetic reward with default settings: chance is .25, Katib's stays at .27."""
+    experiment = converters.experiment(build.enas(four_operations(build), name=f"seed-{seed}", num_layers=8))
+    rewards = search(EnasSuggester(seed), experiment, rounds=100)
+    assert statistics.mean(rewards[:30]) < 0.5
+    assert statistics.mean(rewards[-30:]) >= 0.6
+
+
+def test_minimisation_negates(build):
+    message = build.enas(four_operations(build), num_layers=4, settings={"controller_learning_rate": "1e-3"})
+    message.spec.objective.type = api_pb2.MINIMIZE
+    rewards = search(EnasSuggester(1), converters.experiment(message), rounds=40)
+    assert statistics.mean(rewards[-30:]) < 0.1
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        (TrialCondition.FAILED, None),
+        (TrialCondition.FAILED, 0.5),
+        (TrialCondition.RUNNING, None),
+        (TrialCondition.CREATED, None),
+        (TrialCondition.KILLED, None),
+        (TrialCondition.UNKNOWN, None),
+        (TrialCondition.METRICS_UNAVAILABLE, None),
+        (TrialCondition.EARLY_STOPPED, None),
+        (TrialCondition.EARLY_STOPPED, 0.5),
+    ],
+)
+def test_without_a_succeeded_trial_it_proposes_anyway(build, condition, value):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    suggestions = suggester.suggest(experiment, [], 2)
+    trials = [trial(f"t{index}", one, value, condition) for index, one in enumerate(suggestions)]
+    assert len(suggester.suggest(experiment, trials, 3)) == 3
+    assert len(suggester.suggest(experiment, [], 3)) == 3
+
+
+@pytest.mark.fault(4)
+def test_an_early_stopped_trial_with_a_metric_is_credited(build):
+    experiment = converters.experiment(build.enas(settings={"controller_learning_rate": "0.1"}))
+    outcomes = []
+    for condition in (TrialCondition.EARLY_STOPPED, TrialCondition.SUCCEEDED, TrialCondition.FAILED):
+        suggester = EnasSuggester(1)
+        first = suggester.suggest(experiment, [], 3)
+        trials = [trial(f"t{index}", one, index / 2, condition) for index, one in enumerate(first)]
+        outcomes.append(suggester.suggest(experiment, trials, 8))
+    stopped, succeeded, failed = outcomes
+    assert stopped == succeeded
+    assert stopped != failed
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("value", [None, "", "fast", "nan", "inf", "-inf", "1e999", "Genotype(normal=[])"])
+def test_a_metric_that_is_no_number_is_skipped_with_one_warning(build, value, caplog):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    first = suggester.suggest(experiment, [], 3)
+    trials = [trial("bad", first[0], value), trial("good", first[1], 0.5), trial("better", first[2], 0.9)]
+    with caplog.at_level(logging.INFO):
+        assert len(suggester.suggest(experiment, trials, 3)) == 3
+        assert len(suggester.suggest(experiment, trials, 3)) == 3
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "trial bad" in warnings[0]
+    assert METRIC in warnings[0]
+    assert "learning from better, good" in caplog.text
+
+
+@pytest.mark.parametrize("architecture", ["", "[[9], [0, 0]]", "{'a': 1}", "[[0], [0, 1]]; rm"])
+def test_a_trial_of_another_space_is_skipped_with_a_warning(build, architecture, caplog):
+    experiment = converters.experiment(build.enas())
+    trials = [trial("foreign", {"architecture": architecture, "nn_config": "{}"}, 0.5), trial("bare", {}, 0.5)]
+    assert len(EnasSuggester(1).suggest(experiment, trials, 2)) == 2
+    assert "trial foreign teaches nothing" in caplog.text
+    assert "trial bare teaches nothing" in caplog.text
+
+
+def test_a_trial_is_counted_once_and_a_late_metric_still_counts(build, caplog):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    first = suggester.suggest(experiment, [], 2)
+    early = [trial("a", first[0], 0.1), trial("b", first[1], None, TrialCondition.RUNNING)]
+    late = [trial("b", first[1], 0.7), trial("a", first[0], 0.1)]
+    with caplog.at_level(logging.INFO):
+        for trials in (early, early, late, late):
+            suggester.suggest(experiment, trials, 1)
+    learned = [record.getMessage() for record in caplog.records if "learning from" in record.getMessage()]
+    assert learned == ["enas: learning from a", "enas: learning from b"]
+
+
+@pytest.mark.fault(6)
+def test_one_layer_is_searched(build):
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=1))
+    suggester = EnasSuggester(1)
+    rewards = search(suggester, experiment, rounds=5)
+    assert len(rewards) == 15
+    assert {len(assignment.decode(one["architecture"])) for one in suggester.suggest(experiment, [], 3)} == {1}
+
+
+@pytest.mark.fault(7)
+def test_two_experiments_on_one_server_are_kept_apart(build):
+    suggester = EnasSuggester(1)
+    small = converters.experiment(build.enas(name="small", num_layers=2))
+    large = converters.experiment(build.enas(four_operations(build), name="large", num_layers=6))
+    renewed = converters.experiment(build.enas(name="small", num_layers=3))
+    for experiment, num_layers in [(small, 2), (large, 6), (small, 2), (renewed, 3)]:
+        (suggestion,) = suggester.suggest(experiment, [], 1)
+        assert len(assignment.decode(suggestion["architecture"])) == num_layers
+
+
+@pytest.mark.fault(7)
+def test_the_trials_of_one_experiment_teach_no_other(build):
+    def last(*experiments):
+        suggester = EnasSuggester(1)
+        first = suggester.suggest(experiments[0], [], 3)
+        for experiment in experiments[:-1]:
+            trials = [trial(f"t{index}", one, index) for index, one in enumerate(first)]
+            suggester.suggest(experiment, trials, 3)
+        return suggester.suggest(experiments[-1], [], 3)
+
+    one, other = (converters.experiment(build.enas(name=name)) for name in ("one", "other"))
+    alone = EnasSuggester(1).suggest(other, [], 3)
+    assert last(one, one, other) == alone
+
+
+@pytest.mark.fault(8)
+def test_concurrent_calls_each_get_what_they_asked_for(build, caplog):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    trials = [trial(f"t{index}", one, index) for index, one in enumerate(suggester.suggest(experiment, [], 6))]
+    counts = [3, 4, 5, 6] * 10
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor(40) as pool:
+        replies = list(pool.map(lambda count: suggester.suggest(experiment, trials, count), counts))
+    assert [len(reply) for reply in replies] == counts
+    assert caplog.text.count("learning from t0, t1, t2, t3, t4, t5") == 1
+
+
+def test_the_order_of_trials_does_not_matter(build):
+    experiment = converters.experiment(build.enas())
+    outcomes = []
+    for step in (1, -1):
+        suggester = EnasSuggester(1)
+        trials = [trial(f"t{index}", one, index) for index, one in enumerate(suggester.suggest(experiment, [], 4))]
+        outcomes.append(suggester.suggest(experiment, trials[::step], 4))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"kind": api_pb2.INT, "min": "1", "max": "3", "step": "0"},
+        {"kind": api_pb2.INT, "min": "3", "max": "1"},
+        {"kind": api_pb2.INT, "max": "3"},
+        {"kind": api_pb2.INT, "min": "2.0", "max": "3"},
+        {"kind": api_pb2.DISCRETE},
+        {"kind": api_pb2.CATEGORICAL, "list": ["it's"]},
+        {"kind": api_pb2.DOUBLE, "min": "0", "max": "1"},
+        {"kind": api_pb2.UNKNOWN_TYPE},
+    ],
+)
+def test_what_suggest_cannot_run_does_not_validate(build, space):
+    space = dict(space)
+    message = build.enas(build.operation("convolution", build.parameter("filter_size", space.pop("kind"), **space)))
+    place = r"nasConfig\.operations\[0\]\.parameters\[0\]"
+    with pytest.raises(InvalidExperiment, match=place):
+        EnasSuggester(1).validate(converters.experiment(message))
+    with pytest.raises(InvalidExperiment, match=place):
+        EnasSuggester(1).suggest(converters.experiment(message), [], 1)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    ("space", "count"),
+    [
+        ({"kind": api_pb2.DOUBLE, "min": "0", "max": "1", "step": ".3"}, 4),
+        ({"kind": api_pb2.DOUBLE, "min": "0.1", "max": "0.3", "step": "0.1"}, 3),
+        ({"kind": api_pb2.INT, "min": "1", "max": "3"}, 3),
+        ({"kind": api_pb2.DISCRETE, "list": ["3", "5"]}, 2),
+    ],
+)
+def test_spaces_that_crash_katibs_own_are_searched(build, space, count):
+    space = dict(space)
+    message = build.enas(build.operation("convolution", build.parameter("rate", space.pop("kind"), **space)))
+    suggester, experiment = EnasSuggester(1), converters.experiment(message)
+    suggester.validate(experiment)
+    seen = {row[0] for one in suggester.suggest(experiment, [], 40) for row in assignment.decode(one["architecture"])}
+    assert seen == set(range(count))
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(
+            (f"controller_{name}", text)
+            for text in ("nan", "inf", "1e400")
+            for name in (
+                "temperature",
+                "tanh_const",
+                "entropy_weight",
+                "baseline_decay",
+                "learning_rate",
+                "skip_target",
+                "skip_weight",
+            )
+        ),
+        ("controller_hidden_size", "99999999999999999999"),
+        ("controller_hidden_size", "0"),
+        ("controller_baseline_decay", "1.5"),
+        ("controller_learning_rate", "None"),
+        ("controller_train_steps", "0"),
+        ("controller_log_every_steps", "-1"),
+        ("controller_temperature", "0"),
+        ("controler_temperature", "5"),
+    ],
+)
+def test_a_setting_out_of_bounds_or_unknown_is_refused(build, name, text):
+    with pytest.raises(InvalidExperiment) as caught:
+        EnasSuggester(1).validate(converters.experiment(build.enas(settings={name: text})))
+    assert "algorithmSettings" in str(caught.value)
+    assert name in str(caught.value)
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"controller_skip_target": "1"},
+        {"controller_temperature": "None", "controller_tanh_const": "None"},
+        {"controller_entropy_weight": "None", "controller_skip_weight": "None"},
+        {"controller_baseline_decay": "1", "controller_learning_rate": "1"},
+        {"controller_hidden_size": "1", "controller_train_steps": "1", "controller_log_every_steps": "1"},
+        {"suggestion_trial_dir": "/opt/katib/shared"},
+    ],
+)
+def test_settings_at_the_ends_of_their_ranges_run(build, settings):
+    experiment = converters.experiment(build.enas(four_operations(build), settings=settings))
+    suggester = EnasSuggester(1)
+    suggester.validate(experiment)
+    assert len(search(suggester, experiment, rounds=3)) == 9
+
+
+@pytest.mark.parametrize("change", ["type", "name"])
+def test_an_experiment_without_an_objective_is_refused(build, change):
+    message = build.enas()
+    message.spec.objective.ClearField("type" if change == "type" else "objective_metric_name")
+    with pytest.raises(InvalidExperiment, match="objective"):
+        EnasSuggester(1).validate(converters.experiment(message))
+
+
+def test_a_seed_makes_a_search_reproducible_and_its_absence_does_not(build):
+    experiment = converters.experiment(build.enas())
+    assert EnasSuggester(3).suggest(experiment, [], 5) == EnasSuggester(3).suggest(experiment, [], 5)
+    assert EnasSuggester().suggest(experiment, [], 5) != EnasSuggester().suggest(experiment, [], 5)
