@@ -118,11 +118,12 @@ def _counts(spec: V1beta1ExperimentSpec) -> tuple[int, int | None, int | None]:
     """parallelTrialCount, maxTrialCount and maxFailedTrialCount, as Katib's webhook wants them."""
     parallel = DEFAULT_PARALLEL_TRIALS if spec.parallel_trial_count is None else spec.parallel_trial_count
     maximum, max_failed = spec.max_trial_count, spec.max_failed_trial_count
-    for field, value, least in (
-        ("parallelTrialCount", parallel, 1),
-        ("maxTrialCount", maximum, 1),
-        ("maxFailedTrialCount", max_failed, 0),
-    ):
+    counts = {
+        "maxTrialCount": (maximum, 1),
+        "parallelTrialCount": (parallel, 1),
+        "maxFailedTrialCount": (max_failed, 0),
+    }
+    for field, (value, least) in counts.items():
         if value is not None and not least <= value < 2**31:
             raise InvalidExperiment(f"spec.{field}", value, f"it must be an integer from {least} to {2**31 - 1}")
         if value is not None and maximum is not None and value > maximum:

@@ -74,27 +74,27 @@ def check(template: TrialTemplate) -> Container:
     Raises:
         InvalidExperiment: a placeholder and the trial parameters do not match, or the resource cannot run here.
     """
+    resource = json.loads(template.spec)
+    container = _container(json.loads(_PLACEHOLDER.sub("test-value", template.spec)), template.container)
     used = set(_PLACEHOLDER.findall(template.spec))
     names = {parameter.name for parameter in template.parameters}
     for parameter in template.parameters:
         where = f"spec.trialTemplate.trialParameters.{parameter.name}"
         if parameter.name not in used:
-            raise InvalidExperiment(
-                where, parameter.name, f"${{trialParameters.{parameter.name}}} must be in trialSpec"
-            )
+            allowed = f"trialSpec must use ${{trialParameters.{parameter.name}}}"
+            raise InvalidExperiment(where, parameter.name, allowed)
         match = _META.search(parameter.reference)
         if match and match[1] not in _META_KEYS and not _META_INDEX.fullmatch(match[1]):
             allowed = f"${{trialSpec.…}} must name {', '.join(_META_KEYS)}, Annotations[…] or Labels[…]"
             raise InvalidExperiment(f"{where}.reference", parameter.reference, allowed)
+        _meta_value(parameter.reference, resource, "trial", "namespace")
     if used - names:
         missing = ", ".join(sorted(used - names))
-        allowed = f"each placeholder needs a trial parameter of its name; there are {', '.join(sorted(names))}"
+        allowed = (
+            f"each placeholder needs a trial parameter of its name; there are {', '.join(sorted(names)) or 'none'}"
+        )
         raise InvalidExperiment(SPEC_PATH, missing, allowed)
-    resource = json.loads(template.spec)
-    for parameter in template.parameters:
-        _meta_value(parameter.reference, resource, "trial", "namespace")
-    filled = _PLACEHOLDER.sub("test-value", template.spec)
-    return _container(json.loads(filled), template.container)
+    return container
 
 
 def render(template: TrialTemplate, trial: str, namespace: str, assignments: Mapping[str, str]) -> Container:

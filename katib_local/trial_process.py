@@ -88,6 +88,7 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
     _prepare(folder, program_dir(container.image, options.images))
     metrics = folder / LOG
     if experiment.collector.path is not None:
+        (folder / METRICS).mkdir()
         # Relative to the working directory: no blank or quote of the folder's own path gets into the command.
         container = metrics_source.relocate(container, experiment.collector.path, f"../{METRICS}")
         metrics = folder / METRICS / Path(experiment.collector.path).name
@@ -122,7 +123,7 @@ def _prepare(folder: Path, program: Path) -> None:
     """Make a trial's folder; of an earlier, interrupted start only the artifacts are kept."""
     for name in (WORK, METRICS):
         shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
+    (folder / WORK).mkdir(parents=True)
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     (folder / EXIT_CODE).unlink(missing_ok=True)
     for entry in program.iterdir():

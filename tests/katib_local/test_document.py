@@ -1,0 +1,50 @@
+"""YAML to a plain document."""
+
+import pytest
+
+from katib_local import document
+from katib_suggestion.errors import InvalidExperiment
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+"""A few hundred characters that stand for a hundred million values."""
+
+
+def test_yaml_as_kubernetes_reads_it() -> None:
+    read = document.read("---\na: 1\nb: {c: [x, 2024-01-01, 1.5, true, null]}\n---\n")
+    assert read == {"a": 1, "b": {"c": ["x", "2024-01-01", 1.5, True, None]}}
+
+
+def test_anchors_and_merges() -> None:
+    assert document.read("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n")["b"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3\n", ["line 3", "'a'", "twice"]),
+        ("a:\n  b: 1\n  b: 2\n", ["line 3", "'b'", "twice"]),
+        ("1: a\n", ["line 1", "1", "put it in quotes"]),
+        ("yes: a\n", ["line 1", "True", "put it in quotes"]),
+        ("a: 1\n---\nb: 1\n", ["2 YAML documents", "one Experiment"]),
+        ("", ["0 YAML documents"]),
+        ("- a\n", ["mapping"]),
+        ("a: [\n", ["it must be YAML"]),
+        ("a: !!python/object/apply:os.system [ls]\n", ["it must be YAML"]),
+        ("a: .nan\n", ["a", "nan", "finite"]),
+        ("a: [.inf]\n", ["a[0]", "inf", "finite"]),
+        ("a: !!set {x}\n", ["a", "it must be a text"]),
+        ("a: !!binary aGk=\n", ["a", "it must be a text"]),
+        ("a: &a [*a]\n", ["levels deep"]),
+        ("a: " + "[" * 2000 + "]" * 2000, ["levels"]),
+        (BOMB, ["at most 100000 values"]),
+        ("a: " + "x" * 1_000_001, ["1000000 bytes"]),
+    ],
+)
+def test_refused(text: str, words: list[str]) -> None:
+    with pytest.raises(InvalidExperiment) as refusal:
+        document.read(text)
+    message = str(refusal.value)
+    assert [word for word in words if word not in message] == [], message
+    assert "\n" not in message
