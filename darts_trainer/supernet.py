@@ -100,6 +100,11 @@ class Supernet(nn.Module):
         alpha_eo: Tensor | None = self.alphas_by_kind.get("reduce")
         return alpha_eo
 
+    def mixtures(self) -> tuple[Tensor, Tensor | None]:
+        """Weights of the operations on each edge of the normal and of the reduction cells: softmax of the alphas."""
+        reduce_eo = self.alpha_reduce_eo
+        return self.alpha_normal_eo.softmax(dim=-1), None if reduce_eo is None else reduce_eo.softmax(dim=-1)
+
     def alphas(self) -> list[nn.Parameter]:
         """The parameters that say which operation counts how much."""
         return list(self.alphas_by_kind.parameters())
@@ -111,8 +116,7 @@ class Supernet(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Compute the logits, shape (B, K), of images."""
-        normal_eo = self.alpha_normal_eo.softmax(dim=-1)
-        reduce_eo = None if self.alpha_reduce_eo is None else self.alpha_reduce_eo.softmax(dim=-1)
+        normal_eo, reduce_eo = self.mixtures()
         before_previous_bchw = previous_bchw = self.stem(x_bchw)
         for cell in self.cells:
             weight_eo = reduce_eo if cell.is_reduction else normal_eo

@@ -1,0 +1,142 @@
+"""What a search is told on its command line, as typed values."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from darts_service.primitives import NONE, PRIMITIVES
+from darts_service.settings import DartsSettings
+from katib_suggestion import assignment, settings
+from katib_suggestion.errors import InvalidExperiment
+from trial_runtime import command_line, seeds
+
+DEFAULT_BATCH_SIZE = 64
+"""Images in a step where the setting is None: the paper's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainerConfig:
+    """A search, as it was asked for."""
+
+    settings: DartsSettings
+    """The algorithm settings of the Experiment."""
+    search_space: tuple[str, ...]
+    """The operations to choose from, without ``none``."""
+    num_layers: int
+    """Cells of the supernet."""
+    order: int
+    """2: the architecture step looks one weight step ahead; 1: it holds the weights fixed."""
+    dataset: str
+    """Name of the data set, as `trial_runtime.datasets.load` knows it."""
+    data_dir: Path | None
+    """Folder of the data; None for the usual one."""
+    max_images: int | None
+    """Search on that many images, drawn at random; None for all."""
+    output_dir: Path
+    """Folder for what the search writes."""
+    seed: int
+    """Everything random comes from it; drawn from the operating system where none was given."""
+    device: torch.device
+    """Where the search computes."""
+
+    @property
+    def primitives(self) -> tuple[str, ...]:
+        """The operations of each edge: the search space, and ``none`` after it."""
+        return (*self.search_space, NONE)
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a step, from each half of the data."""
+        return self.settings.batch_size or DEFAULT_BATCH_SIZE
+
+
+def from_arguments(argv: Sequence[str]) -> TrainerConfig:
+    """Read a command line.
+
+    The three values that Katib passes come with and without the literal double quotes of a manifest.
+
+    Raises:
+        CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        MalformedAssignment: a value of Katib's is not JSON in single quotes.
+        InvalidExperiment: a setting, the search space or the number of layers is wrong.
+    """
+    arguments = _parser().parse_args(argv)
+    return TrainerConfig(
+        settings=_settings(arguments.algorithm_settings),
+        search_space=_search_space(arguments.search_space),
+        num_layers=_num_layers(arguments.num_layers),
+        order=arguments.order,
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        max_images=arguments.max_images,
+        output_dir=arguments.output_dir,
+        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        device=arguments.device,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(
+        prog="darts_trainer",
+        description="Search an architecture by DARTS; prints a line of metrics an epoch, and Best-Genotype at the end.",
+        allow_abbrev=False,
+    )
+    group = parser.add_argument_group("search, as Katib passes it (JSON in single quotes)")
+    group.add_argument("--algorithm-settings", required=True, help="settings by name, such as {'num_epochs': '50'}")
+    group.add_argument("--search-space", required=True, help="operations, such as ['max_pooling_3x3']")
+    group.add_argument("--num-layers", required=True, help="cells of the supernet")
+    group.add_argument(
+        "--order", type=int, choices=(1, 2), default=2, help="of the architecture gradient's approximation (default: 2)"
+    )
+    command_line.add_data_arguments(parser)
+    return parser
+
+
+def _settings(text: str) -> DartsSettings:
+    flag = "--algorithm-settings"
+    given = _decode(flag, text)
+    if not isinstance(given, dict):
+        raise InvalidExperiment(flag, given, "it must be an object of settings by name")
+    return settings.parse(DartsSettings, [(name, _setting_text(flag, name, value)) for name, value in given.items()])
+
+
+def _setting_text(flag: str, name: str, value: assignment.JSON) -> str:
+    """A setting as the text that an Experiment gives; the service sends None as JSON's null."""
+    if value is None:
+        return "None"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    raise InvalidExperiment(f"{flag}: {name}", value, "it must be a text, a number or null")
+
+
+def _search_space(text: str) -> tuple[str, ...]:
+    flag = "--search-space"
+    given = _decode(flag, text)
+    if not isinstance(given, list) or not given:
+        raise InvalidExperiment(flag, given, "it must be a list of operations, at least one")
+    for primitive in given:
+        if primitive not in PRIMITIVES:
+            raise InvalidExperiment(flag, primitive, f"the operations are {', '.join(PRIMITIVES)}")
+        if given.count(primitive) > 1:
+            raise InvalidExperiment(flag, primitive, "an operation may stand there once")
+    return tuple(given)
+
+
+def _num_layers(text: str) -> int:
+    flag = "--num-layers"
+    given = _decode(flag, text)
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= settings.MAX_INTEGER:
+        raise InvalidExperiment(flag, given, f"it must be an integer from 1 to {settings.MAX_INTEGER}")
+    return given
+
+
+def _decode(flag: str, text: str) -> assignment.JSON:
+    try:
+        return assignment.decode(text)
+    except assignment.MalformedAssignment as error:
+        raise assignment.MalformedAssignment(f"{flag}: {error}") from error

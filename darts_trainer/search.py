@@ -1,0 +1,210 @@
+"""The search: alphas and weights move in turn, each on its own half of the data (arXiv 1806.09055, algorithm 1).
+
+Shape suffixes: b images, c channels, h height, w width, k classes, s steps.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from darts_service.settings import DartsSettings
+from darts_trainer.bilevel import BilevelOptimiser
+from darts_trainer.supernet import Supernet, frozen_statistics
+from trial_runtime import datasets, seeds
+from trial_runtime.batches import Batches, Normalisation
+from trial_runtime.datasets import ImageDataset
+from trial_runtime.errors import TrainingDiverged
+from trial_runtime.progress import bar
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, C, H, W) and labels (B,)."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochMetrics:
+    """What an epoch came to; accuracies are shares from 0 to 1, losses are mean cross entropies in nats."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    """Mean over the epoch's weight steps, each before it moved the weights."""
+    train_accuracy: float
+    validation_loss: float
+    """After the epoch, over the half that the weights do not learn from."""
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchData:
+    """The two halves of the training images."""
+
+    training: Batches
+    """The half that the weights learn from, augmented."""
+    architecture: Batches
+    """The half that the alphas learn from, augmented."""
+    validation: Batches
+    """The same half, as it is."""
+    batch_size: int
+    """Images in a step, from each half."""
+
+    @classmethod
+    def of(cls, images: ImageDataset, batch_size: int, *, device: torch.device, seed: int) -> "SearchData":
+        """Divide images at random into halves.
+
+        A half with fewer images than batch_size becomes one batch, so that every epoch has a step; that is warned of.
+
+        Raises:
+            DatasetError: there are fewer than two images.
+        """
+        half, other_half = datasets.split(images, 0.5, seeds.generator(seed, "halves"))
+        smaller = min(len(half), len(other_half))
+        if smaller < batch_size:
+            logger.warning("batch_size %d is more than half of the data: using %d", batch_size, smaller)
+            batch_size = smaller
+        logger.info("%s: %d images for the weights, %d for the alphas", images.name, len(half), len(other_half))
+        normalisation = Normalisation.of(images)
+
+        def batches(part: ImageDataset, stream: str, *, training: bool) -> Batches:
+            return Batches(
+                part,
+                batch_size,
+                normalisation=normalisation,
+                device=device,
+                generator=seeds.generator(seed, stream),
+                training=training,
+            )
+
+        return cls(
+            training=batches(half, "weight batches", training=True),
+            architecture=batches(other_half, "architecture batches", training=True),
+            validation=batches(other_half, "validation batches", training=False),
+            batch_size=batch_size,
+        )
+
+
+def search(supernet: Supernet, data: SearchData, settings: DartsSettings, *, order: int) -> Iterator[EpochMetrics]:
+    """Search, and measure the supernet after every epoch.
+
+    Args:
+        supernet: on the device of the data; its alphas are the result.
+        data: both halves.
+        settings: of the optimisation.
+        order: 2 looks one weight step ahead in the architecture step, 1 does not.
+
+    Raises:
+        TrainingDiverged: a loss is not finite.
+    """
+    optimiser = BilevelOptimiser(supernet.weights(), supernet.alphas(), settings, order=order)
+    for epoch in range(1, settings.num_epochs + 1):
+        train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch)
+        validation_loss, validation_accuracy = evaluate(supernet, data.validation, settings, epoch)
+        optimiser.end_epoch()
+        yield EpochMetrics(
+            epoch=epoch,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+        )
+
+
+@torch.no_grad()
+def evaluate(supernet: Supernet, batches: Batches, settings: DartsSettings, epoch: int) -> tuple[float, float]:
+    """Return mean loss and accuracy of a supernet, normalised by its running statistics.
+
+    Raises:
+        TrainingDiverged: a loss is not finite.
+    """
+    supernet.eval()
+    tally = _Tally(f"epoch {epoch}, validation", settings)
+    for x_bchw, labels_b in batches:
+        logits_bk = supernet(x_bchw)
+        tally.add(functional.cross_entropy(logits_bk, labels_b), logits_bk, labels_b)
+    return tally.means()
+
+
+def _train(
+    supernet: Supernet, optimiser: BilevelOptimiser, data: SearchData, settings: DartsSettings, epoch: int
+) -> tuple[float, float]:
+    """Take an epoch's steps; return mean loss and accuracy on the training half."""
+    supernet.train()
+    tally = _Tally(f"epoch {epoch}, training", settings)
+    pairs = zip(data.training, _endless(data.architecture), strict=False)
+    num_steps = len(data.training)
+    for step, (train_batch, validation_batch) in enumerate(
+        bar(pairs, total=num_steps, description=f"epoch {epoch}"), 1
+    ):
+        _architecture_step(supernet, optimiser, train_batch, validation_batch)
+        x_bchw, labels_b = train_batch
+        logits_bk = supernet(x_bchw)
+        loss = functional.cross_entropy(logits_bk, labels_b)
+        optimiser.weight_step(loss)
+        tally.add(loss, logits_bk, labels_b)
+        if step % settings.print_step == 0:
+            loss_so_far, accuracy = tally.means()
+            if not sys.stderr.isatty():  # a terminal shows a bar
+                logger.info(
+                    "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
+                    epoch, step, num_steps, loss_so_far, accuracy,
+                )  # fmt: skip
+    return tally.means()
+
+
+def _architecture_step(
+    supernet: Supernet, optimiser: BilevelOptimiser, train_batch: Batch, validation_batch: Batch
+) -> None:
+    def loss_on(batch: Batch) -> Tensor:
+        x_bchw, labels_b = batch
+        return functional.cross_entropy(supernet(x_bchw), labels_b)
+
+    # Running statistics describe the weights that are kept, and these passes are at others.
+    with frozen_statistics(supernet):
+        optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
+
+
+def _endless(batches: Batches) -> Iterator[Batch]:
+    """Pass after pass: halves of an odd number of images can differ by a batch."""
+    while True:
+        yield from batches
+
+
+class _Tally:
+    """Losses and hits of a pass, kept on the device: reading one there would make each step wait for the one before."""
+
+    def __init__(self, name: str, settings: DartsSettings) -> None:
+        self._name = name
+        self._settings = settings
+        self._losses: list[Tensor] = []
+        self._hits: list[Tensor] = []
+        self._sizes: list[int] = []
+
+    def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
+        """Add a batch with its mean loss."""
+        self._losses.append(loss.detach())
+        self._hits.append((logits_bk.argmax(dim=1) == labels_b).sum())
+        self._sizes.append(len(labels_b))
+
+    def means(self) -> tuple[float, float]:
+        """Return mean loss and accuracy over all images so far.
+
+        Raises:
+            TrainingDiverged: a loss is not finite; the message names the first.
+        """
+        loss_s = torch.stack(self._losses).cpu().double()
+        for step in (~loss_s.isfinite()).nonzero().flatten().tolist():
+            raise TrainingDiverged(
+                f"{self._name} step {step + 1}: the loss is {loss_s[step]:g}; smaller values of w_lr "
+                f"({self._settings.w_lr:g}), alpha_lr ({self._settings.alpha_lr:g}) or w_grad_clip "
+                f"({self._settings.w_grad_clip:g}, where 0 switches clipping off) may help"
+            )
+        size_s = torch.tensor(self._sizes, dtype=torch.float64)
+        num_images = size_s.sum()
+        hits = torch.stack(self._hits).cpu().sum()
+        return float((loss_s * size_s).sum() / num_images), float(hits / num_images)
