@@ -73,7 +73,8 @@ def _without_tests(path: str, found: list[Path]) -> list[Path]:
 
 def _read(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # numpy leaves a file open that it opened itself and found broken.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("x", "y", "may_flip") if name in archive}
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError("dataset", str(file), f"it must be an intact .npz file ({error})") from error

@@ -1,0 +1,142 @@
+import argparse
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from darts_service.settings import DartsSettings
+from katib_suggestion import assignment, settings
+from trial_runtime import command_line, datasets, devices
+from trial_runtime.errors import TrainingDiverged
+
+VARIABLES = ("KATIB_NAS_DATASET", "KATIB_NAS_DATA_DIR", "KATIB_NAS_MAX_IMAGES", "KATIB_NAS_OUTPUT_DIR")
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def _parse(*argv):
+    parser = command_line.Parser(prog="test")
+    command_line.add_data_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def test_without_flags_and_variables_the_defaults_hold():
+    assert vars(_parse("--device", "cpu")) == {
+        "dataset": "cifar10",
+        "data_dir": None,
+        "max_images": None,
+        "output_dir": Path("output"),
+        "seed": None,
+        "device": torch.device("cpu"),
+    }
+
+
+def test_variables_decide_without_flags_and_flags_over_variables(monkeypatch):
+    for name, value in zip(VARIABLES, ("digits", "/data", "300", "/out"), strict=True):
+        monkeypatch.setenv(name, value)
+
+    from_variables = _parse()
+    from_flags = _parse("--dataset", "fake", "--data-dir=d", "--max-images", "5", "--output-dir=o", "--seed=0")
+
+    assert (from_variables.dataset, from_variables.data_dir) == ("digits", Path("/data"))
+    assert (from_variables.max_images, from_variables.output_dir) == (300, Path("/out"))
+    assert (from_flags.dataset, from_flags.data_dir) == ("fake", Path("d"))
+    assert (from_flags.max_images, from_flags.output_dir, from_flags.seed) == (5, Path("o"), 0)
+
+
+def test_an_empty_variable_counts_as_none(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+
+    assert (_parse().dataset, _parse().data_dir, _parse().max_images) == ("cifar10", None, None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--max-images", "0"], "--max-images: '0' is not allowed: it must be an integer >= 1"),
+        (["--max-images", "1e3"], "--max-images: '1e3' is not allowed"),
+        (["--seed", "-1"], "--seed: '-1' is not allowed: it must be an integer >= 0"),
+        (["--seed"], "--seed: expected one argument"),
+        (["--device", "gpu"], "--device: .*'gpu' is not allowed: it must be auto, cpu"),
+        (["--epochs", "1"], "unrecognized arguments: --epochs 1"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_exit_code_2(argv, message, capfd):
+    code = command_line.run(lambda: _parse(*argv))
+
+    out, err = capfd.readouterr()
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    with pytest.raises(command_line.CommandLineError, match=message):
+        _parse(*argv)
+
+
+def test_a_wrong_variable_is_refused_as_its_flag_is(monkeypatch):
+    monkeypatch.setenv("KATIB_NAS_MAX_IMAGES", "many")
+
+    with pytest.raises(command_line.CommandLineError, match="--max-images: 'many' is not allowed"):
+        _parse()
+
+
+def _raiser(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (datasets.DatasetError("dataset", "x", "no\nsuch"), 2),
+        (devices.DeviceError("device"), 2),
+        (assignment.MalformedAssignment("text"), 2),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "output/architecture.json"), 3),
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried"), 3),
+        (MemoryError(), 3),
+        (TrainingDiverged("the training loss is nan in epoch 2"), 4),
+    ],
+)
+def test_an_expected_error_is_one_line_and_an_exit_code(error, code, capfd):
+    assert command_line.run(_raiser(error)) == code
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert len(err) > len("error: \n")
+
+
+def test_a_setting_of_the_search_is_a_users_error():
+    assert command_line.run(lambda: settings.parse(DartsSettings, [("w_lr", "fast")])) == 2
+
+
+def test_ctrl_c_is_quiet(capfd):
+    assert command_line.run(_raiser(KeyboardInterrupt())) == 130
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("error", [ValueError("ours to mend"), RuntimeError("shapes"), UnicodeError("text")])
+def test_a_fault_of_the_program_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        command_line.run(_raiser(error))
+
+
+def test_success_is_0():
+    assert command_line.run(lambda: None) == 0
+
+
+def test_numbers_for_argparse():
+    assert command_line.positive_integer("12") == 12
+    assert command_line.natural_number("0") == 0
+    for text in ("", "x", "1.0", "+1", " 1", "١", "9" * 30):
+        with pytest.raises(argparse.ArgumentTypeError, match="it must be an integer >= 0"):
+            command_line.natural_number(text)

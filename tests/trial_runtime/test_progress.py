@@ -1,0 +1,30 @@
+import os
+import pty
+import subprocess
+import sys
+import termios
+
+from trial_runtime.progress import bar
+
+PROGRAM = "from trial_runtime.progress import bar; print(sum(bar(range(4), total=4, description='epoch 1')))"
+
+
+def test_without_a_terminal_the_iterable_is_returned(capfd):
+    items = [1, 2, 3]
+
+    assert bar(items, total=3, description="epoch 1") is items
+    assert capfd.readouterr() == ("", "")
+
+
+def test_on_a_terminal_a_bar_is_drawn_on_standard_error():
+    primary, secondary = pty.openpty()
+    termios.tcsetwinsize(secondary, (24, 80))
+    done = subprocess.run([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=secondary, timeout=60)
+    os.set_blocking(primary, False)
+    drawn = os.read(primary, 65536).decode()
+    os.close(secondary)
+    os.close(primary)
+
+    assert (done.returncode, done.stdout) == (0, b"6\n")
+    assert "epoch 1" in drawn
+    assert "=" not in drawn
