@@ -46,7 +46,9 @@ class Scripted(api_pb2_grpc.SuggestionServicer):
         reply = api_pb2.GetSuggestionsReply()
         count = request.current_request_number + {"too few": -1, "too many": 1}.get(do, 0)
         for index in range(count):
-            self.assign(reply.parameter_assignments.add(), do, len(request.trials) + index + 1)
+            # Trials without metrics are not in the request: only the total tells how many there were.
+            before = request.total_request_number - request.current_request_number
+            self.assign(reply.parameter_assignments.add(), do, before + index + 1)
         if do == "settings":
             reply.algorithm.algorithm_settings.add(name="rung", value=str(call))
         return reply
