@@ -18,7 +18,7 @@ from enas_trainer.child import Child
 from enas_trainer.train import EpochMetrics, TrainingSettings, train
 from trial_runtime import artifacts, command_line, datasets, devices, metric_lines, seeds
 from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset
+from trial_runtime.datasets import DatasetError, ImageDataset
 
 VALIDATION_SHARE = 0.2
 """Share of the training images that is held out to validate on."""
@@ -57,11 +57,24 @@ def run(trial: Trial) -> None:
     architecture, network = config.read(trial.architecture, trial.nn_config)
     images = datasets.load(trial.dataset, trial.data_dir)
     network.check_data(images.image_shape, images.num_classes)
-    training, validation = _batches(trial, images)
+    training_images, validation_images = divide(images, trial.max_images)
+
+    def batches(part: ImageDataset, *, training: bool) -> Batches:
+        return Batches(
+            part,
+            trial.settings.batch_size,
+            normalisation=Normalisation.of(training_images),
+            device=trial.device,
+            generator=seeds.generator(trial.seed, "batches"),
+            training=training,
+        )
+
     child = Child(architecture, network, seeds.generator(trial.seed, "weights")).to(trial.device)
     num_weights = sum(weight.numel() for weight in child.parameters())
     logger.info("%d layers, %d weights, on %s, seed %d", network.num_layers, num_weights, trial.device, trial.seed)
     epochs: list[EpochMetrics] = []
+    training = batches(training_images, training=True)
+    validation = batches(validation_images, training=False)
     for metrics in train(child, training, validation, trial.settings):
         epochs.append(metrics)
         metric_lines.report(_named(metrics), epoch=metrics.epoch)
@@ -78,11 +91,11 @@ def _parse(argv: Sequence[str] | None) -> Trial:
     parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
     parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
     default = TrainingSettings()
-    integer = command_line.positive_integer
-    parser.add_argument("--num_epochs", type=integer, default=default.num_epochs, help="default: %(default)s")
+    integer = command_line.integer
+    parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "0 computes on the CPU; more than one is not used yet (default: %(default)s)"
-    parser.add_argument("--num_gpus", type=command_line.natural_number, default=1, help=gpus)
-    parser.add_argument("--batch-size", type=integer, default=default.batch_size, help="default: %(default)s")
+    parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
+    parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=_rate, default=default.learning_rate, help="default: %(default)s")
     command_line.add_data_arguments(parser)
     arguments = parser.parse_args(argv)
@@ -121,23 +134,18 @@ def _device(device: torch.device, num_gpus: int) -> torch.device:
     return device
 
 
-def _batches(trial: Trial, images: ImageDataset) -> tuple[Batches, Batches]:
-    images = datasets.subset(images, trial.max_images, seeds.generator(COMMON_SEED, "subset"))
-    held_out, rest = datasets.split(images, VALIDATION_SHARE, seeds.generator(COMMON_SEED, "validation"))
-    logger.info("%s: %d images for training, %d for validation", images.name, len(rest), len(held_out))
-    normalisation = Normalisation.of(rest)
+def divide(images: ImageDataset, max_images: int | None) -> tuple[ImageDataset, ImageDataset]:
+    """Return the images to train on and those to validate on, which are held out; the same in each trial of a search.
 
-    def batches(part: ImageDataset, *, training: bool) -> Batches:
-        return Batches(
-            part,
-            trial.settings.batch_size,
-            normalisation=normalisation,
-            device=trial.device,
-            generator=seeds.generator(trial.seed, "batches"),
-            training=training,
-        )
-
-    return batches(rest, training=True), batches(held_out, training=False)
+    Raises:
+        DatasetError: there are too few.
+    """
+    images = datasets.subset(images, max_images, seeds.generator(COMMON_SEED, "subset"))
+    if len(images) < 3:  # batch normalisation needs two to train on
+        raise DatasetError("dataset", images.name, "it must have at least 3 images")
+    validation, training = datasets.split(images, VALIDATION_SHARE, seeds.generator(COMMON_SEED, "validation"))
+    logger.info("%s: %d images for training, %d for validation", images.name, len(training), len(validation))
+    return training, validation
 
 
 def _named(metrics: EpochMetrics) -> dict[str, float | str]:

@@ -70,20 +70,21 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
     add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
     add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
-    add("--max-images", positive_integer, None, "search on that many training images, drawn at random")
+    add("--max-images", integer(1), None, "search on that many training images, drawn at random")
     add("--output-dir", Path, "output", "folder for what the trial writes")
-    group.add_argument("--seed", type=natural_number, help="makes a run repeatable (without it: a new one, logged)")
+    group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
     group.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 
-def positive_integer(text: str) -> int:
-    """Read an integer from 1, for argparse."""
-    return _integer(text, minimum=1)
+def integer(minimum: int) -> Callable[[str], int]:
+    """Return a type for argparse: an integer from a minimum, which is not negative."""
 
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be an integer >= {minimum}")
+        return int(text)
 
-def natural_number(text: str) -> int:
-    """Read an integer from 0, for argparse."""
-    return _integer(text, minimum=0)
+    return read
 
 
 def run(main: Callable[[], None]) -> int:
@@ -114,12 +115,6 @@ def _fail(error: BaseException, code: int) -> int:
     message = " ".join(str(error).split()) or type(error).__name__
     sys.stderr.write(f"error: {message}\n")
     return code
-
-
-def _integer(text: str, *, minimum: int) -> int:
-    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) < minimum:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be an integer >= {minimum}")
-    return int(text)
 
 
 def _device(text: str) -> object:

@@ -135,8 +135,8 @@ def test_success_is_0():
 
 
 def test_numbers_for_argparse():
-    assert command_line.positive_integer("12") == 12
-    assert command_line.natural_number("0") == 0
+    assert command_line.integer(1)("12") == 12
+    assert command_line.integer(0)("0") == 0
     for text in ("", "x", "1.0", "+1", " 1", "١", "9" * 30):
         with pytest.raises(argparse.ArgumentTypeError, match="it must be an integer >= 0"):
-            command_line.natural_number(text)
+            command_line.integer(0)(text)

@@ -1,0 +1,191 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from enas_trainer.__main__ import divide, main
+from katib_suggestion import assignment
+from trial_runtime.datasets import load
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = ["Training-Accuracy", "Training-Loss", "Validation-Accuracy", "Validation-Loss"]
+KATIBS_PATTERN = re.compile(r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)")
+"""The metrics collector's own."""
+
+ARCHITECTURE = "[[0], [1, 1]]"
+NN_CONFIG = {
+    "num_layers": 2,
+    "input_sizes": [32, 32, 3],
+    "output_sizes": [10],
+    "embedding": {
+        "0": {
+            "opt_id": 0,
+            "opt_type": "convolution",
+            "opt_params": {"filter_size": "3", "num_filter": "8", "stride": "2"},
+        },
+        "1": {"opt_id": 1, "opt_type": "reduction", "opt_params": {"reduction_type": "max_pooling", "pool_size": 2}},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for name in ("DATASET", "DATA_DIR", "MAX_IMAGES", "OUTPUT_DIR"):
+        monkeypatch.delenv(f"KATIB_NAS_{name}", raising=False)
+
+
+def _arguments(output_dir, *more, nn_config=NN_CONFIG):
+    return [
+        f"--architecture={ARCHITECTURE}",
+        f"--nn_config={assignment.encode(nn_config)}",
+        f"--output-dir={output_dir}",
+        "--dataset=fake:40",
+        "--num_epochs=2",
+        "--batch-size=8",
+        "--device=cpu",
+        *more,
+    ]
+
+
+def _collected(text):
+    """Metrics of each line, as Katib's collector reads standard output and standard error together."""
+    lines = [line for line in text.splitlines() if any(f"{name}=" in line for name in METRICS)]
+    return [{match[1]: float(match[2]) for match in KATIBS_PATTERN.finditer(line)} for line in lines]
+
+
+def test_a_trial_reports_each_epoch_and_keeps_its_record(tmp_path, capfd):
+    assert main(_arguments(tmp_path, "--seed=5")) == 0
+
+    out, err = capfd.readouterr()
+    assert len(out.splitlines()) == 2
+    epochs = _collected(out + err)
+    assert [list(epoch) for epoch in epochs] == [METRICS, METRICS]
+    assert all(0 <= epoch[name] <= 1 for epoch in epochs for name in METRICS[::2])
+    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z epoch \d: Training-Accuracy=", line) for line in out.splitlines())
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert record["architecture"] == [[0], [1, 1]]
+    assert record["nn_config"] == NN_CONFIG
+    assert (record["seed"], record["dataset"]) == (5, "fake:40")
+    assert [epoch.pop("epoch") for epoch in record["epochs"]] == [1, 2]
+    assert record["epochs"] == [pytest.approx(epoch, rel=1e-5) for epoch in epochs]
+    assert {"python", "torch", "katib-nas"} == set(record["versions"])
+
+
+def test_a_seed_makes_a_trial_repeatable(tmp_path, capfd):
+    lines = []
+    for seed in (5, 5, 6):
+        assert main(_arguments(tmp_path, f"--seed={seed}")) == 0
+        lines.append([line.split(" ", 1)[1] for line in capfd.readouterr().out.splitlines()])
+
+    assert lines[0] == lines[1] != lines[2]
+
+
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("max_images", [None, 20])
+def test_validation_images_are_held_out_and_the_same_in_every_trial(max_images, tmp_path):
+    """Each image has a grey of its own, so that a part shows which images it holds."""
+    greys = np.arange(50, dtype=np.uint8)
+    np.savez(tmp_path / "greys.npz", x=np.broadcast_to(greys.reshape(50, 1, 1), (50, 32, 32)), y=greys % 10)
+    images = load("npz:greys.npz", tmp_path)
+
+    first, again = divide(images, max_images), divide(images, max_images)
+
+    training, validation = ({int(image.max()) for image in part.images_nchw} for part in first)
+    assert training.isdisjoint(validation)
+    assert (len(training), len(validation)) == ((40, 10) if max_images is None else (16, 4))
+    assert all(torch.equal(a.images_nchw, b.images_nchw) for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--architecture=[[0], [9, 1]]"], "architecture row 2, operation: 9 is not allowed"),
+        (["--nn_config={}"], "nn_config.num_layers: None is not allowed: it is missing"),
+        (["--dataset=digits"], "nn_config.input_sizes: [32, 32, 3] is not allowed"),
+        (["--dataset=mnist"], "dataset: 'mnist' is not allowed"),
+        (["--dataset=fake:2"], "dataset: 'fake:2' is not allowed: it must have at least 3 images"),
+        (["--num_epochs=0"], "--num_epochs: '0' is not allowed"),
+        (["--num_epochs=ten"], "--num_epochs: 'ten' is not allowed"),
+        (["--num_gpus=-1"], "--num_gpus: '-1' is not allowed"),
+        (["--batch-size=1"], "--batch-size: '1' is not allowed: it must be an integer >= 2"),
+        (["--learning-rate=nan"], "--learning-rate: 'nan' is not allowed: it must be a finite number > 0"),
+        (["--learning-rate=0"], "--learning-rate: '0' is not allowed"),
+        (["--learning_rte=1"], "unrecognized arguments"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(more, message, tmp_path, capfd):
+    assert main(_arguments(tmp_path, *more)) == 2
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert _collected(err) == []
+
+
+def test_what_is_required_is_named(capfd):
+    assert main([]) == 2
+    assert "--architecture, --nn_config" in capfd.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be_written_is_the_machines_error(tmp_path, capfd):
+    (tmp_path / "output").write_text("")
+
+    assert main(_arguments(tmp_path / "output")) == 3
+    assert "output" in capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("num_gpus", [0, 1, 4])
+def test_katibs_number_of_gpus_is_accepted(num_gpus, tmp_path, caplog):
+    assert main(_arguments(tmp_path, f"--num_gpus={num_gpus}")) == 0
+    assert ("GPUs were asked for" in caplog.text) == (num_gpus > 1)
+
+
+def _run(command, cwd, **variables):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def _published_flags(output_dir):
+    """The flags of Katib's published manifests, with the literal quotes that remain where no shell takes them off."""
+    return [
+        "--num_epochs=1",
+        f'--architecture="{ARCHITECTURE}"',
+        f'--nn_config="{assignment.encode(NN_CONFIG)}"',
+        "--num_gpus=1",
+    ], {"KATIB_NAS_DATASET": "fake:40", "KATIB_NAS_OUTPUT_DIR": str(output_dir)}
+
+
+def test_the_published_command_runs_in_any_folder_and_without_installation(tmp_path):
+    # Packages copied to a folder of their own, and a Python that does not see the installed ones.
+    for package in ("enas_trainer", "trial_runtime", "katib_suggestion"):
+        shutil.copytree(ROOT / package, tmp_path / "image" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    flags, variables = _published_flags(tmp_path / "out")
+
+    done = _run([sys.executable, "-u", "RunTrial.py", *flags], tmp_path / "image" / "enas_trainer", **variables)
+
+    assert done.returncode == 0, done.stderr
+    assert [list(epoch) for epoch in _collected(done.stdout + done.stderr)] == [METRICS]
+    assert (tmp_path / "out" / "architecture.json").is_file()
+
+
+def test_the_module_and_the_script_are_one_program(tmp_path):
+    flags, variables = _published_flags(tmp_path / "out")
+    shell = " ".join([sys.executable, str(ROOT / "enas_trainer" / "RunTrial.py"), *flags, "--seed=3"])
+
+    by_shell = _run(["sh", "-c", shell], tmp_path, **variables)
+    by_module = _run([sys.executable, "-X", "importtime", "-m", "enas_trainer", *flags, "--seed=3"], ROOT, **variables)
+
+    assert (by_shell.returncode, by_module.returncode) == (0, 0), by_shell.stderr + by_module.stderr
+    assert _collected(by_shell.stdout) == _collected(by_module.stdout) != []
+    # A trial starts in seconds because it imports what it needs alone.
+    imported = set(re.findall(r"\| +([a-z_]+)$", by_module.stderr, re.MULTILINE))
+    assert "torch" in imported
+    assert imported.isdisjoint({"torchvision", "sklearn", "grpc", "tensorflow", "pydantic"})
