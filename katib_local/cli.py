@@ -81,11 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run an experiment, or go on with one."""
     options = options_of(arguments)
     experiment, read = _load(arguments)
-    if not arguments.resume:
-        _check_runs_here(experiment, options)
     now = datetime.now()
-    find = run_folder.find(arguments.output_dir, experiment.name) if arguments.resume else None
-    folder = find or run_folder.create(arguments.output_dir, experiment.name, now)
+    if arguments.resume:
+        folder = run_folder.find(arguments.output_dir, experiment.name)
+    else:
+        _check_runs_here(experiment, options)
+        folder = run_folder.create(arguments.output_dir, experiment.name, now)
     with run_folder.locked(folder), Interruption() as interruption, contextlib.ExitStack() as stack:
         if arguments.resume:
             store = stack.enter_context(contextlib.closing(Store.open(folder.database, read)))
@@ -101,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.resume:
                 shutil.rmtree(folder.path)
             raise
+        except SuggestionError as error:
+            raise SuggestionError(f"{error}; the run is in {folder.path}, and --resume goes on with it") from error
 
 
 def _control(

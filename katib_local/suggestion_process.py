@@ -85,7 +85,7 @@ class SuggestionProcess:
             except _PortTaken:
                 continue
             return
-        raise SuggestionError(f"{self._module} found no free port in {_ATTEMPTS} attempts; its log is {self._log}")
+        raise SuggestionError(f"{self._module} found no free port in {_ATTEMPTS} attempts")
 
     def stop(self) -> None:
         """Ask the service to end, and kill it where it does not."""
@@ -125,9 +125,7 @@ class SuggestionProcess:
         if code == os.EX_UNAVAILABLE:
             raise _PortTaken
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"]
-        raise SuggestionError(
-            f"{self._module} ended with code {code} before it served; it said {lines[-1]!r}; its log is {self._log}"
-        )
+        raise SuggestionError(f"{self._module} ended with code {code} before it served; it said {lines[-1]!r}")
 
 
 class _PortTaken(Exception):

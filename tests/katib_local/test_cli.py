@@ -171,6 +171,7 @@ def test_a_wrong_reply_is_the_services_error(
     assert code == 4
     assert errors.count("\n") == 1
     assert errors.startswith("katib-nas: the service ")
+    assert f"the run is in {out}, and --resume goes on with it" in errors
 
 
 def test_a_refused_experiment_leaves_no_folder(run: Run, write_manifest: Write, program: Program, out: Path) -> None:

@@ -1,0 +1,87 @@
+"""The examples, as a user runs them: the command line as a process, real services, real trials, real data."""
+
+import ast
+import contextlib
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CIFAR10 = Path(os.environ.get("KATIB_NAS_TEST_CIFAR10", ROOT.parent / "shared" / "data" / "cifar10")) / "train-1.npz"
+
+GENOTYPE = re.compile(
+    r"Genotype\(normal=\[.+\],normal_concat=range\(2,\d+\),reduce=\[.*\],reduce_concat=range\(2,\d+\)\)"
+)
+
+needs_cifar10 = pytest.mark.skipif(
+    not CIFAR10.is_file(), reason=f"{CIFAR10} is not there; KATIB_NAS_TEST_CIFAR10 names a folder with train-1.npz"
+)
+
+
+def run(example: str, out: Path, *flags: str) -> str:
+    """Run an example; return what it wrote to standard output."""
+    command = [str(Path(sys.executable).with_name("katib-nas")), "run", str(ROOT / "examples" / f"{example}.yaml")]
+    finished = subprocess.run(
+        [*command, "--output-dir", str(out), *flags], capture_output=True, text=True, timeout=500, cwd=out.parent
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def rows(out: Path, query: str) -> list[tuple[str, ...]]:
+    with contextlib.closing(sqlite3.connect(out / "experiment.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def check_architecture(text: str, num_layers: int) -> None:
+    architecture = ast.literal_eval(text)
+    assert [len(row) for row in architecture] == list(range(1, num_layers + 1))
+
+
+def value_of(printed: str, name: str) -> str:
+    return printed.partition(f"\n  {name}: ")[2].splitlines()[0]
+
+
+def test_enas_digits(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    printed = run("enas-digits", out)
+    conditions = [row[0] for row in rows(out, "SELECT condition FROM trials")]
+    assert len(conditions) >= 6
+    assert set(conditions) == {"succeeded"}
+    # Ten classes: chance is a tenth.
+    assert float(value_of(printed, "Validation-Accuracy")) > 0.5
+    check_architecture(value_of(printed, "architecture"), num_layers=4)
+
+
+def test_darts_digits(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    printed = run("darts-digits", out)
+    values = [
+        float(row[0])
+        for row in rows(out, "SELECT value FROM observations WHERE metric = 'Validation-Accuracy' ORDER BY rowid")
+    ]
+    assert len(values) > 1
+    assert max(values) > 0.5
+    assert max(values) > values[0]
+    assert GENOTYPE.fullmatch(value_of(printed, "Best-Genotype"))
+
+
+@needs_cifar10
+def test_darts_cpu_on_cifar10(tmp_path: Path) -> None:
+    printed = run("darts-cpu", tmp_path / "out", "--dataset", f"npz:{CIFAR10}", "--max-images", "300")
+    assert GENOTYPE.fullmatch(value_of(printed, "Best-Genotype"))
+    assert len(list(tmp_path.glob("out/trials/*/artifacts/genotype.json"))) == 1
+
+
+@needs_cifar10
+def test_enas_cpu_on_cifar10(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    printed = run("enas-cpu", out, "--dataset", f"npz:{CIFAR10}", "--max-images", "300")
+    assert rows(out, "SELECT condition, count(*) FROM trials GROUP BY condition") == [("succeeded", 3)]
+    assert 0 <= float(value_of(printed, "Validation-Accuracy")) <= 1
+    check_architecture(value_of(printed, "architecture"), num_layers=1)
