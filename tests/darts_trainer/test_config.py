@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from darts_service.primitives import PRIMITIVES
+from darts_service.settings import DartsSettings
+from darts_trainer.config import DEFAULT_BATCH_SIZE, from_arguments
+from katib_suggestion.assignment import MalformedAssignment, encode
+from katib_suggestion.errors import InvalidExperiment
+from trial_runtime.command_line import CommandLineError
+
+SETTINGS = "{'num_epochs': '1', 'w_lr': '0.1', 'batch_size': null, 'num_nodes': 1}"
+SEARCH_SPACE = "['max_pooling_3x3', 'skip_connection']"
+
+
+def read(settings=SETTINGS, search_space=SEARCH_SPACE, num_layers="3", *others):
+    return from_arguments(
+        [f"--algorithm-settings={settings}", f"--search-space={search_space}", f"--num-layers={num_layers}", *others]
+    )
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_katibs_values_are_read_with_and_without_literal_quotes(quote):
+    config = read(*(f"{quote}{text}{quote}" for text in (SETTINGS, SEARCH_SPACE, "3")), "--seed", "1")
+    assert config.settings == DartsSettings(num_epochs=1, w_lr=0.1, batch_size=None, num_nodes=1)
+    assert config.search_space == ("max_pooling_3x3", "skip_connection")
+    assert config.primitives == ("max_pooling_3x3", "skip_connection", "none")
+    assert (config.num_layers, config.seed, config.order) == (3, 1, 2)
+
+
+def test_what_the_service_sends_is_read():
+    config = read(encode({"w_lr": "2.5e-2", "batch_size": None, "num_epochs": 50}), encode(list(PRIMITIVES)))
+    assert (config.settings.w_lr, config.settings.num_epochs) == (0.025, 50)
+    assert config.search_space == PRIMITIVES
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize("value", ["null", "'None'"])
+def test_no_batch_size_means_the_papers(value):
+    config = read(f"{{'batch_size': {value}}}")
+    assert config.settings.batch_size is None
+    assert config.batch_size == DEFAULT_BATCH_SIZE == 64
+
+
+def test_settings_that_are_not_given_take_katibs_defaults():
+    config = read("{}")
+    assert config.settings == DartsSettings()
+    assert config.batch_size == 128
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{'w_learning_rate': '0.1'}", "w_learning_rate"),
+        ("{'w_lr': 'inf'}", "w_lr: 'inf'"),
+        ("{'w_lr': 1e400}", "w_lr: 'inf'"),
+        ("{'w_lr': true}", "w_lr: True .* a text, a number or null"),
+        ("{'w_lr': null}", "w_lr: 'None'"),
+        ("{'w_lr': []}", "w_lr"),
+        ("{'num_epochs': '0'}", "num_epochs: '0'"),
+        ("{'num_epochs': 1.5}", "num_epochs: '1.5'"),
+        ("{'batch_size': '0'}", "batch_size: '0'"),
+        ("[]", "--algorithm-settings"),
+        ("3", "--algorithm-settings"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(settings, message):
+    with pytest.raises(InvalidExperiment, match=message):
+        read(settings)
+
+
+@pytest.mark.parametrize("settings", ["", "{'w_lr': '1', 'w_lr': '2'}", "{'w_lr': NaN}", "{'w_lr'"])
+def test_settings_that_are_no_json_are_refused_by_flag(settings):
+    with pytest.raises(MalformedAssignment, match="--algorithm-settings: not a value of JSON"):
+        read(settings)
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize(
+    ("search_space", "message"),
+    [
+        ("[]", "at least one"),
+        ("'max_pooling_3x3'", "must be a list"),
+        ("['warp_3x3']", "'warp_3x3' .* the operations are separable_convolution_3x3"),
+        ("['max_pooling_7x7']", "max_pooling_7x7"),
+        ("['none']", "'none'"),
+        ("[['max_pooling_3x3']]", "max_pooling_3x3"),
+        ("[3]", "3 is not allowed"),
+        ("['skip_connection', 'skip_connection']", "once"),
+    ],
+)
+def test_wrong_search_spaces_are_refused(search_space, message):
+    with pytest.raises(InvalidExperiment, match=f"--search-space: .*{message}"):
+        read(SETTINGS, search_space)
+
+
+@pytest.mark.parametrize("num_layers", ["0", "-3", "1.0", "true", "null", "'3'", "99999999999"])
+def test_wrong_numbers_of_layers_are_refused(num_layers):
+    with pytest.raises(InvalidExperiment, match="--num-layers"):
+        read(SETTINGS, SEARCH_SPACE, num_layers)
+
+
+@pytest.mark.parametrize("others", [["--order", "3"], ["--order", "x"], ["--orde", "1"], ["--seed", "-1"], ["extra"]])
+def test_wrong_flags_are_refused(others):
+    with pytest.raises(CommandLineError):
+        read(SETTINGS, SEARCH_SPACE, "3", *others)
+
+
+@pytest.mark.parametrize("missing", ["--algorithm-settings", "--search-space", "--num-layers"])
+def test_katibs_three_values_are_required(missing):
+    given = {"--algorithm-settings": SETTINGS, "--search-space": SEARCH_SPACE, "--num-layers": "3"}
+    given.pop(missing)
+    with pytest.raises(CommandLineError, match=missing):
+        from_arguments([text for pair in given.items() for text in pair])
+
+
+def test_options_of_the_trainer_alone(tmp_path):
+    flags = ["--dataset", "fake:9", "--data-dir", str(tmp_path), "--output-dir", "o", "--order", "1", "--device", "cpu"]
+    config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5")
+    assert (config.dataset, config.data_dir, config.output_dir) == ("fake:9", tmp_path, Path("o"))
+    assert (config.order, config.device, config.max_images) == (1, torch.device("cpu"), 5)
+
+
+def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):
+    monkeypatch.setenv("KATIB_NAS_DATASET", "digits")
+    monkeypatch.setenv("KATIB_NAS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KATIB_NAS_OUTPUT_DIR", str(tmp_path / "out"))
+    config = read()
+    assert (config.dataset, config.data_dir, config.output_dir) == ("digits", tmp_path, tmp_path / "out")
+    assert read(SETTINGS, SEARCH_SPACE, "3", "--dataset", "fake").dataset == "fake"
+
+
+@pytest.mark.fault(19)
+def test_a_fresh_seed_is_drawn_where_none_is_given():
+    assert read().seed != read().seed
+    assert read(SETTINGS, SEARCH_SPACE, "3", "--seed", "7").seed == 7

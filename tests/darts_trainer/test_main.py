@@ -1,0 +1,190 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import darts_trainer
+from darts_trainer.__main__ import main
+from darts_trainer.genotype import from_structure, parse
+
+PACKAGE = Path(darts_trainer.__file__).parent
+SETTINGS = {"num_epochs": "2", "num_nodes": "2", "init_channels": "2", "stem_multiplier": "1", "batch_size": "8"}
+SEARCH_SPACE = ["separable_convolution_3x3", "max_pooling_3x3", "skip_connection"]
+LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)) (?P<rest>.*)")
+NAMES = ["Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy"]
+
+
+def flags(settings=SETTINGS, search_space=SEARCH_SPACE, num_layers=3):
+    """Flags as a manifest writes them, the literal double quotes included."""
+    values = (json.dumps(value).replace('"', "'") for value in (settings, search_space, num_layers))
+    names = ("algorithm-settings", "search-space", "num-layers")
+    return [f'--{name}="{value}"' for name, value in zip(names, values, strict=True)]
+
+
+def katibs_default_pattern(line):
+    return dict(re.findall(r"([\w|-]+)\s*=\s*([+-]?\d*(?:\.\d+)?(?:[Ee][+-]?\d+)?)", line))
+
+
+def katibs_genotypes(text):
+    return re.findall(r"([\w-]+)=(Genotype.*)", text)
+
+
+@pytest.fixture(autouse=True)
+def no_data_from_the_environment(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("KATIB_NAS_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def search(tmp_path, capsys):
+    def run(*others, **changes):
+        code = main([*flags(**changes), "--dataset", "fake:40", "--output-dir", str(tmp_path / "out"), *others])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path):
+    code, out, _ = search("--seed", "3")
+    assert code == 0
+    *epochs, last = [LINE.fullmatch(line)["rest"] for line in out.splitlines()]
+    assert [list(katibs_default_pattern(line)) for line in epochs] == [NAMES, NAMES]
+    assert all(value for line in epochs for value in katibs_default_pattern(line).values())
+    ((name, text),) = katibs_genotypes(last)
+    assert name == "Best-Genotype"
+    assert str(parse(text)) == text
+    record = json.loads((tmp_path / "out/genotype.json").read_text())
+    assert (record["genotype"], record["epoch"], record["seed"], record["order"]) == (text, 2, 3, 2)
+    assert from_structure(record["structure"]) == parse(text)
+
+
+def test_the_record_tells_what_is_needed_to_repeat_the_search(search, tmp_path):
+    _, out, _ = search("--seed", "3", "--order", "1", "--max-images", "30")
+    record = json.loads((tmp_path / "out/genotype.json").read_text())
+    assert record["settings"]["num_epochs"] == 2
+    assert (record["search_space"], record["num_layers"], record["dataset"]) == (SEARCH_SPACE, 3, "fake:40")
+    assert (record["order"], record["max_images"], record["batch_size"]) == (1, 30, 8)
+    assert {"python", "torch", "katib-nas"} <= record["versions"].keys()
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
+    last_line = katibs_default_pattern(out.splitlines()[-2])
+    assert {name: f"{value:.6g}" for name, value in record["metrics"].items()} == last_line
+
+
+@pytest.mark.fault(19)
+def test_the_same_seed_gives_the_same_search(search):
+    def without_times(out):
+        return [LINE.fullmatch(line)["rest"] for line in out.splitlines()]
+
+    first, again, other = (without_times(search("--seed", seed)[1]) for seed in ("5", "5", "6"))
+    assert first == again
+    assert first != other
+
+
+def test_an_unseeded_search_records_its_seed(search, tmp_path):
+    search()
+    assert json.loads((tmp_path / "out/genotype.json").read_text())["seed"] >= 0
+
+
+@pytest.mark.fault(19)
+def test_the_genotype_is_the_last_epochs_even_with_accuracy_zero(tmp_path, capsys):
+    """Two images of different classes: no half tells of the other's, so the validation accuracy is 0 throughout."""
+    numpy = pytest.importorskip("numpy")
+    file = tmp_path / "two.npz"
+    numpy.savez(file, x=numpy.arange(2 * 16 * 16).reshape(2, 16, 16, 1).astype("uint8"), y=numpy.array([0, 29]))
+    code = main([*flags(), "--dataset", f"npz:{file}", "--output-dir", str(tmp_path), "--seed", "0"])
+    *epochs, last = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert [katibs_default_pattern(line)["Validation-Accuracy"] for line in epochs] == ["0", "0"]
+    assert katibs_genotypes(last)
+
+
+@pytest.mark.fault(16)
+def test_no_batch_size_trains(search, tmp_path):
+    code, out, _ = search(settings=SETTINGS | {"batch_size": None, "num_epochs": "1"})
+    assert code == 0
+    assert katibs_genotypes(out)
+    # The default of 64 is more than half of 40 images.
+    assert json.loads((tmp_path / "out/genotype.json").read_text())["batch_size"] == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "others", "code", "message"),
+    [
+        ({"settings": {"w_lrr": "1"}}, [], 2, "did you mean w_lr"),
+        ({"search_space": ["warp_3x3"]}, [], 2, "--search-space: 'warp_3x3' is not allowed"),
+        ({"num_layers": 0}, [], 2, "--num-layers: 0 is not allowed"),
+        ({}, ["--dataset", "mnist1"], 2, "'mnist1'"),
+        ({}, ["--device", "tpu"], 2, "'tpu'"),
+        ({"settings": SETTINGS | {"w_lr": "1e30", "w_grad_clip": "0"}}, ["--order", "1"], 4, "epoch 1, training step"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_an_exit_code(search, tmp_path, changes, others, code, message):
+    found, out, err = search(*others, **changes)
+    *_, last = err.splitlines()
+    assert found == code
+    assert out == ""
+    assert last.startswith("error: ")
+    assert message in last
+    assert "Traceback" not in err
+    assert not (tmp_path / "out/genotype.json").exists()
+
+
+def test_a_batch_that_batch_norm_cannot_normalise_is_refused(tmp_path, capsys):
+    numpy = pytest.importorskip("numpy")
+    file = tmp_path / "tiny.npz"
+    numpy.savez(file, x=numpy.zeros((6, 4, 4, 1), "uint8"), y=numpy.arange(6) % 2)
+    arguments = [*flags(settings=SETTINGS | {"batch_size": "1"}), "--dataset", f"npz:{file}"]
+    assert main(arguments) == 2
+    assert "batch_size: 1 is not allowed: images of 4x4" in capsys.readouterr().err
+
+
+def run(*command, cwd):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *command, "--dataset", "fake:12", "--seed", "1"],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+KATIBS_CPU_EXAMPLE = flags(
+    settings={"num_epochs": "1", "num_nodes": "1", "init_channels": "1", "stem_multiplier": "1"},
+    search_space=["max_pooling_3x3"],
+    num_layers=1,
+)
+
+
+def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path):
+    done = run(PACKAGE / "run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=tmp_path)
+    ((name, text),) = katibs_genotypes(done.stdout)
+    found = parse(text)
+    assert name == "Best-Genotype"
+    assert sorted(found.normal[0]) == [("max_pooling_3x3", 0), ("max_pooling_3x3", 1)]
+    assert (found.num_nodes, found.reduce) == (1, ())
+    assert json.loads((tmp_path / "output/genotype.json").read_text())["genotype"] == text
+    # The collector reads standard error as well: no metric may appear there.
+    assert not any(f"{name}=" in done.stderr for name in [*NAMES, "Best-Genotype"])
+    assert "\r" not in done.stderr
+
+
+def test_the_published_command_runs_in_a_checkout_that_is_not_the_installed_one(tmp_path):
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for package in ("darts_trainer", "darts_service", "katib_suggestion", "trial_runtime"):
+        shutil.copytree(PACKAGE.parent / package, checkout / package)
+    config = checkout / "darts_trainer/config.py"
+    # A mark by which the copy is told from the installed package.
+    config.write_text(config.read_text().replace("choices=(1, 2), default=2", "choices=(1, 2), default=1"))
+    run(checkout / "darts_trainer/run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=elsewhere)
+    assert json.loads((elsewhere / "output/genotype.json").read_text())["order"] == 1
+
+
+def test_the_module_runs(tmp_path):
+    done = run("-m", "darts_trainer", *KATIBS_CPU_EXAMPLE, "--output-dir", str(tmp_path), cwd=tmp_path)
+    assert len(katibs_genotypes(done.stdout)) == 1
