@@ -58,12 +58,13 @@ def run(trial: Trial) -> None:
     images = datasets.load(trial.dataset, trial.data_dir)
     network.check_data(images.image_shape, images.num_classes)
     training_images, validation_images = divide(images, trial.max_images)
+    normalisation = Normalisation.of(training_images)
 
     def batches(part: ImageDataset, *, training: bool) -> Batches:
         return Batches(
             part,
             trial.settings.batch_size,
-            normalisation=Normalisation.of(training_images),
+            normalisation=normalisation,
             device=trial.device,
             generator=seeds.generator(trial.seed, "batches"),
             training=training,
@@ -73,12 +74,14 @@ def run(trial: Trial) -> None:
     num_weights = sum(weight.numel() for weight in child.parameters())
     logger.info("%d layers, %d weights, on %s, seed %d", network.num_layers, num_weights, trial.device, trial.seed)
     epochs: list[EpochMetrics] = []
+    record = trial.output_dir / "architecture.json"
+    artifacts.write_json(record, _record(trial, num_weights, epochs))  # a folder that refuses does so before the work
     training = batches(training_images, training=True)
     validation = batches(validation_images, training=False)
     for metrics in train(child, training, validation, trial.settings):
         epochs.append(metrics)
         metric_lines.report(_named(metrics), epoch=metrics.epoch)
-        artifacts.write_json(trial.output_dir / "architecture.json", _record(trial, num_weights, epochs))
+        artifacts.write_json(record, _record(trial, num_weights, epochs))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -114,7 +114,7 @@ class _Sums:
 
     def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
         """Add a batch with its mean loss."""
-        self._loss = self._loss + loss.double() * len(labels_b)
+        self._loss = self._loss + loss * len(labels_b)
         self._correct = self._correct + (logits_bk.argmax(dim=1) == labels_b).sum()
         self._images += len(labels_b)
 

@@ -139,7 +139,19 @@ def test_an_output_folder_that_cannot_be_written_is_the_machines_error(tmp_path,
     (tmp_path / "output").write_text("")
 
     assert main(_arguments(tmp_path / "output")) == 3
-    assert "output" in capfd.readouterr().err.splitlines()[-1]
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "output" in err.splitlines()[-1]
+
+
+def test_a_child_that_diverges_keeps_the_epochs_before_it_and_fails(tmp_path, capfd):
+    assert main(_arguments(tmp_path, "--learning-rate=1e30", "--seed=0")) == 4
+
+    out, err = capfd.readouterr()
+    assert re.fullmatch(r"error: the \w+ loss is (nan|inf) in epoch \d: the training diverged", err.splitlines()[-1])
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert len(record["epochs"]) == len(out.splitlines()) < 2
 
 
 @pytest.mark.parametrize("num_gpus", [0, 1, 4])
