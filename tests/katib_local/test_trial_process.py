@@ -77,7 +77,7 @@ def test_output_exit_code_and_argument(launch: Launch, folder: Path) -> None:
 
 def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.setenv("FROM_OUTSIDE", "1")
     environment = [{"name": "MINE", "value": "a b"}, {"name": "KATIB_NAS_DATASET", "value": "cifar10"}]
     script = "import json, os, sys; print(json.dumps([dict(os.environ), os.getcwd(), sys.executable]))"
@@ -100,7 +100,7 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         "MINE": "a b",
         "FROM_OUTSIDE": "1",
         "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "10000",
     }
     assert {name: variables.get(name) for name in expected} == expected
     assert working_directory == str(folder / "work")
