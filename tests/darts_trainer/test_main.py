@@ -120,7 +120,7 @@ def test_no_batch_size_trains(search, tmp_path):
         ({"num_layers": 0}, [], 2, "--num-layers: 0 is not allowed"),
         ({}, ["--dataset", "mnist1"], 2, "'mnist1'"),
         ({}, ["--device", "tpu"], 2, "'tpu'"),
-        ({"settings": SETTINGS | {"w_lr": "1e30", "w_grad_clip": "0"}}, ["--order", "1"], 4, "epoch 1, training step"),
+        ({"settings": SETTINGS | {"w_lr": "1e30", "w_grad_clip": "0"}}, ["--order", "1"], 4, "error: epoch 1, "),
     ],
 )
 def test_what_is_wrong_is_one_line_and_an_exit_code(search, tmp_path, changes, others, code, message):

@@ -199,8 +199,9 @@ def test_a_second_start_keeps_the_artifacts_only(launch: Launch, folder: Path) -
 
 
 def test_a_second_start_ends_what_a_killed_runner_left(launch: Launch, folder: Path) -> None:
-    first = launch("sleep 60")
+    first = launch("echo started; sleep 60")
     number = int((folder / "process").read_text())
+    wait_for(folder / "output.log")
     assert launch("true").wait() == 0
     assert first.wait() == 137
     wait_until_gone(number)
