@@ -32,6 +32,9 @@ EXIT_DIVERGED = 4
 EXIT_INTERRUPTED = 130
 """Ctrl-C, as shells count it."""
 
+_CPU_ALLOCATOR = "DefaultCPUAllocator"
+"""Stands in the message when memory runs out on a CPU, for which torch has no class of its own."""
+
 _OUR_PACKAGES = frozenset({"katib_suggestion", "darts_service", "trial_runtime", "darts_trainer", "enas_trainer"})
 
 logger = logging.getLogger(__name__)
@@ -102,6 +105,10 @@ def run(main: Callable[[], None]) -> int:
             raise
         return _fail(error, EXIT_WRONG_INPUT)
     except (OSError, MemoryError, OutOfMemoryError) as error:
+        return _fail(error, EXIT_MACHINE)
+    except RuntimeError as error:
+        if _CPU_ALLOCATOR not in str(error):
+            raise
         return _fail(error, EXIT_MACHINE)
     except TrainingDiverged as error:
         return _fail(error, EXIT_DIVERGED)

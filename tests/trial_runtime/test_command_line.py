@@ -115,6 +115,17 @@ def test_an_expected_error_is_one_line_and_an_exit_code(error, code, capfd):
     assert len(err) > len("error: \n")
 
 
+def test_running_out_of_a_cpus_memory_is_the_machines_error(capfd):
+    # An exbibyte: no machine's address space has room for it.
+    assert command_line.run(lambda: print(torch.empty(2**60, dtype=torch.uint8))) == 3
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert "you tried to allocate 1152921504606846976 bytes" in err
+    assert err.count("\n") == 1
+
+
 def test_a_setting_of_the_search_is_a_users_error():
     assert command_line.run(lambda: settings.parse(DartsSettings, [("w_lr", "fast")])) == 2
 
