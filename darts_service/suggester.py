@@ -5,15 +5,12 @@ import logging
 from collections.abc import Sequence
 
 from darts_service.primitives import FILTER_SIZES, SKIP_CONNECTION
-from darts_service.settings import DartsSettings
+from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, feasible_space, settings
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 
 logger = logging.getLogger(__name__)
-
-MAX_LAYERS = 1_000
-"""A supernet beyond it fits no device; the paper searches with 8."""
 
 
 class DartsSuggester:

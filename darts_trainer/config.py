@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from darts_service.primitives import NONE, PRIMITIVES
-from darts_service.settings import DartsSettings
+from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
@@ -130,8 +130,8 @@ def _search_space(text: str) -> tuple[str, ...]:
 def _num_layers(text: str) -> int:
     flag = "--num-layers"
     given = _decode(flag, text)
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= settings.MAX_INTEGER:
-        raise InvalidExperiment(flag, given, f"it must be an integer from 1 to {settings.MAX_INTEGER}")
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MAX_LAYERS:
+        raise InvalidExperiment(flag, given, f"it must be an integer from 1 to {MAX_LAYERS}")
     return given
 
 

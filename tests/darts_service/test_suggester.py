@@ -123,7 +123,7 @@ def test_an_operation_twice_and_none_at_all_are_refused(build):
 
 
 @pytest.mark.fault(15)
-@pytest.mark.parametrize("num_layers", [0, -3, 100_000])
+@pytest.mark.parametrize("num_layers", [0, -3, 1_001])
 def test_a_depth_that_cannot_be_built_is_refused(build, num_layers):
     assert f"nasConfig.graphConfig.numLayers: {num_layers}" in refusal(build.darts(num_layers=num_layers))
 
@@ -142,6 +142,11 @@ def test_a_depth_that_cannot_be_built_is_refused(build, num_layers):
         ("num_nodes", "four"),
         ("stem_multiplier", "1.5"),
         ("print_step", ""),
+        ("batch_size", "1000001"),
+        ("num_workers", "1025"),
+        ("init_channels", "4097"),
+        ("num_nodes", "65"),
+        ("stem_multiplier", "65"),
         ("w_momentum", "None"),
         ("epochs", "3"),
     ],
@@ -149,6 +154,13 @@ def test_a_depth_that_cannot_be_built_is_refused(build, num_layers):
 def test_a_setting_out_of_bounds_or_unknown_is_refused(build, name, text):
     said = refusal(build.darts(settings={name: text}))
     assert repr(text) in said or repr(name) in said
+
+
+def test_the_largest_sizes_are_accepted(build):
+    largest = {"batch_size": "1000000", "num_workers": "1024", "init_channels": "4096", "num_nodes": "64"}
+    (suggestion,) = suggest(build.darts(settings=largest | {"stem_multiplier": "64"}, num_layers=1_000))
+    assert suggestion["num-layers"] == "1000"
+    assert assignment.decode(suggestion["algorithm-settings"]).items() >= largest.items()
 
 
 def test_the_shared_list_names_every_primitive_once():

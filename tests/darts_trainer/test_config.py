@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darts_service.primitives import PRIMITIVES
-from darts_service.settings import DartsSettings
+from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_trainer.config import DEFAULT_BATCH_SIZE, from_arguments
 from katib_suggestion.assignment import MalformedAssignment, encode
 from katib_suggestion.errors import InvalidExperiment
@@ -62,6 +62,7 @@ def test_settings_that_are_not_given_take_katibs_defaults():
         ("{'num_epochs': '0'}", "num_epochs: '0'"),
         ("{'num_epochs': 1.5}", "num_epochs: '1.5'"),
         ("{'batch_size': '0'}", "batch_size: '0'"),
+        ("{'num_nodes': '65'}", "num_nodes: '65' .* <= 64"),
         ("[]", "--algorithm-settings"),
         ("3", "--algorithm-settings"),
     ],
@@ -96,10 +97,14 @@ def test_wrong_search_spaces_are_refused(search_space, message):
         read(SETTINGS, search_space)
 
 
-@pytest.mark.parametrize("num_layers", ["0", "-3", "1.0", "true", "null", "'3'", "99999999999"])
+@pytest.mark.parametrize("num_layers", ["0", "-3", "1.0", "true", "null", "'3'", "1001"])
 def test_wrong_numbers_of_layers_are_refused(num_layers):
-    with pytest.raises(InvalidExperiment, match="--num-layers"):
+    with pytest.raises(InvalidExperiment, match="--num-layers: .* from 1 to 1000"):
         read(SETTINGS, SEARCH_SPACE, num_layers)
+
+
+def test_as_many_layers_as_the_service_allows():
+    assert read(SETTINGS, SEARCH_SPACE, "1000").num_layers == MAX_LAYERS
 
 
 @pytest.mark.parametrize("others", [["--order", "3"], ["--order", "x"], ["--orde", "1"], ["--seed", "-1"], ["extra"]])
