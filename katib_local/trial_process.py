@@ -135,7 +135,7 @@ def _environment(
     container: Container, trial: str, folder: Path, parallel_trials: int, options: Options
 ) -> Mapping[str, str]:
     """Our own variables, then the container's, then what the command line says."""
-    threads = max(1, len(os.sched_getaffinity(0)) // parallel_trials)
+    threads = max(1, _num_cores() // parallel_trials)
     defaults = {
         "OMP_NUM_THREADS": str(threads),
         # Threads that spin long while they wait slow each other 18 times as soon as their cores have other work, and
@@ -156,3 +156,8 @@ def _environment(
         if value is not None:
             environment[name] = str(value)
     return environment
+
+
+def _num_cores() -> int:
+    """Cores that this process may use; macOS only tells how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -114,6 +114,15 @@ def test_the_users_own_number_of_threads_stays(launch: Launch, monkeypatch: pyte
     assert process.output() == b"7\n"
 
 
+def test_without_an_affinity_all_cores_are_shared(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 9)
+    process = launch('echo "$OMP_NUM_THREADS"', parallel=2)
+    process.wait()
+    assert process.output() == b"4\n"
+
+
 def test_without_options_the_trial_decides_on_its_data(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KATIB_NAS_DATASET", raising=False)
     process = launch('echo "${KATIB_NAS_DATASET-none}"')
