@@ -28,6 +28,7 @@ def run(trial: TrainerConfig) -> None:
 
     Raises:
         DatasetError: the data are not there.
+        OSError: the output folder cannot be written.
         InvalidExperiment: settings and data do not fit.
         TrainingDiverged: a loss is not finite.
     """
@@ -39,6 +40,7 @@ def run(trial: TrainerConfig) -> None:
     supernet = Supernet(layout, trial.primitives, generator=seeds.generator(trial.seed, "supernet")).to(trial.device)
     num_weights = sum(weight.numel() for weight in supernet.weights())
     logger.info("%d layers, %d weights, on %s, seed %d", layout.num_layers, num_weights, trial.device, trial.seed)
+    artifacts.prepare_folder(trial.output_dir)
     epochs: list[EpochMetrics] = []
     for metrics in search(supernet, data, trial.settings, order=trial.order):
         epochs.append(metrics)

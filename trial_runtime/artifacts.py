@@ -11,6 +11,17 @@ from pathlib import Path
 import torch
 
 
+def prepare_folder(path: Path) -> None:
+    """Make a folder and write to it, so that one that refuses does so before the work and not after.
+
+    Raises:
+        OSError: the machine refuses.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path) as file:
+        file.write(b"\n")
+
+
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write a file of JSON, with its folder; whoever reads it sees the old or the new one, never a part.
 

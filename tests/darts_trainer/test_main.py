@@ -134,6 +134,16 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(search, tmp_path, changes, o
     assert not (tmp_path / "out/genotype.json").exists()
 
 
+def test_an_output_folder_that_cannot_be_written_is_noticed_before_the_first_epoch(search, tmp_path):
+    (tmp_path / "out").write_text("")
+
+    code, out, err = search()
+
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1].startswith("error: ")
+    assert "out" in err.splitlines()[-1]
+
+
 def test_a_batch_that_batch_norm_cannot_normalise_is_refused(tmp_path, capsys):
     numpy = pytest.importorskip("numpy")
     file = tmp_path / "tiny.npz"

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from trial_runtime.artifacts import versions, write_json
+from trial_runtime.artifacts import prepare_folder, versions, write_json
 
 
 def test_a_file_is_written_with_its_folder_and_replaced_as_a_whole(tmp_path):
@@ -33,6 +33,15 @@ def test_a_folder_that_is_a_file_is_the_machines_error(tmp_path):
 
     with pytest.raises(OSError, match="output"):
         write_json(tmp_path / "output" / "architecture.json", {})
+    with pytest.raises(OSError, match="output"):
+        prepare_folder(tmp_path / "output")
+
+
+def test_a_prepared_folder_is_there_and_empty(tmp_path):
+    prepare_folder(tmp_path / "a" / "b")
+    prepare_folder(tmp_path / "a" / "b")
+
+    assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_versions_name_what_computed():
