@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> Trial:
-    parser = command_line.Parser(prog="enas_trainer", description=__doc__)
+    parser = command_line.Parser(prog="enas_trainer", description=__doc__, allow_abbrev=False)
     parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
     parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
     default = TrainingSettings()

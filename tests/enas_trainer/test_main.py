@@ -118,6 +118,7 @@ def test_validation_images_are_held_out_and_the_same_in_every_trial(max_images, 
         (["--learning-rate=nan"], "--learning-rate: 'nan' is not allowed: it must be a finite number > 0"),
         (["--learning-rate=0"], "--learning-rate: '0' is not allowed"),
         (["--learning_rte=1"], "unrecognized arguments"),
+        (["--num_epoch=1"], "unrecognized arguments: --num_epoch=1"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(more, message, tmp_path, capfd):
