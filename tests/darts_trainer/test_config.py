@@ -99,7 +99,7 @@ def test_wrong_search_spaces_are_refused(search_space, message):
 
 @pytest.mark.parametrize("num_layers", ["0", "-3", "1.0", "true", "null", "'3'", "1001"])
 def test_wrong_numbers_of_layers_are_refused(num_layers):
-    with pytest.raises(InvalidExperiment, match="--num-layers: .* from 1 to 1000"):
+    with pytest.raises(InvalidExperiment, match=r"--num-layers: .* from 1 to 1000"):
         read(SETTINGS, SEARCH_SPACE, num_layers)
 
 
