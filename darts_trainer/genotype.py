@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_trainer.layout import NUM_INPUTS, edge_sources
+from katib_suggestion.errors import shown
 
 EDGES_PER_NODE = 2
 """Incoming edges that each node keeps (arXiv 1806.09055, section 2.4)."""
@@ -27,10 +28,7 @@ class GenotypeError(ValueError):
     """
 
     def __init__(self, place: str, value: object, allowed: str) -> None:
-        given = repr(value)
-        if len(given) > 200:
-            given = f"{given[:200]}… ({len(given)} characters)"
-        super().__init__(f"genotype: {place}: {given} is not allowed: {allowed}")
+        super().__init__(f"genotype: {place}: {shown(value)} is not allowed: {allowed}")
 
 
 class Edge(NamedTuple):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from katib_suggestion.assignment import JSON, MalformedAssignment, decode
+from katib_suggestion.errors import shown
 
 LARGEST = 65_536
 """Largest number of anything in a network: more is a slip of the pen, and no machine holds it."""
@@ -19,10 +20,7 @@ class InvalidNetwork(ValueError):
     """
 
     def __init__(self, where: str, value: object, allowed: str) -> None:
-        given = repr(value)
-        if len(given) > 200:
-            given = f"{given[:200]}… ({len(given)} characters)"
-        super().__init__(f"{where}: {given} is not allowed: {allowed}")
+        super().__init__(f"{where}: {shown(value)} is not allowed: {allowed}")
 
 
 def parse(text: str, where: str) -> JSON:

@@ -1,4 +1,15 @@
-"""What can be wrong with an experiment."""
+"""What can be wrong with an experiment.
+
+Standard library only: the trainers import this module.
+"""
+
+_MAX_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut to 200 characters: a message is for a line that somebody reads."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
 
 
 class InvalidExperiment(ValueError):
@@ -12,7 +23,4 @@ class InvalidExperiment(ValueError):
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         self.field = field
-        given = repr(value)
-        if len(given) > 200:
-            given = f"{given[:200]}… ({len(given)} characters)"
-        super().__init__(f"{field}: {given} is not allowed: {allowed}")
+        super().__init__(f"{field}: {shown(value)} is not allowed: {allowed}")

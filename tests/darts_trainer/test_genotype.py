@@ -6,43 +6,27 @@ import torch
 
 from darts_trainer.genotype import Edge, Genotype, GenotypeError, derive, from_structure, parse
 
-# The example of the source document, printed over several lines there.
-EXAMPLE = """
-Genotype(
-normal=[
-[('max_pooling_3x3',0),('max_pooling_3x3',1)],
-[('max_pooling_3x3',0),('max_pooling_3x3',1)],
-[('max_pooling_3x3',0),('dilated_convolution_3x3',3)],
-[('max_pooling_3x3',0),('max_pooling_3x3',1)]
-],
-normal_concat=range(2,6),
-reduce=[
-[('dilated_convolution_5x5',1),('separable_convolution_3x3',0)],
-[('max_pooling_3x3',2),('dilated_convolution_5x5',1)],
-[('dilated_convolution_5x5',3),('dilated_convolution_5x5',2)],
-[('dilated_convolution_5x5',3),('dilated_convolution_5x5',4)]
-],
-reduce_concat=range(2,6)
-)
-"""
-ONE_LINE = "".join(EXAMPLE.split())
+
+@pytest.fixture
+def one_line(example):
+    return "".join(example.split())
 
 
-def test_the_example_is_read():
-    genotype = parse(EXAMPLE)
+def test_the_example_is_read(example):
+    genotype = parse(example)
     assert genotype.num_nodes == 4
     assert genotype.normal[2] == (Edge("max_pooling_3x3", 0), Edge("dilated_convolution_3x3", 3))
     assert genotype.reduce[0] == (Edge("dilated_convolution_5x5", 1), Edge("separable_convolution_3x3", 0))
     assert genotype.concat == range(2, 6)
 
 
-@pytest.mark.parametrize("text", [EXAMPLE, ONE_LINE, ONE_LINE.replace(",", ", "), f"  {ONE_LINE}\n"])
-def test_the_example_is_printed_back_unchanged(text):
-    assert str(parse(text)) == ONE_LINE
+def test_the_example_is_printed_back_unchanged(example, one_line):
+    for text in (example, one_line, one_line.replace(",", ", "), f"  {one_line}\n"):
+        assert str(parse(text)) == one_line
 
 
-def test_structure_goes_through_json_and_back():
-    genotype = parse(EXAMPLE)
+def test_structure_goes_through_json_and_back(example):
+    genotype = parse(example)
     structure = json.loads(json.dumps(genotype.structure()))
     assert structure["normal"][0] == [["max_pooling_3x3", 0], ["max_pooling_3x3", 1]]
     assert structure["reduce_concat"] == [2, 3, 4, 5]
@@ -82,10 +66,10 @@ def test_without_reduction_cells():
         ("range(2,6))", "range(2,6)", "text: "),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_with_its_place(old, new, message):
-    assert old in ONE_LINE
+def test_what_is_wrong_is_named_with_its_place(one_line, old, new, message):
+    assert old in one_line
     with pytest.raises(GenotypeError, match=message):
-        parse(ONE_LINE.replace(old, new))
+        parse(one_line.replace(old, new))
 
 
 @pytest.mark.parametrize(

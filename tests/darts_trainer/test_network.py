@@ -6,26 +6,6 @@ from darts_trainer.genotype import GenotypeError, parse
 from darts_trainer.layout import Layout
 from darts_trainer.network import Network
 
-# The example of the source document.
-EXAMPLE = """
-Genotype(
-normal=[
-[('max_pooling_3x3',0),('max_pooling_3x3',1)],
-[('max_pooling_3x3',0),('max_pooling_3x3',1)],
-[('max_pooling_3x3',0),('dilated_convolution_3x3',3)],
-[('max_pooling_3x3',0),('max_pooling_3x3',1)]
-],
-normal_concat=range(2,6),
-reduce=[
-[('dilated_convolution_5x5',1),('separable_convolution_3x3',0)],
-[('max_pooling_3x3',2),('dilated_convolution_5x5',1)],
-[('dilated_convolution_5x5',3),('dilated_convolution_5x5',2)],
-[('dilated_convolution_5x5',3),('dilated_convolution_5x5',4)]
-],
-reduce_concat=range(2,6)
-)
-"""
-
 
 def layout(**changes):
     sizes = {
@@ -45,17 +25,17 @@ def generator(seed=0):
 
 @pytest.mark.parametrize("changes", [{}, {"image_channels": 1, "num_classes": 7}, {"num_layers": 6}])
 @pytest.mark.parametrize("size", [32, 13])
-def test_the_example_is_built_into_a_network_that_learns(changes, size):
+def test_the_example_is_built_into_a_network_that_learns(example, changes, size):
     sizes = layout(**changes)
-    network = Network(parse(EXAMPLE), sizes, generator=generator())
+    network = Network(parse(example), sizes, generator=generator())
     logits_bk = network(torch.randn(2, sizes.image_channels, size, size, generator=generator()))
     assert logits_bk.shape == (2, sizes.num_classes)
     logits_bk.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-def test_cells_hold_the_operations_of_the_genotype():
-    network = Network(parse(EXAMPLE), layout(), generator=generator())
+def test_cells_hold_the_operations_of_the_genotype(example):
+    network = Network(parse(example), layout(), generator=generator())
     normal, reduction, _ = network.cells
     assert [len(list(node)) for node in normal.nodes] == [2, 2, 2, 2]
     assert isinstance(normal.nodes[0][0].pool, nn.MaxPool2d)
@@ -67,8 +47,8 @@ def test_cells_hold_the_operations_of_the_genotype():
     assert reduction.nodes[2][0][1].stride == (1, 1)
 
 
-def test_a_node_is_the_sum_of_its_edges():
-    network = Network(parse(EXAMPLE), layout(num_layers=1), generator=generator()).eval()
+def test_a_node_is_the_sum_of_its_edges(example):
+    network = Network(parse(example), layout(num_layers=1), generator=generator()).eval()
     cell = network.cells[0]
     a, b = (torch.randn(2, 12, 8, 8, generator=generator(seed)) for seed in (1, 2))
     states = [cell.inputs[0](a), cell.inputs[1](b)]
@@ -79,8 +59,8 @@ def test_a_node_is_the_sum_of_its_edges():
     assert torch.equal(cell(a, b), torch.cat(states[2:], dim=1))
 
 
-def test_weights_come_from_the_generator():
-    first, second = (Network(parse(EXAMPLE), layout(), generator=generator()) for _ in range(2))
+def test_weights_come_from_the_generator(example):
+    first, second = (Network(parse(example), layout(), generator=generator()) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
