@@ -2,12 +2,15 @@
 
 import difflib
 import enum
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
 from katib_suggestion.errors import InvalidExperiment
 
 T = TypeVar("T")
+
+_UNSENDABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 def given(value: T | None, field: str) -> T:
@@ -30,6 +33,16 @@ def text(value: str | None, field: str) -> str:
     if not value:
         raise InvalidExperiment(field, value, "it must be given")
     return value
+
+
+def check_text(value: str, field: str) -> None:
+    """Refuse a text that neither a protobuf message nor a process can be given.
+
+    Raises:
+        InvalidExperiment: it holds a NUL or half of a surrogate pair.
+    """
+    if _UNSENDABLE.search(value):
+        raise InvalidExperiment(field, value, "no NUL, and no half of a surrogate pair")
 
 
 def one_of(value: str | None, allowed: Iterable[str] | type[enum.Enum], field: str) -> str:

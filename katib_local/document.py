@@ -7,6 +7,7 @@ a default. Katib's own webhook refuses unknown fields; so does `check_fields`.
 import difflib
 import math
 import re
+import sys
 import typing
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from katib_local.checks import check_text
 from katib_suggestion.errors import InvalidExperiment
 
 Document: TypeAlias = dict[str, Any]
@@ -30,7 +32,19 @@ M = TypeVar("M", bound=BaseModel)
 class _Loader(yaml.SafeLoader):
     """YAML as Kubernetes reads it: no key twice, and a date stays text."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except InvalidExperiment:
+            raise
+        except (ValueError, KeyError, IndexError) as error:
+            # PyYAML lets through what int, float and its table of truths say to a text that an explicit tag names so.
+            where = f"line {node.start_mark.line + 1}"
+            raise InvalidExperiment(where, node.value, f"it cannot be read as {node.tag}") from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            return super().construct_mapping(node, deep)
         seen: set[object] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -38,7 +52,8 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             where = f"line {key_node.start_mark.line + 1}"
             if not isinstance(key, str):
-                raise InvalidExperiment(where, key, "a key must be a text; put it in quotes")
+                written = key_node.value if isinstance(key_node, yaml.ScalarNode) else f"a {key_node.id}"
+                raise InvalidExperiment(where, written, "a key must be a text; put it in quotes")
             if key in seen:
                 raise InvalidExperiment(where, key, "the key stands twice in one mapping")
             seen.add(key)
@@ -48,6 +63,11 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    if tag != "tag:yaml.org,2002:timestamp"
 }
 
 
@@ -67,9 +87,10 @@ def read(text: str) -> Document:
         raise InvalidExperiment("manifest", "deeply nested YAML", f"at most {_MAX_DEPTH} levels") from error
     if len(documents) != 1:
         raise InvalidExperiment("manifest", f"{len(documents)} YAML documents", "there must be one Experiment")
+    # First of all: what is not plain may be too large to be shown.
+    _check_plain(documents[0])
     if not isinstance(documents[0], dict):
         raise InvalidExperiment("manifest", documents[0], "it must be an Experiment, a mapping")
-    _check_plain(documents[0])
     document: Document = documents[0]
     return document
 
@@ -151,13 +172,26 @@ def _check_plain(document: object) -> None:
             allowed = f"at most {_MAX_NODES} values, {_MAX_DEPTH} levels deep"
             raise InvalidExperiment("manifest", "a document that large", allowed)
         if isinstance(value, dict):
+            for key in value:
+                check_text(key, path or "manifest")
             stack.extend((f"{path}.{key}".lstrip("."), item, depth + 1) for key, item in value.items())
         elif isinstance(value, list):
             stack.extend((f"{path}[{index}]", item, depth + 1) for index, item in enumerate(value))
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise InvalidExperiment(path, value, "it must be a finite number")
-        elif not isinstance(value, str | int | float | bool | None):
-            raise InvalidExperiment(path, value, "it must be a text, a number, true, false, a list or a mapping")
+        elif isinstance(value, str):
+            check_text(value, path or "manifest")
+        else:
+            _check_scalar(value, path or "manifest")
+
+
+def _check_scalar(value: object, field: str) -> None:
+    if not isinstance(value, int | float | None):
+        allowed = "it must be a text, a number, true, false, a list or a mapping"
+        raise InvalidExperiment(field, f"a {type(value).__name__}", allowed)
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        # In hexadecimal, since Python refuses to write that many decimal digits.
+        raise InvalidExperiment(field, hex(value), f"an integer of at most {sys.float_info.max:.3g}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidExperiment(field, value, "it must be a finite number")
 
 
 def _one_line(error: Exception) -> str:

@@ -162,11 +162,12 @@ def _objective(spec: V1beta1ObjectiveSpec) -> Objective:
 def _nas(spec: V1beta1ExperimentSpec) -> NasConfig | None:
     if spec.nas_config is None:
         return None
+    path = "spec.nasConfig.graphConfig"
     graph = spec.nas_config.graph_config
     return NasConfig(
-        num_layers=(graph.num_layers if graph else None) or 0,
-        input_sizes=tuple((graph.input_sizes if graph else None) or []),
-        output_sizes=tuple((graph.output_sizes if graph else None) or []),
+        num_layers=_int32((graph.num_layers if graph else None) or 0, f"{path}.numLayers"),
+        input_sizes=_sizes(graph.input_sizes if graph else None, f"{path}.inputSizes"),
+        output_sizes=_sizes(graph.output_sizes if graph else None, f"{path}.outputSizes"),
         operations=tuple(
             OperationSpec(
                 type=item.operation_type or "",
@@ -175,6 +176,17 @@ def _nas(spec: V1beta1ExperimentSpec) -> NasConfig | None:
             for index, item in enumerate(spec.nas_config.operations or [])
         ),
     )
+
+
+def _sizes(values: Iterable[int] | None, path: str) -> tuple[int, ...]:
+    return tuple(_int32(value, f"{path}[{index}]") for index, value in enumerate(values or []))
+
+
+def _int32(value: int, field: str) -> int:
+    """Check an integer that Katib keeps in 32 bits; what it means is for the service to check."""
+    if not -(2**31) <= value < 2**31:
+        raise InvalidExperiment(field, value, f"it must be an integer from {-(2**31)} to {2**31 - 1}")
+    return value
 
 
 def _parameters(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from katib_local import document
+from katib_local.checks import check_text
 from katib_local.document import Document
 from katib_local.errors import TrialError
 from katib_local.experiment import TrialParameter, TrialTemplate
@@ -75,7 +76,12 @@ def check(template: TrialTemplate) -> Container:
         InvalidExperiment: a placeholder and the trial parameters do not match, or the resource cannot run here.
     """
     resource = json.loads(template.spec)
-    container = _container(json.loads(_PLACEHOLDER.sub("test-value", template.spec)), template.container)
+    try:
+        filled = json.loads(_PLACEHOLDER.sub("test-value", template.spec))
+    except ValueError as error:
+        allowed = "it must stay a mapping once its placeholders are filled in: each ends with '}' in its own text"
+        raise InvalidExperiment(SPEC_PATH, template.spec, allowed) from error
+    container = _container(filled, template.container)
     used = set(_PLACEHOLDER.findall(template.spec))
     names = {parameter.name for parameter in template.parameters}
     for parameter in template.parameters:
@@ -140,9 +146,11 @@ def _meta_value(reference: str, resource: Document, trial: str, namespace: str) 
         return ""
     index = _META_INDEX.fullmatch(match[1])
     if index:
-        found = (resource.get("metadata") or {}).get(index[1].lower()) or {}
+        kind = index[1].lower()
+        metadata = _mapping(resource.get("metadata") or {}, f"{SPEC_PATH}.metadata")
+        found = _mapping(metadata.get(kind) or {}, f"{SPEC_PATH}.metadata.{kind}")
         if index[2] not in found:
-            allowed = f"trialSpec.metadata.{index[1].lower()} must have it"
+            allowed = f"trialSpec.metadata.{kind} must have it"
             raise InvalidExperiment("spec.trialTemplate.trialParameters", reference, allowed)
         return str(found[index[2]])
     kind, version = str(resource.get("kind")), str(resource.get("apiVersion"))
@@ -198,11 +206,17 @@ def _read_container(fields: Document, path: str, unmet: tuple[str, ...]) -> Cont
         raise InvalidExperiment(f"{path}.image", container.image, "it must be given")
     if not container.command:
         raise InvalidExperiment(f"{path}.command", container.command, "it must be given: there is no image to ask")
+    # The manifest is checked already, but a value that a service has suggested may hold an escape of JSON.
+    for text in (*container.command, *(container.args or [])):
+        check_text(text, f"{path}.command")
     environment: dict[str, str] = {}
     for index, variable in enumerate(container.env or []):
+        check_text(f"{variable.name}{variable.value or ''}", f"{path}.env[{index}]")
         if variable.value_from is not None:
             allowed = f"{variable.name} must have a value: there is no cluster to read it from"
             raise InvalidExperiment(f"{path}.env[{index}].valueFrom", fields["env"][index]["valueFrom"], allowed)
+        if not variable.name or "=" in variable.name:
+            raise InvalidExperiment(f"{path}.env[{index}].name", variable.name, "a name without '='")
         environment[variable.name] = _expand(variable.value or "", environment)
     words = [_expand(word, environment) for word in (*container.command, *(container.args or []))]
     return Container(image=container.image, argv=_shell(words), environment=environment, unmet=unmet)

@@ -260,6 +260,31 @@ def test_what_cannot_run_is_refused_before_anything_starts(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("maxTrialCount: 2", f"maxTrialCount: {'1' * 5000}"),
+        ("maxTrialCount: 2", "maxTrialCount: !!bool abc"),
+        ("type: maximize", f"type: maximize\n    goal: 1{'0' * 400}"),
+        ("numLayers: 2", "numLayers: 1099511627776"),
+        ("operationType: skip_connection", 'operationType: "\\ud800"'),
+        ("- program.sh", '- "program.sh\\0"'),
+    ],
+)
+def test_a_wrong_manifest_is_refused_in_one_line(
+    run: Run, write_manifest: Write, program: Program, old: str, new: str
+) -> None:
+    program(SCORE)
+    path = write_manifest()
+    written = path.read_text()
+    assert written.count(old) == 1
+    path.write_text(written.replace(old, new))
+    code, _, errors = run("validate", path)
+    assert code == 3
+    assert errors.startswith("katib-nas: ")
+    assert errors.count("\n") == 1
+
+
 def test_validate_asks_our_own_service(
     manifest: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,12 @@ def with_filter(pattern: str) -> dict[str, object]:
     return {"spec.metricsCollectorSpec": {"source": {"filter": {"metricsFormat": [pattern]}}}}
 
 
+def label(metadata: dict[str, object], kind: str = "Labels") -> dict[str, object]:
+    """Refer to a label or an annotation of the trial's resource."""
+    reference = f"${{trialSpec.{kind}[team]}}"
+    return {f"{JOB}.metadata": metadata, "spec.trialTemplate.trialParameters.0.reference": reference}
+
+
 def test_katibs_defaults(manifest: Make) -> None:
     experiment = manifests.parse(
         manifest({"spec.parallelTrialCount": ..., "spec.maxTrialCount": 5, "spec.maxFailedTrialCount": ...})
@@ -138,6 +144,18 @@ def test_every_example_is_accepted(path: Path) -> None:
         ),
         ({"spec.algorithm.settings": []}, ["spec.algorithm", "settings", "algorithmSettings"]),
         ({"spec.nasConfig.graphConfig.numLayers": "2"}, ["spec.nasConfig.graphConfig.numLayers", "'2'", "integer"]),
+        (
+            {"spec.nasConfig.graphConfig.numLayers": 1099511627776},
+            ["spec.nasConfig.graphConfig.numLayers", "1099511627776", "to 2147483647"],
+        ),
+        (
+            {"spec.nasConfig.graphConfig.inputSizes": [4, -(2**31) - 1]},
+            ["spec.nasConfig.graphConfig.inputSizes[1]", "-2147483649", "from -2147483648"],
+        ),
+        (
+            {"spec.nasConfig.graphConfig.outputSizes": [2**31]},
+            ["spec.nasConfig.graphConfig.outputSizes[0]", "2147483648", "to 2147483647"],
+        ),
         ({"spec.nasConfig.operations.0.operationtype": "x"}, ["spec.nasConfig.operations[0]", "operationtype"]),
         (
             {
@@ -270,6 +288,13 @@ def test_every_example_is_accepted(path: Path) -> None:
             {f"{CONTAINER}.env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
             ["env[0].valueFrom", "A must have a value"],
         ),
+        ({f"{CONTAINER}.env": [{"name": "A=B", "value": "1"}]}, ["env[0].name", "'A=B'", "without '='"]),
+        ({f"{CONTAINER}.env": [{"name": "", "value": "1"}]}, ["env[0].name", "''"]),
+        ({f"{CONTAINER}.args": ["${trialParameters.open"]}, [JOB, "each ends with '}'"]),
+        (label({"labels": 3}), [f"{JOB}.metadata.labels", "3", "it must be a mapping"]),
+        (label({"labels": ["team"]}), [f"{JOB}.metadata.labels", "['team']", "it must be a mapping"]),
+        (label({"labels": "team"}), [f"{JOB}.metadata.labels", "'team'", "it must be a mapping"]),
+        (label({"annotations": 3}, "Annotations"), [f"{JOB}.metadata.annotations", "3", "it must be a mapping"]),
         ({f"{CONTAINER}.env": [{"name": "A", "vlaue": "1"}]}, ["env[0]", "vlaue", "did you mean value"]),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",

@@ -92,6 +92,14 @@ def test_a_value_that_smuggles_a_field_in_is_an_error_of_its_trial() -> None:
         template.render(made, "t-1", "team", {"x": '1"], "workingDir": "/", "args": ["'})
 
 
+@pytest.mark.parametrize("value", [r"\u0000", r"\ud800"])
+@pytest.mark.parametrize("where", [{"command": ["${trialParameters.a}"]}, {"env": [{"name": "${trialParameters.a}"}]}])
+def test_a_value_that_no_process_can_be_given_is_an_error_of_its_trial(where: dict[str, Any], value: str) -> None:
+    made = make({"command": ["echo"], **where}, {"a": "x"})
+    with pytest.raises(TrialError, match="no NUL, and no half of a surrogate pair"):
+        template.render(made, "t-1", "team", {"x": value})
+
+
 @pytest.mark.parametrize("assignments", [{}, {"x": "1", "y": "2"}, {"y": "1"}])
 def test_assignments_and_references_must_match(assignments: dict[str, str]) -> None:
     made = make({"command": ["echo", "${trialParameters.a}"]}, {"a": "x"})
