@@ -50,6 +50,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         images=dict(arguments.image),
         suggestion=arguments.suggestion,
         seed=getattr(arguments, "seed", None),
+        parallel=getattr(arguments, "parallel", None),
     )
 
 

@@ -28,7 +28,6 @@ from katib_local.arguments import (
     parser,
 )
 from katib_local.controller import Controller
-from katib_local.document import Document
 from katib_local.errors import Interrupted, RunFolderError, SuggestionError
 from katib_local.experiment import Experiment
 from katib_local.interruption import Interruption
@@ -65,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 def validate(arguments: argparse.Namespace) -> int:
     """Check a manifest, by our rules and by the suggestion service's."""
     options = options_of(arguments)
-    experiment, _ = _load(arguments)
+    experiment, _ = manifest.load(arguments.manifest)
     _check_runs_here(experiment, options)
     with (
         tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
@@ -80,7 +79,7 @@ def validate(arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Run an experiment, or go on with one."""
     options = options_of(arguments)
-    experiment, read = _load(arguments)
+    experiment, read = manifest.load(arguments.manifest)
     now = datetime.now()
     if arguments.resume:
         folder = run_folder.find(arguments.output_dir, experiment.name)
@@ -92,9 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
             store = stack.enter_context(contextlib.closing(Store.open(folder.database, read)))
             options = options.resumed_from(store.options)
             _check_runs_here(experiment, options)
+            store.set_options(options)
         else:
             store = Store.create(folder.database, experiment.name, read, options, now)
             stack.enter_context(contextlib.closing(store))
+        if options.parallel is not None:
+            experiment = replace(experiment, parallel_trials=options.parallel)
         try:
             return _control(experiment, folder, options, store, interruption)
         except ExperimentRefused:
@@ -160,13 +162,6 @@ def _client(
     module = MODULES[experiment.algorithm]
     with SuggestionProcess(module, flags, folder.service_log, interruption) as process:
         yield SuggestionClient(experiment, process.address, process, interruption)
-
-
-def _load(arguments: argparse.Namespace) -> tuple[Experiment, Document]:
-    """Read the manifest; ``--parallel`` takes the place of its parallelTrialCount."""
-    experiment, read = manifest.load(arguments.manifest)
-    parallel = getattr(arguments, "parallel", None)
-    return (replace(experiment, parallel_trials=parallel) if parallel else experiment), read
 
 
 def _check_runs_here(experiment: Experiment, options: Options) -> None:

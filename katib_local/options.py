@@ -7,10 +7,13 @@ from pathlib import Path
 
 from katib_local.errors import RunFolderError
 
+_RENEWABLE = ("suggestion", "parallel")
+"""Options that may change while a run is resumed."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """Options that decide what the trials compute; a resumed run keeps them."""
+    """Options that decide what a run computes, and how; a resumed run keeps them."""
 
     dataset: str | None = None
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
@@ -24,6 +27,8 @@ class Options:
     """Address of a suggestion service that runs already; None starts one."""
     seed: int | None = None
     """Seed of the suggestion service; None draws one."""
+    parallel: int | None = None
+    """Trials at a time; None leaves it to the manifest."""
 
     def to_json(self) -> str:
         """Write the options down, for `from_json`."""
@@ -39,17 +44,17 @@ class Options:
     def resumed_from(self, stored: "Options") -> "Options":
         """Take over what a run was started with; what is given again must be the same.
 
-        The address of a service is the exception: it may have moved.
+        Two may be given anew: the service may have moved, and parallelTrialCount may be edited in a manifest too.
 
         Raises:
             RunFolderError: an option differs from that of the run's start.
         """
         for item in fields(self):
             given, before = getattr(self, item.name), getattr(stored, item.name)
-            if item.name != "suggestion" and given not in (None, {}) and given != before:
+            if item.name not in _RENEWABLE and given not in (None, {}) and given != before:
                 flag = "--" + item.name.removesuffix("s" if item.name == "images" else "").replace("_", "-")
                 raise RunFolderError(f"{flag}: {_shown(given)} is not what the run was started with, {_shown(before)}")
-        return replace(stored, suggestion=self.suggestion or stored.suggestion)
+        return replace(stored, **{name: getattr(self, name) or getattr(stored, name) for name in _RENEWABLE})
 
 
 def _shown(value: object) -> str:

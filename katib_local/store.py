@@ -97,8 +97,13 @@ class Store:
 
     @property
     def options(self) -> Options:
-        """The options that the run was started with."""
+        """The options that the run was started with, or has gone on with since."""
         return Options.from_json(self._value("options"))
+
+    def set_options(self, options: Options) -> None:
+        """Record the options that the run goes on with."""
+        with self._connection as connection:
+            connection.execute("UPDATE experiment SET options = ?", (options.to_json(),))
 
     @property
     def reply_settings(self) -> dict[str, str]:

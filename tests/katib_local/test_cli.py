@@ -194,6 +194,20 @@ def test_resume_carries_on(run: Run, write_manifest: Write, program: Program, ou
     assert [item["totalRequestNumber"] for item in requests(tmp_path)] == [1, 2, 3, 4]
 
 
+def test_resume_keeps_the_number_of_parallel_trials(
+    run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path
+) -> None:
+    program(SCORE)
+    flags = ("--output-dir", str(out))
+    assert run("run", write_manifest(), *flags, "--parallel", "2")[0] == 0
+    assert run("run", write_manifest({"spec.maxTrialCount": 4}), *flags, "--resume")[0] == 0
+    assert run("run", write_manifest({"spec.maxTrialCount": 7}), *flags, "--resume", "--parallel", "3")[0] == 0
+    assert run("run", write_manifest({"spec.maxTrialCount": 10}), *flags, "--resume")[0] == 0
+    counts = [item["experiment"]["spec"]["parallelTrialCount"] for item in requests(tmp_path)]
+    asked = {item["totalRequestNumber"]: count for item, count in zip(requests(tmp_path), counts, strict=True)}
+    assert (asked[2], asked[4], asked[7], asked[10]) == (2, 2, 3, 3)
+
+
 def test_resume_of_a_complete_experiment_shows_its_result(
     run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Options of the command line, kept for a resumed run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,15 @@ import pytest
 from katib_local.errors import RunFolderError
 from katib_local.options import Options
 
-STORED = Options(dataset="digits", data_dir="/d", max_images=3, images={"i": Path("/p")}, suggestion="a:1", seed=0)
+STORED = Options(
+    dataset="digits",
+    data_dir="/d",
+    max_images=3,
+    images={"i": Path("/p")},
+    suggestion="a:1",
+    seed=0,
+    parallel=2,
+)
 
 
 def test_json_and_back() -> None:
@@ -19,7 +28,12 @@ def test_json_and_back() -> None:
 def test_a_resumed_run_takes_over_what_is_not_given_again() -> None:
     assert Options().resumed_from(STORED) == STORED
     assert STORED.resumed_from(STORED) == STORED
-    assert Options(suggestion="b:2").resumed_from(STORED).suggestion == "b:2"
+
+
+def test_a_service_may_move_and_parallel_trials_may_change() -> None:
+    resumed = Options(suggestion="b:2", parallel=5).resumed_from(STORED)
+    assert resumed == replace(STORED, suggestion="b:2", parallel=5)
+    assert Options(parallel=5).resumed_from(Options()) == Options(parallel=5)
 
 
 @pytest.mark.parametrize(
