@@ -171,8 +171,9 @@ def _check_runs_here(experiment: Experiment, options: Options) -> None:
         raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
     container = template.check(experiment.template)
     images.program_dir(container.image, options.images)
-    if container.unmet:
-        logger.warning("this machine does not heed %s of the trial template", ", ".join(container.unmet))
+    unmet = (*experiment.template.unmet, *container.unmet)
+    if unmet:
+        logger.warning("this machine does not heed %s of the trial template", ", ".join(unmet))
     if experiment.max_trials is None and experiment.objective.goal is None:
         logger.warning("there is no maxTrialCount and no goal: the experiment runs until Ctrl-C")
 

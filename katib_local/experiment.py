@@ -22,14 +22,6 @@ class MetricsFormat(enum.Enum):
     JSON = "JSON"
 
 
-class ResumePolicy(enum.Enum):
-    """What becomes of the suggestion service after the Experiment."""
-
-    NEVER = "Never"
-    LONG_RUNNING = "LongRunning"
-    FROM_VOLUME = "FromVolume"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
     """What is measured, and which way it is better."""
@@ -120,6 +112,8 @@ class TrialTemplate:
     parameters: tuple[TrialParameter, ...]
     spec: str
     """The trial's resource, as JSON text with placeholders."""
+    unmet: tuple[str, ...] = ()
+    """Fields beside the resource that a cluster would heed and this machine does not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +131,6 @@ class Experiment:
     """None runs until the goal is met."""
     max_failed_trials: int | None
     """None bears any number of failures."""
-    resume_policy: ResumePolicy
     nas: NasConfig | None
     """Exactly one of this and `parameters` is given."""
     parameters: tuple[ParameterSpec, ...]

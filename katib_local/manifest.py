@@ -17,7 +17,6 @@ from katib_local.experiment import (
     Objective,
     OperationSpec,
     ParameterSpec,
-    ResumePolicy,
     Strategy,
     TrialParameter,
     TrialTemplate,
@@ -40,6 +39,12 @@ EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PARAMETER_TYPES = ("double", "int", "discrete", "categorical")
 _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
+_RESUME_POLICIES = ("Never", "LongRunning", "FromVolume")
+_JOB_CONDITIONS = {
+    "successCondition": 'status.conditions.#(type=="Complete")#|#(status=="True")#',
+    "failureCondition": 'status.conditions.#(type=="Failed")#|#(status=="True")#',
+}
+"""What Katib fills in for a Job, so what an Experiment read back from a cluster holds."""
 
 
 def load(path: Path) -> tuple[Experiment, Document]:
@@ -97,7 +102,6 @@ def parse(read: Document) -> Experiment:
         parallel_trials=parallel,
         max_trials=maximum,
         max_failed_trials=max_failed,
-        resume_policy=ResumePolicy(one_of(spec.resume_policy or "Never", ResumePolicy, "spec.resumePolicy")),
         nas=_nas(spec),
         parameters=_parameters(spec.parameters, "spec.parameters", default_distribution="uniform"),
         collector=source,
@@ -109,6 +113,8 @@ def _check_unsupported(spec: V1beta1ExperimentSpec) -> None:
     if spec.early_stopping is not None:
         name = spec.early_stopping.algorithm_name
         raise InvalidExperiment("spec.earlyStopping", name, "early stopping does not run on this machine; leave it out")
+    # Here the service ends with the run, whatever the policy.
+    one_of(spec.resume_policy or "Never", _RESUME_POLICIES, "spec.resumePolicy")
     if (spec.nas_config is None) == (not spec.parameters):
         found = "both" if spec.parameters else "neither"
         raise InvalidExperiment("spec", found, "exactly one of nasConfig and parameters must be given")
@@ -219,6 +225,11 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         name = spec.config_map.config_map_name
         allowed = "there is no cluster to read it from; give the template as trialSpec"
         raise InvalidExperiment(f"{path}.configMap", name, allowed)
+    for field, value in (("successCondition", spec.success_condition), ("failureCondition", spec.failure_condition)):
+        if value and value != _JOB_CONDITIONS[field]:
+            allowed = "a trial succeeds by exit code 0, as a Job does; leave it out"
+            raise InvalidExperiment(f"{path}.{field}", value, allowed)
+    unmet = (("retain", spec.retain), ("primaryPodLabels", spec.primary_pod_labels))
     parameters: list[TrialParameter] = []
     for index, item in enumerate(given(spec.trial_parameters, f"{path}.trialParameters")):
         where = f"{path}.trialParameters[{index}]"
@@ -234,5 +245,6 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         container=text(spec.primary_container_name, f"{path}.primaryContainerName"),
         parameters=tuple(parameters),
         spec=json.dumps(given(spec.trial_spec, template.SPEC_PATH), ensure_ascii=False),
+        unmet=tuple(field for field, value in unmet if value),
     )
     return checked, template.check(checked)

@@ -299,6 +299,19 @@ def test_a_wrong_manifest_is_refused_in_one_line(
     assert errors.count("\n") == 1
 
 
+def test_what_is_not_heeded_is_said(
+    run: Run, write_manifest: Write, program: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    program(SCORE)
+    changes = {
+        "spec.trialTemplate.retain": True,
+        "spec.trialTemplate.primaryPodLabels": {"a": "b"},
+        f"{CONTAINER}.resources": {"limits": {"cpu": "1"}},
+    }
+    assert run("validate", write_manifest(changes))[0] == 0
+    assert caplog.messages == ["this machine does not heed retain, primaryPodLabels, resources of the trial template"]
+
+
 def test_validate_asks_our_own_service(
     manifest: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from katib_local import manifest as manifests
-from katib_local.experiment import MetricsFormat, ResumePolicy, Strategy
+from katib_local.experiment import MetricsFormat, Strategy
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Direction
 
@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 CONTAINER = "spec.trialTemplate.trialSpec.spec.template.spec.containers.0"
 JOB = "spec.trialTemplate.trialSpec"
 SOURCE = "spec.metricsCollectorSpec.source"
+COMPLETE = 'status.conditions.#(type=="Complete")#|#(status=="True")#'
 
 Make = Callable[..., dict[str, Any]]
 
@@ -40,7 +41,6 @@ def test_katibs_defaults(manifest: Make) -> None:
     )
     assert (experiment.name, experiment.namespace) == ("mini", "default")
     assert (experiment.parallel_trials, experiment.max_trials, experiment.max_failed_trials) == (3, 5, None)
-    assert experiment.resume_policy is ResumePolicy.NEVER
     assert experiment.collector.path is None
     assert experiment.collector.filters == ()
     assert experiment.objective.goal is None
@@ -79,6 +79,16 @@ def test_katibs_default_file(manifest: Make) -> None:
     }
     collector = manifests.parse(manifest(changes)).collector
     assert (collector.path, collector.format) == ("/var/log/katib/metrics.log", MetricsFormat.TEXT)
+
+
+def test_what_a_cluster_fills_in_is_accepted(manifest: Make) -> None:
+    conditions = {
+        "spec.trialTemplate.successCondition": COMPLETE,
+        "spec.trialTemplate.failureCondition": COMPLETE.replace("Complete", "Failed"),
+        "spec.resumePolicy": "Never",
+        "spec.trialTemplate.retain": False,
+    }
+    assert manifests.parse(manifest(conditions)) == manifests.parse(manifest())
 
 
 def test_neither_a_goal_nor_a_number_of_trials_is_needed(manifest: Make) -> None:
@@ -224,6 +234,14 @@ def test_every_example_is_accepted(path: Path) -> None:
         (
             {"spec.trialTemplate.configMap": {"configMapName": "templates"}},
             ["spec.trialTemplate.configMap", "templates", "trialSpec"],
+        ),
+        (
+            {"spec.trialTemplate.successCondition": 'status.phase=="Done"'},
+            ["spec.trialTemplate.successCondition", "Done", "leave it out"],
+        ),
+        (
+            {"spec.trialTemplate.failureCondition": COMPLETE},
+            ["spec.trialTemplate.failureCondition", "Complete", "leave it out"],
         ),
         ({"spec.trialTemplate.primaryContainerName": ...}, ["spec.trialTemplate.primaryContainerName"]),
         (
