@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import logging
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -102,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         except ExperimentRefused:
             # Nothing has run: the folder can be used again once the manifest is mended.
             if not arguments.resume:
-                shutil.rmtree(folder.path)
+                run_folder.discard(folder)
             raise
         except SuggestionError as error:
             raise SuggestionError(f"{error}; the run is in {folder.path}, and --resume goes on with it") from error

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ class RunFolder:
     """Paths inside the folder of one run."""
 
     path: Path
+    is_new: bool = False
+    """Whether the run has made the folder, and not the user."""
 
     @property
     def database(self) -> Path:
@@ -48,7 +51,7 @@ def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
     """
     if path is None:
         path = _free(RUNS / f"{experiment}-{now:%Y%m%d-%H%M%S}")
-    folder = RunFolder(path.absolute())
+    folder = RunFolder(path.absolute(), is_new=not path.exists())
     if folder.database.exists():
         raise RunFolderError(f"--output-dir: {path} holds a run already; --resume goes on with it")
     try:
@@ -59,6 +62,18 @@ def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
     if not is_empty:
         raise RunFolderError(f"--output-dir: {path} is not empty; name a new folder")
     return folder
+
+
+def discard(folder: RunFolder) -> None:
+    """Delete what a new run has made: all that `create` found empty, and the folder itself unless it is the user's."""
+    if folder.is_new:
+        shutil.rmtree(folder.path)
+        return
+    for entry in folder.path.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def find(path: Path | None, experiment: str) -> RunFolder:

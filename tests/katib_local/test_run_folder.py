@@ -45,6 +45,16 @@ def test_a_folder_that_holds_something_is_refused() -> None:
         run_folder.create(Path("mine/file"), "mini", NOW)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_only_what_a_run_has_made_is_discarded(tmp_path: Path, is_there: bool) -> None:
+    (tmp_path / "mine" if is_there else tmp_path).mkdir(exist_ok=True)
+    folder = run_folder.create(Path("mine"), "mini", NOW)
+    folder.database.touch()
+    folder.trial("t-1").mkdir(parents=True)
+    run_folder.discard(folder)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"] * is_there
+
+
 def test_the_newest_run_of_the_experiment_is_found() -> None:
     with_database("runs/mini-20240101-000000")
     newest = with_database("runs/mini-20240102-000000")
