@@ -5,25 +5,31 @@ process has got meanwhile is told apart. Where there is no ``/proc``, leftovers 
 """
 
 import os
+import re
 import signal
 from pathlib import Path
 
 MARK = "KATIB_NAS_PROCESS_FILE"
 """Environment variable that a recorded process must be started with; its value is the file's path."""
 
+_PROCESS_ID = re.compile(rb"[1-9][0-9]{0,9}")
+
 
 def record(file: Path, process_id: int) -> None:
     """Write down the leader of a process group that was started with `MARK`."""
-    file.write_text(f"{process_id}\n")
+    # Renamed into place: a runner that is killed meanwhile leaves no half of an id.
+    temporary = file.with_name(f"{file.name}.new")
+    temporary.write_text(f"{process_id}\n")
+    temporary.replace(file)
 
 
 def end(file: Path) -> None:
-    """Kill the recorded process group where it still runs, and forget it."""
+    """Kill the recorded process group where it still runs, and forget it; a file that holds no id stands for none."""
     if not file.exists():
         return
-    process_id = int(file.read_text())
-    if f"{MARK}={file}".encode() in _environment(process_id):
-        signal_group(process_id, signal.SIGKILL)
+    content = file.read_bytes().strip()
+    if _PROCESS_ID.fullmatch(content) and f"{MARK}={file}".encode() in _environment(int(content)):
+        signal_group(int(content), signal.SIGKILL)
     file.unlink()
 
 
