@@ -20,7 +20,8 @@ EXIT_INTERRUPTED = 130
 _EPILOG = """\
 exit codes:
     0  the experiment succeeded, or the manifest is valid
-    1  the experiment failed: maxFailedTrialCount was reached, or no trial succeeded
+    1  the experiment failed: maxFailedTrialCount was reached, or no trial has succeeded with an
+       objective that is neither NaN nor empty
     2  wrong use: a flag, or a run folder that cannot be used
     3  the manifest is refused, by this program or by the suggestion service
     4  the suggestion service does not start, does not answer, or answers what Katib would not take

@@ -128,7 +128,7 @@ def show_result(
     _write(console, f"\n{experiment.name}: {state} ({counts(trials)})")
     leader = best(experiment.objective, trials)
     if leader is None or leader.observation is None:
-        _write(console, "No trial has succeeded.")
+        _write(console, _without_best(experiment.objective, trials))
         _write(console, f"Files: {folder}")
         return
     _write(console, f"Best trial: {leader.name}")
@@ -144,6 +144,12 @@ def show_result(
 def make(experiment: Experiment, console: Console) -> PlainLines | LiveTable:
     """Choose the display that suits the console."""
     return LiveTable(experiment, console) if console.is_terminal else PlainLines(experiment.objective, console)
+
+
+def _without_best(objective: Objective, trials: Sequence[Trial]) -> str:
+    if any(trial.condition is TrialCondition.SUCCEEDED for trial in trials):
+        return f"No trial has a usable {objective.metric}: of those that have succeeded it is NaN or empty."
+    return "No trial has succeeded."
 
 
 def _metrics(objective: Objective, trial: Trial) -> str:

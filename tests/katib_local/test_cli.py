@@ -129,6 +129,16 @@ def test_all_failed_is_no_success(run: Run, write_manifest: Write, program: Prog
     assert "all trials are completed (2 trials: 2 failed)" in printed
 
 
+def test_an_objective_that_is_never_a_number_is_no_success(
+    run: Run, write_manifest: Write, program: Program, out: Path
+) -> None:
+    program("echo score=nan")
+    changes = {"spec.objective.metricStrategies": [{"name": "score", "value": "latest"}]}
+    code, printed, _ = run("run", write_manifest(changes), "--output-dir", str(out))
+    assert code == 1
+    assert "(2 trials: 2 succeeded)\nNo trial has a usable score" in printed
+
+
 def test_a_value_with_a_double_quote_fails_its_trial(
     run: Run, write_manifest: Write, program: Program, out: Path
 ) -> None:
@@ -179,6 +189,16 @@ def test_a_refused_experiment_leaves_no_folder(run: Run, write_manifest: Write, 
     code, _, errors = run("run", write_manifest(do="validate:INVALID_ARGUMENT"), "--output-dir", str(out))
     assert (code, errors) == (3, "katib-nas: the service says no\n")
     assert not out.exists()
+
+
+def test_a_refused_experiment_leaves_the_users_folder_as_it_was(
+    run: Run, write_manifest: Write, program: Program, out: Path
+) -> None:
+    program(SCORE)
+    out.mkdir()
+    code, _, _ = run("run", write_manifest(do="validate:INVALID_ARGUMENT"), "--output-dir", str(out))
+    assert code == 3
+    assert list(out.iterdir()) == []
 
 
 def test_resume_carries_on(run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path) -> None:

@@ -106,3 +106,15 @@ def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
     assert text(written) == (
         "\nmini: interrupted; --resume goes on with it (1 trials: 1 failed)\nNo trial has succeeded.\nFiles: /runs/a\n"
     )
+
+
+@pytest.mark.parametrize("value", ["nan", ""])
+def test_a_result_without_a_usable_objective(experiment: Experiment, value: str) -> None:
+    written = console()
+    trials = [FAILED, replace(SUCCEEDED, observation={"score": value, "Best-Genotype": GENOTYPE})]
+    display.show_result(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), written)
+    assert text(written).splitlines()[1:] == [
+        "mini: all trials are completed (2 trials: 1 succeeded, 1 failed)",
+        "No trial has a usable score: of those that have succeeded it is NaN or empty.",
+        "Files: /runs/a",
+    ]
