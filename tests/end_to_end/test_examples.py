@@ -19,7 +19,8 @@ GENOTYPE = re.compile(
 )
 
 needs_cifar10 = pytest.mark.skipif(
-    not CIFAR10.is_file(), reason=f"{CIFAR10} is not there; KATIB_NAS_TEST_CIFAR10 names a folder with train-1.npz"
+    not CIFAR10.is_file(),
+    reason=f"set KATIB_NAS_TEST_CIFAR10 to a folder that holds CIFAR-10 as train-1.npz; {CIFAR10} is not there",
 )
 
 
