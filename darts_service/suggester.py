@@ -24,8 +24,8 @@ class DartsSuggester:
         """
         _assignments(experiment)
 
-    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int) -> list[dict[str, str]]:
-        """Return the same assignments ``count`` times; trials do not matter.
+    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
+        """Return the same assignments ``count`` times; trials and the total do not matter.
 
         Raises:
             InvalidExperiment: as `validate`.

@@ -1,17 +1,36 @@
 """``python -m enas_service``: the ENAS suggestion service."""
 
 import argparse
+import logging
 import os
 import sys
+from pathlib import Path
 
 from katib_suggestion import server
 from katib_suggestion.servicer import Suggester
+
+_VOLUME = Path("/opt/katib/data")
+"""Where Katib mounts the volume of an experiment with ``resumePolicy: FromVolume``."""
 
 
 def main() -> int:
     """Read the flags and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="enas_service", description="Katib suggestion service for ENAS.")
     server.add_arguments(parser)
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=_VOLUME if _VOLUME.is_dir() else None,
+        metavar="DIR",
+        help=f"where searches survive a restart (default: {_VOLUME}, Katib's volume, where it is mounted)",
+    )
+    parser.add_argument(
+        "--state-ttl",
+        type=float,
+        default=24 * 3600.0,
+        metavar="SECONDS",
+        help="how long a search without calls stays in memory (default: %(default)g)",
+    )
     parser.add_argument("--seed", type=int, help="makes every search reproducible (default: a fresh one each)")
     arguments = parser.parse_args()
 
@@ -20,12 +39,16 @@ def main() -> int:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow as tf
 
+        from enas_service.checkpoint import CheckpointStore
         from enas_service.suggester import EnasSuggester
 
+        # It reports every checkpoint's writing.
+        logging.getLogger("absl").setLevel(logging.WARNING)
         # The controller's matrices are small: more threads would only wait for each other.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        return EnasSuggester(arguments.seed)
+        store = None if arguments.state_dir is None else CheckpointStore(arguments.state_dir)
+        return EnasSuggester(arguments.seed, store, arguments.state_ttl)
 
     return server.serve(load, arguments)
 

@@ -40,6 +40,25 @@ class Decisions:
     choices_l: NDArray[np.int32]
     joins_lk: NDArray[np.bool_]
 
+    @property
+    def key(self) -> bytes:
+        """Equal for equal decisions, and for no others of the same space."""
+        return self.choices_l.tobytes() + np.packbits(self.joins_lk).tobytes()
+
+    @classmethod
+    def of_key(cls, key: bytes, num_layers: int) -> "Decisions":
+        """Read `key` back.
+
+        Raises:
+            ValueError: it is not of this many layers.
+        """
+        size = num_layers * np.dtype(np.int32).itemsize
+        bits = np.unpackbits(np.frombuffer(key[size:], dtype=np.uint8), count=num_layers**2)
+        return cls(
+            choices_l=np.frombuffer(key[:size], dtype=np.int32),
+            joins_lk=bits.astype(np.bool_).reshape(num_layers, num_layers),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OperationChoice:
@@ -78,6 +97,19 @@ class SearchSpace:
             input_sizes=experiment.input_sizes,
             output_sizes=experiment.output_sizes,
             operations=_expand(experiment.operations),
+        )
+
+    @property
+    def size(self) -> int:
+        """How many architectures there are."""
+        return int(len(self.operations) ** self.num_layers * 2 ** (self.num_layers * (self.num_layers - 1) // 2))
+
+    def draw(self, random: np.random.Generator) -> Decisions:
+        """Draw an architecture, each as likely as any other."""
+        shape = (self.num_layers, self.num_layers)
+        return Decisions(
+            choices_l=random.integers(len(self.operations), size=self.num_layers, dtype=np.int32),
+            joins_lk=random.integers(2, size=shape).astype(np.bool_) & np.tri(self.num_layers, k=-1, dtype=np.bool_),
         )
 
     def architecture(self, decisions: Decisions) -> str:

@@ -12,11 +12,14 @@ _SCALE = Interval(minimum=1e-6, maximum=1e6)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnasSettings:
-    """The ten algorithm settings of Katib's ENAS; the defaults are Katib's. None switches a term off."""
+    """The ten algorithm settings of Katib's ENAS. None switches a term off.
+
+    Three defaults differ from Katib's: see docs/decisions/0004-search-efficiency.md.
+    """
 
     controller_hidden_size: int = integer(64, Interval(minimum=1, maximum=1024))
     """Width of the controller's LSTM and of its embeddings."""
-    controller_temperature: float | None = number(5.0, _SCALE, optional=True)
+    controller_temperature: float | None = number(None, _SCALE, optional=True)
     """The logits of every decision are divided by it."""
     controller_tanh_const: float | None = number(2.25, _SCALE, optional=True)
     """Logits become ``tanh_const * tanh(logits)``, so no decision is ever certain."""
@@ -24,13 +27,13 @@ class EnasSettings:
     """Weight of the policy's entropy, which joins the reward."""
     controller_baseline_decay: float = number(0.999, _SHARE)
     """Decay of the moving average of rewards, the baseline."""
-    controller_learning_rate: float = number(5e-5, _SHARE)
+    controller_learning_rate: float = number(3e-3, _SHARE)
     """Learning rate of Adam."""
     controller_skip_target: float = number(0.4, _SHARE)
     """The share of joins that the skip penalty draws towards."""
     controller_skip_weight: float | None = number(0.8, _SCALE, optional=True)
     """Weight of the KL divergence of the joining probabilities from skip_target, which joins the loss."""
-    controller_train_steps: int = integer(50, _COUNT)
+    controller_train_steps: int = integer(10, _COUNT)
     """Gradient steps a call that brings newly finished trials."""
     controller_log_every_steps: int = integer(10, _COUNT)
     """Steps between two lines of the training log."""

@@ -1,124 +1,52 @@
-"""ENAS as a suggestion: learn from the trials that finished, then propose new ones."""
+"""ENAS as a suggestion: any number of experiments, each with a search of its own."""
 
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from enas_service.controller import Controller
-from enas_service.policy_gradient import PolicyGradient
-from enas_service.search_space import Decisions, MalformedArchitecture, SearchSpace
-from enas_service.settings import EnasSettings
-from katib_suggestion import settings
-from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.experiment import Experiment, Objective, Trial
+from enas_service.checkpoint import CheckpointStore
+from enas_service.search import Problem, Search
+from katib_suggestion.experiment import Experiment, Trial
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_TTL_S = 24 * 3600.0
+"""How long a search stays in memory without a call."""
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What an experiment asks to be solved, checked."""
-
-    space: SearchSpace
-    settings: EnasSettings
-    objective: Objective
-
-    @classmethod
-    def of(cls, experiment: Experiment) -> "Problem":
-        """Read an experiment.
-
-        Raises:
-            InvalidExperiment: it cannot run.
-        """
-        if experiment.objective is None:
-            allowed = "an objective names a metric and a type, minimize or maximize"
-            raise InvalidExperiment("objective", "incomplete", allowed)
-        return cls(
-            space=SearchSpace.of(experiment),
-            settings=settings.parse(EnasSettings, experiment.settings),
-            objective=experiment.objective,
-        )
+_OVER_TTL_S = 60.0
+"""The same, once every trial of the experiment was asked for."""
 
 
-class Search:
-    """One experiment's controller and what it has learned from; callers hold `lock`."""
+@dataclass(slots=True)
+class _Held:
+    """A search in memory."""
 
-    def __init__(self, name: str, problem: Problem, seed: int) -> None:
-        self.lock = threading.Lock()
-        self._name = name
-        self._problem = problem
-        self._random = np.random.default_rng(seed)
-        self._credited: set[str] = set()
-        self._warned: set[str] = set()
-        values = problem.settings
-        self._controller = Controller(
-            num_layers=problem.space.num_layers,
-            num_operations=len(problem.space.operations),
-            hidden_size=values.controller_hidden_size,
-            temperature=values.controller_temperature,
-            tanh_const=values.controller_tanh_const,
-            skip_target=values.controller_skip_target,
-            seed=int(self._random.integers(2**31)),
-        )
-        self._policy_gradient = PolicyGradient(self._controller, values)
-
-    def learn(self, trials: Sequence[Trial]) -> None:
-        """Credit every finished trial that has not been credited yet."""
-        # The request promises no order; a fixed one makes the same trials teach the same.
-        new = sorted(
-            (trial for trial in trials if trial.is_finished and trial.name not in self._credited),
-            key=lambda trial: trial.name,
-        )
-        credited = [(trial, *credit) for trial in new if (credit := self._credit(trial)) is not None]
-        if not credited:
-            return
-        names, decisions, rewards = zip(*credited, strict=True)
-        logger.info("%s: learning from %s", self._name, ", ".join(trial.name for trial in names))
-        self._policy_gradient.update(decisions, rewards)
-        self._credited.update(trial.name for trial in names)
-
-    def propose(self, count: int) -> list[dict[str, str]]:
-        """Draw new architectures from the policy as it is."""
-        first, second = self._random.integers(-(2**31), 2**31, size=2).tolist()
-        space = self._problem.space
-        return [
-            {"architecture": space.architecture(decisions), "nn_config": space.nn_config(decisions)}
-            for decisions in self._controller.sample(count, (first, second))
-        ]
-
-    def _credit(self, trial: Trial) -> tuple[Decisions, float] | None:
-        """A trial's own architecture and its reward; None, with one warning, where either cannot be read."""
-        reward = trial.reward(self._problem.objective)
-        if reward is None:
-            metric = self._problem.objective.metric
-            self._warn(trial, f"its {metric} is {trial.metrics.get(metric)!r:.100}, not a finite number")
-            return None
-        try:
-            return self._problem.space.decisions(trial.assignments.get("architecture", "")), reward
-        except MalformedArchitecture as error:
-            self._warn(trial, str(error))
-            return None
-
-    def _warn(self, trial: Trial, reason: str) -> None:
-        if trial.name not in self._warned:
-            self._warned.add(trial.name)
-            logger.warning("%s: trial %s teaches nothing: %s", self._name, trial.name, reason)
+    search: Search
+    expires_s: float
+    """On the monotonic clock."""
 
 
 class EnasSuggester:
-    """Proposes architectures for any number of experiments, each with a controller of its own.
+    """Proposes architectures for any number of experiments.
 
     Args:
         seed: makes every experiment's search reproducible; None draws a fresh seed for each.
+        store: where searches survive a restart; None keeps them in memory only.
+        ttl_s: how long a search without calls stays in memory.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(
+        self, seed: int | None = None, store: CheckpointStore | None = None, ttl_s: float = DEFAULT_TTL_S
+    ) -> None:
         self._seed = seed
-        self._searches: dict[tuple[str, Problem], Search] = {}
+        self._store = store
+        self._ttl_s = ttl_s
+        self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
 
     def validate(self, experiment: Experiment) -> None:
@@ -129,23 +57,58 @@ class EnasSuggester:
         """
         Problem.of(experiment)
 
-    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int) -> list[dict[str, str]]:
+    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
         """Learn from the trials that finished since the last call, and propose ``count`` architectures.
+
+        Args:
+            experiment: its name tells it from others.
+            trials: every trial so far.
+            count: how many architectures to propose.
+            total: how many were asked for so far, these included.
 
         Raises:
             InvalidExperiment: as `validate`.
         """
-        search = self._search(experiment.name, Problem.of(experiment))
-        with search.lock:
-            search.learn(trials)
-            return search.propose(count)
+        problem = Problem.of(experiment)
+        is_over = 0 < experiment.max_trial_count <= total
+        while True:
+            search = self._search(experiment.name, problem, _OVER_TTL_S if is_over else self._ttl_s)
+            with search.lock:
+                if not search.is_of_another(trials, count, total):
+                    suggestions, is_new = search.suggest(trials, count, total)
+                    if self._store is not None and is_new:
+                        self._store.save(experiment.name, search)
+                    return suggestions
+            self._forget(experiment.name, search)
 
-    def _search(self, name: str, problem: Problem) -> Search:
+    def _search(self, name: str, problem: Problem, ttl_s: float) -> Search:
+        now_s = time.monotonic()
         with self._lock:
-            key = (name, problem)
-            if key not in self._searches:
-                self._searches[key] = Search(name, problem, self._seed_of(name))
-            return self._searches[key]
+            for other in [other for other, held in self._held.items() if held.expires_s < now_s and other != name]:
+                logger.info("%s: let go from memory", other)
+                del self._held[other]
+            held = self._held.get(name)
+            if held is not None and held.search.problem != problem:
+                logger.warning("%s: another search space, other settings or another objective: starting afresh", name)
+                held = None
+            search = held.search if held is not None else self._loaded_or_new(name, problem)
+            self._held[name] = _Held(search, now_s + min(ttl_s, self._ttl_s))
+            return search
+
+    def _loaded_or_new(self, name: str, problem: Problem) -> Search:
+        if self._store is not None and (search := self._store.load(name, problem)) is not None:
+            logger.info("%s: going on after %d trials", name, len(search.memory.lessons))
+            return search
+        return Search(name, problem, self._seed_of(name))
+
+    def _forget(self, name: str, search: Search) -> None:
+        with self._lock:
+            held = self._held.get(name)
+            if held is not None and held.search is search:
+                logger.warning("%s: trials that it learned from are gone: starting afresh", name)
+                del self._held[name]
+                if self._store is not None:
+                    self._store.discard(name)
 
     def _seed_of(self, name: str) -> int:
         if self._seed is None:

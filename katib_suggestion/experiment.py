@@ -61,6 +61,8 @@ class Experiment:
     """None where the experiment names no metric, or no direction."""
     settings: tuple[tuple[str, str], ...]
     """Algorithm settings as given: names and texts, in order."""
+    max_trial_count: int = 0
+    """Trials after which the experiment is over; 0 where it has no such end."""
     num_layers: int
     input_sizes: tuple[int, ...]
     output_sizes: tuple[int, ...]

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from katib_suggestion.assignment import is_safe
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
+from katib_suggestion.settings import MAX_INTEGER
 
 Value: TypeAlias = str | int | float
 
@@ -96,15 +97,15 @@ def _range(parameter: Parameter, where: str) -> tuple[Value, ...]:
 
 def _decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
     """Read a number exactly: in binary, 0.1 + 2 * 0.1 is more than 0.3 and would miss the end of a range."""
-    allowed = "it must be an integer" if integral else "it must be a finite number"
+    allowed = f"it must be an integer of at most {MAX_INTEGER}" if integral else "it must be a finite number"
     try:
         number = Decimal(text) if len(text) <= _MAX_TEXT and "_" not in text else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    # Beyond this, a double is infinite and an integer no int32.
-    if not number.is_finite() or not -300 < number.adjusted() < (9.4 if integral else 300):
+    # Near 1e308 a double is infinite; Katib's own integers are int32.
+    if not number.is_finite() or not -300 < number.adjusted() < 300:
         raise InvalidExperiment(where, text, allowed)
-    if integral and ("." in text or number != number.to_integral_value()):
+    if integral and ("." in text or number != number.to_integral_value() or abs(number) > MAX_INTEGER):
         raise InvalidExperiment(where, text, allowed)
     return number
 

@@ -78,7 +78,7 @@ class Server:
         threading.Thread(target=self._become_ready, name="load", daemon=True).start()
 
     def request_stop(self) -> None:
-        """Make `run_until_stopped` return; safe in a signal handler."""
+        """Make `run_until_stopped` return."""
         self._ended.set()
 
     def run_until_stopped(self) -> int:
@@ -134,13 +134,21 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    # A handler would interrupt whatever holds a lock, the event's own included: a thread waits for the signals instead,
+    # and every thread that is made from here on leaves them to it.
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         server = Server(load, arguments.port)
     except OSError as error:
         logger.error("%s", error)
         return os.EX_UNAVAILABLE
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: server.request_stop())
+
+    def stop_at_a_signal() -> None:
+        signal.sigwait(signals)
+        server.request_stop()
+
+    threading.Thread(target=stop_at_a_signal, name="signals", daemon=True).start()
     server.start()
     return server.run_until_stopped()
 

@@ -15,6 +15,9 @@ from katib_suggestion.experiment import Experiment, Trial
 
 logger = logging.getLogger(__name__)
 
+MAX_COUNT = 1_000
+"""Most suggestions of one request; Katib asks for as many as trials run in parallel."""
+
 
 class Suggester(Protocol):
     """What a suggestion algorithm is, to a service. Both methods may be called from many threads at once."""
@@ -26,13 +29,16 @@ class Suggester(Protocol):
             InvalidExperiment: the experiment cannot run.
         """
 
-    def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int) -> Sequence[Mapping[str, str]]:
+    def suggest(
+        self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int
+    ) -> Sequence[Mapping[str, str]]:
         """Propose assignments for new trials.
 
         Args:
             experiment: the experiment, with the settings of this request.
             trials: every trial so far, in no order.
             count: how many suggestions are asked for, >= 1.
+            total: how many were ever asked for, these included; tells a repeated request from a new one.
 
         Returns:
             As many suggestions: assignment names and texts.
@@ -81,8 +87,11 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             experiment = converters.experiment(request.experiment)
             if count <= 0:
                 return api_pb2.GetSuggestionsReply()
+            if count > MAX_COUNT:
+                raise InvalidExperiment("current_request_number", count, f"at most {MAX_COUNT} suggestions a request")
             started = time.monotonic()
-            suggestions = suggester.suggest(experiment, converters.trials(request.trials), count)
+            trials = converters.trials(request.trials)
+            suggestions = suggester.suggest(experiment, trials, count, request.total_request_number)
             # The controller throws a reply of another length away, and asks again for ever.
             assert len(suggestions) == count, f"{len(suggestions)} suggestions where {count} were asked for"
             logger.info("%s: %d suggestions in %.3f s", experiment.name, count, time.monotonic() - started)

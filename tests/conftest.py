@@ -188,7 +188,7 @@ class Build:
             experiment=experiment,
             trials=trials,
             current_request_number=count,
-            total_request_number=len(trials) + max(0, count),
+            total_request_number=min(2**31 - 1, len(trials) + max(0, count)),
         )
 
     @staticmethod

@@ -138,6 +138,12 @@ def test_what_is_wrong_is_refused_by_both_calls(
     assert re.search(said, refusal(service.stub.GetSuggestions, build.request(experiment, 1)))
 
 
+def test_a_count_beyond_reason_is_refused(enas_service, darts_service, build):
+    for service, experiment in ((enas_service, build.enas()), (darts_service, build.darts())):
+        said = refusal(service.stub.GetSuggestions, build.request(experiment, 2**31 - 1))
+        assert "current_request_number: 2147483647 is not allowed: at most 1000" in said
+
+
 def test_a_setting_given_twice_is_refused_over_the_wire(enas_service, build):
     experiment = build.enas(settings={"controller_train_steps": "3"})
     experiment.spec.algorithm.algorithm_settings.add(name="controller_train_steps", value="4")

@@ -16,7 +16,7 @@ ALL = [
 
 
 def suggest(message, count=1):
-    return DartsSuggester().suggest(converters.experiment(message), [], count)
+    return DartsSuggester().suggest(converters.experiment(message), [], count, count)
 
 
 def refusal(message):
@@ -66,8 +66,8 @@ def test_a_batch_size_of_none_is_sent_as_null(build):
 def test_every_call_is_answered_alike(build):
     experiment = converters.experiment(build.darts())
     suggester = DartsSuggester()
-    first = suggester.suggest(experiment, [], 2)
-    assert suggester.suggest(experiment, [], 3) == [first[0]] * 3
+    first = suggester.suggest(experiment, [], 2, 2)
+    assert suggester.suggest(experiment, [], 3, 5) == [first[0]] * 3
     assert first[0] == first[1]
 
 

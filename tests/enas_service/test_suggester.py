@@ -36,11 +36,15 @@ def share_of_operation_0(suggestion):
     return sum(row[0] == 0 for row in rows) / len(rows)
 
 
+def ask(suggester, experiment, trials, count):
+    return suggester.suggest(experiment, trials, count, len(trials) + count)
+
+
 def search(suggester, experiment, rounds, reward=share_of_operation_0):
     """Run rounds of 3 trials; return every reward in order."""
     trials, rewards = [], []
     for round_ in range(rounds):
-        for index, suggestion in enumerate(suggester.suggest(experiment, trials, 3)):
+        for index, suggestion in enumerate(ask(suggester, experiment, trials, 3)):
             rewards.append(share_of_operation_0(suggestion))
             trials.append(trial(f"t-{round_}-{index}", suggestion, reward(suggestion)))
     return rewards
@@ -81,10 +85,10 @@ def test_minimisation_negates(build):
 def test_without_a_succeeded_trial_it_proposes_anyway(build, condition, value):
     experiment = converters.experiment(build.enas())
     suggester = EnasSuggester(1)
-    suggestions = suggester.suggest(experiment, [], 2)
+    suggestions = ask(suggester, experiment, [], 2)
     trials = [trial(f"t{index}", one, value, condition) for index, one in enumerate(suggestions)]
-    assert len(suggester.suggest(experiment, trials, 3)) == 3
-    assert len(suggester.suggest(experiment, [], 3)) == 3
+    assert len(ask(suggester, experiment, trials, 3)) == 3
+    assert len(ask(suggester, experiment, [], 3)) == 3
 
 
 @pytest.mark.fault(4)
@@ -93,9 +97,9 @@ def test_an_early_stopped_trial_with_a_metric_is_credited(build):
     outcomes = []
     for condition in (TrialCondition.EARLY_STOPPED, TrialCondition.SUCCEEDED, TrialCondition.FAILED):
         suggester = EnasSuggester(1)
-        first = suggester.suggest(experiment, [], 3)
+        first = ask(suggester, experiment, [], 3)
         trials = [trial(f"t{index}", one, index / 2, condition) for index, one in enumerate(first)]
-        outcomes.append(suggester.suggest(experiment, trials, 8))
+        outcomes.append(ask(suggester, experiment, trials, 8))
     stopped, succeeded, failed = outcomes
     assert stopped == succeeded
     assert stopped != failed
@@ -106,12 +110,13 @@ def test_an_early_stopped_trial_with_a_metric_is_credited(build):
 def test_a_metric_that_is_no_number_is_skipped_with_one_warning(build, value, caplog):
     experiment = converters.experiment(build.enas())
     suggester = EnasSuggester(1)
-    first = suggester.suggest(experiment, [], 3)
+    first = ask(suggester, experiment, [], 3)
     trials = [trial("bad", first[0], value), trial("good", first[1], 0.5), trial("better", first[2], 0.9)]
     with caplog.at_level(logging.INFO):
-        assert len(suggester.suggest(experiment, trials, 3)) == 3
-        assert len(suggester.suggest(experiment, trials, 3)) == 3
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(ask(suggester, experiment, trials, 3)) == 3
+        assert len(ask(suggester, experiment, trials, 3)) == 3
+    ours = [record for record in caplog.records if record.name.startswith("enas_service")]
+    warnings = [record.getMessage() for record in ours if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "trial bad" in warnings[0]
     assert METRIC in warnings[0]
@@ -122,7 +127,7 @@ def test_a_metric_that_is_no_number_is_skipped_with_one_warning(build, value, ca
 def test_a_trial_of_another_space_is_skipped_with_a_warning(build, architecture, caplog):
     experiment = converters.experiment(build.enas())
     trials = [trial("foreign", {"architecture": architecture, "nn_config": "{}"}, 0.5), trial("bare", {}, 0.5)]
-    assert len(EnasSuggester(1).suggest(experiment, trials, 2)) == 2
+    assert len(ask(EnasSuggester(1), experiment, trials, 2)) == 2
     assert "trial foreign teaches nothing" in caplog.text
     assert "trial bare teaches nothing" in caplog.text
 
@@ -130,12 +135,12 @@ def test_a_trial_of_another_space_is_skipped_with_a_warning(build, architecture,
 def test_a_trial_is_counted_once_and_a_late_metric_still_counts(build, caplog):
     experiment = converters.experiment(build.enas())
     suggester = EnasSuggester(1)
-    first = suggester.suggest(experiment, [], 2)
+    first = ask(suggester, experiment, [], 2)
     early = [trial("a", first[0], 0.1), trial("b", first[1], None, TrialCondition.RUNNING)]
     late = [trial("b", first[1], 0.7), trial("a", first[0], 0.1)]
     with caplog.at_level(logging.INFO):
-        for trials in (early, early, late, late):
-            suggester.suggest(experiment, trials, 1)
+        for total, trials in enumerate((early, early, late, late), start=3):
+            suggester.suggest(experiment, trials, 1, total)
     learned = [record.getMessage() for record in caplog.records if "learning from" in record.getMessage()]
     assert learned == ["enas: learning from a", "enas: learning from b"]
 
@@ -146,7 +151,7 @@ def test_one_layer_is_searched(build):
     suggester = EnasSuggester(1)
     rewards = search(suggester, experiment, rounds=5)
     assert len(rewards) == 15
-    assert {len(assignment.decode(one["architecture"])) for one in suggester.suggest(experiment, [], 3)} == {1}
+    assert {len(assignment.decode(one["architecture"])) for one in ask(suggester, experiment, [], 3)} == {1}
 
 
 @pytest.mark.fault(7)
@@ -156,7 +161,7 @@ def test_two_experiments_on_one_server_are_kept_apart(build):
     large = converters.experiment(build.enas(four_operations(build), name="large", num_layers=6))
     renewed = converters.experiment(build.enas(name="small", num_layers=3))
     for experiment, num_layers in [(small, 2), (large, 6), (small, 2), (renewed, 3)]:
-        (suggestion,) = suggester.suggest(experiment, [], 1)
+        (suggestion,) = ask(suggester, experiment, [], 1)
         assert len(assignment.decode(suggestion["architecture"])) == num_layers
 
 
@@ -164,14 +169,14 @@ def test_two_experiments_on_one_server_are_kept_apart(build):
 def test_the_trials_of_one_experiment_teach_no_other(build):
     def last(*experiments):
         suggester = EnasSuggester(1)
-        first = suggester.suggest(experiments[0], [], 3)
+        first = ask(suggester, experiments[0], [], 3)
         for experiment in experiments[:-1]:
             trials = [trial(f"t{index}", one, index) for index, one in enumerate(first)]
-            suggester.suggest(experiment, trials, 3)
-        return suggester.suggest(experiments[-1], [], 3)
+            ask(suggester, experiment, trials, 3)
+        return ask(suggester, experiments[-1], [], 3)
 
     one, other = (converters.experiment(build.enas(name=name)) for name in ("one", "other"))
-    alone = EnasSuggester(1).suggest(other, [], 3)
+    alone = ask(EnasSuggester(1), other, [], 3)
     assert last(one, one, other) == alone
 
 
@@ -179,10 +184,10 @@ def test_the_trials_of_one_experiment_teach_no_other(build):
 def test_concurrent_calls_each_get_what_they_asked_for(build, caplog):
     experiment = converters.experiment(build.enas())
     suggester = EnasSuggester(1)
-    trials = [trial(f"t{index}", one, index) for index, one in enumerate(suggester.suggest(experiment, [], 6))]
+    trials = [trial(f"t{index}", one, index) for index, one in enumerate(ask(suggester, experiment, [], 6))]
     counts = [3, 4, 5, 6] * 10
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(40) as pool:
-        replies = list(pool.map(lambda count: suggester.suggest(experiment, trials, count), counts))
+        replies = list(pool.map(lambda count: ask(suggester, experiment, trials, count), counts))
     assert [len(reply) for reply in replies] == counts
     assert caplog.text.count("learning from t0, t1, t2, t3, t4, t5") == 1
 
@@ -192,8 +197,8 @@ def test_the_order_of_trials_does_not_matter(build):
     outcomes = []
     for step in (1, -1):
         suggester = EnasSuggester(1)
-        trials = [trial(f"t{index}", one, index) for index, one in enumerate(suggester.suggest(experiment, [], 4))]
-        outcomes.append(suggester.suggest(experiment, trials[::step], 4))
+        trials = [trial(f"t{index}", one, index) for index, one in enumerate(ask(suggester, experiment, [], 4))]
+        outcomes.append(ask(suggester, experiment, trials[::step], 4))
     assert outcomes[0] == outcomes[1]
 
 
@@ -218,7 +223,7 @@ def test_what_suggest_cannot_run_does_not_validate(build, space):
     with pytest.raises(InvalidExperiment, match=place):
         EnasSuggester(1).validate(converters.experiment(message))
     with pytest.raises(InvalidExperiment, match=place):
-        EnasSuggester(1).suggest(converters.experiment(message), [], 1)
+        ask(EnasSuggester(1), converters.experiment(message), [], 1)
 
 
 @pytest.mark.fault(10)
@@ -236,7 +241,7 @@ def test_spaces_that_crash_katibs_own_are_searched(build, space, count):
     message = build.enas(build.operation("convolution", build.parameter("rate", space.pop("kind"), **space)))
     suggester, experiment = EnasSuggester(1), converters.experiment(message)
     suggester.validate(experiment)
-    seen = {row[0] for one in suggester.suggest(experiment, [], 40) for row in assignment.decode(one["architecture"])}
+    seen = {row[0] for one in ask(suggester, experiment, [], 40) for row in assignment.decode(one["architecture"])}
     assert seen == set(range(count))
 
 
@@ -303,5 +308,70 @@ def test_an_experiment_without_an_objective_is_refused(build, change):
 
 def test_a_seed_makes_a_search_reproducible_and_its_absence_does_not(build):
     experiment = converters.experiment(build.enas())
-    assert EnasSuggester(3).suggest(experiment, [], 5) == EnasSuggester(3).suggest(experiment, [], 5)
-    assert EnasSuggester().suggest(experiment, [], 5) != EnasSuggester().suggest(experiment, [], 5)
+    assert ask(EnasSuggester(3), experiment, [], 5) == ask(EnasSuggester(3), experiment, [], 5)
+    assert ask(EnasSuggester(), experiment, [], 5) != ask(EnasSuggester(), experiment, [], 5)
+
+
+@pytest.mark.fault(5)
+def test_rewards_of_any_size_block_no_later_call(build):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    trials = []
+    for value in (1.7e308, 1.7e308, -1.7e308, 1e-320, 0.5):
+        trials += [trial(f"t{len(trials)}", one, value) for one in ask(suggester, experiment, trials, 3)]
+    assert len(ask(suggester, experiment, trials, 3)) == 3
+
+
+def test_the_same_request_gets_the_same_reply_and_trains_once(build, caplog):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    first = ask(suggester, experiment, [], 2)
+    running = [trial(f"t{index}", one, None, TrialCondition.RUNNING) for index, one in enumerate(first)]
+    finished = [trial(f"t{index}", one, index) for index, one in enumerate(first)]
+    with caplog.at_level(logging.INFO):
+        reply = ask(suggester, experiment, running, 3)
+        assert ask(suggester, experiment, finished, 3) == reply
+        assert "learning from" not in caplog.text
+        assert suggester.suggest(experiment, finished, 3, 8) != reply
+        assert ask(suggester, experiment, finished, 3) == reply
+    assert caplog.text.count("learning from t0, t1") == 1
+
+
+def test_no_architecture_is_proposed_twice_while_others_remain(build):
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=2))
+    suggester = EnasSuggester(1)
+    trials = []
+    for _ in range(11):
+        condition = TrialCondition.RUNNING if len(trials) % 2 else TrialCondition.FAILED
+        for one in ask(suggester, experiment, trials, 3):
+            trials.append(trial(f"t{len(trials)}", one, 0.5, condition))
+    architectures = [one.assignments["architecture"] for one in trials]
+    assert len(set(architectures[:32])) == 32, "4 * 4 operations and one join"
+    assert len(architectures) == 33
+
+
+def test_what_still_runs_is_not_proposed_again_after_a_restart(build):
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=2))
+    trials = []
+    for _ in range(10):
+        for one in ask(EnasSuggester(1), experiment, trials, 3):
+            trials.append(trial(f"t{len(trials)}", one, None, TrialCondition.RUNNING))
+    assert len({one.assignments["architecture"] for one in trials}) == 30
+
+
+def test_an_experiment_that_was_made_again_starts_afresh(build, caplog):
+    experiment = converters.experiment(build.enas())
+    suggester = EnasSuggester(1)
+    trials = [trial(f"old-{index}", one, index) for index, one in enumerate(ask(suggester, experiment, [], 3))]
+    ask(suggester, experiment, trials, 3)
+    assert suggester.suggest(experiment, [], 3, 3) == ask(EnasSuggester(1), experiment, [], 3)
+    assert suggester.suggest(experiment, [], 2, 2) == suggester.suggest(experiment, [], 2, 2)
+    assert "trials that it learned from are gone" in caplog.text
+
+
+def test_a_search_is_let_go_when_it_is_idle(build, caplog):
+    suggester = EnasSuggester(1, ttl_s=0)
+    with caplog.at_level(logging.INFO):
+        for name in ("first", "second"):
+            ask(suggester, converters.experiment(build.enas(name=name)), [], 1)
+    assert "first: let go from memory" in caplog.text

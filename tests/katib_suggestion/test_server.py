@@ -31,7 +31,7 @@ class Slow:
     def validate(self, experiment: Experiment) -> None:
         raise KeyError("a mistake of ours")
 
-    def suggest(self, experiment: Experiment, trials: list[Trial], count: int) -> list[dict[str, str]]:
+    def suggest(self, experiment: Experiment, trials: list[Trial], count: int, total: int) -> list[dict[str, str]]:
         self.called.set()
         assert self.answer.wait(30)
         return [{"a": "1"}] * count
@@ -113,7 +113,7 @@ def test_a_running_call_finishes_and_new_ones_are_turned_away(slow: Slow) -> Non
 
 def test_a_mistake_of_ours_is_unknown_to_validate_and_internal_to_suggest(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Slow):
-        def suggest(self, experiment: Experiment, trials: list[Trial], count: int) -> list[dict[str, str]]:
+        def suggest(self, experiment: Experiment, trials: list[Trial], count: int, total: int) -> list[dict[str, str]]:
             return []
 
     server = Server(Broken, port=0)

@@ -1,0 +1,73 @@
+"""Search tasks with a known best: a table of real accuracies, and two synthetic ones in which joins matter.
+
+Every task is a function from an architecture's rows (contract: operation, then join bits) to an accuracy in percent.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Rows = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search space and what its architectures are worth.
+
+    Args:
+        accuracy: rows to accuracy, in percent.
+        best: accuracy of the best architecture.
+    """
+
+    name: str
+    num_layers: int
+    num_operations: int
+    accuracy: Callable[[Rows], float]
+    best: float
+
+
+def nas_bench_macro(path: Path) -> Task:
+    """NAS-Bench-Macro (Su et al., 2103.11922): 6,561 networks trained on CIFAR-10; joins count for nothing."""
+    table = {key: float(entry["mean_acc"]) for key, entry in json.loads(path.read_text()).items()}
+
+    def accuracy(rows: Rows) -> float:
+        return table["".join(str(row[0]) for row in rows)]
+
+    return Task("nas-bench-macro", num_layers=8, num_operations=3, accuracy=accuracy, best=max(table.values()))
+
+
+def skip_density(seed: int) -> Task:
+    """Rewards one operation for each layer, drawn by the seed, and a share of joins of .2, .5 or .8."""
+    random = np.random.default_rng([1, seed])
+    num_layers, num_operations = 8, 4
+    wanted = random.integers(num_operations, size=num_layers)
+    density = random.choice([0.2, 0.5, 0.8])
+
+    def accuracy(rows: Rows) -> float:
+        right = np.mean([row[0] == operation for row, operation in zip(rows, wanted, strict=True)])
+        bits = [bit for row in rows for bit in row[1:]]
+        # The nearest possible share of 28 joins is off by at most 1/56; it counts as met.
+        missed = max(0.0, abs(np.mean(bits) - density) - 1 / 56)
+        return float(100 * (0.5 * right + 0.5 * (1 - missed / max(density, 1 - density))))
+
+    return Task("skip-density", num_layers, num_operations, accuracy, best=100.0)
+
+
+def particular_joins(seed: int) -> Task:
+    """Rewards one operation for each layer and one answer for each of ten joins, all drawn by the seed."""
+    random = np.random.default_rng([2, seed])
+    num_layers, num_operations = 8, 4
+    wanted = random.integers(num_operations, size=num_layers)
+    places = [(layer, source) for layer in range(num_layers) for source in range(layer)]
+    chosen = [places[index] for index in random.choice(len(places), size=10, replace=False)]
+    answers = random.integers(2, size=len(chosen))
+
+    def accuracy(rows: Rows) -> float:
+        right = np.mean([row[0] == operation for row, operation in zip(rows, wanted, strict=True)])
+        joined = np.mean([rows[layer][1 + source] == bit for (layer, source), bit in zip(chosen, answers, strict=True)])
+        return float(100 * (0.5 * right + 0.5 * joined))
+
+    return Task("particular-joins", num_layers, num_operations, accuracy, best=100.0)

@@ -1,0 +1,165 @@
+"""Searches on disk: one folder an experiment, written so that a kill at any instant leaves the last good one.
+
+A checkpoint is one of TensorFlow's: the policy, the optimiser, and everything else a search knows as one text of JSON
+beside them. It is written into a folder under a temporary name, which is then renamed to its number; the one before it
+goes only after that.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from enas_service.search import Lesson, Memory, Problem, Search
+from enas_service.search_space import Decisions
+
+logger = logging.getLogger(__name__)
+
+MAX_FOLDERS = 100
+"""Experiments whose files are kept; the least recently used go first."""
+
+_KEPT = 2
+_WRITING = "writing"
+_PREFIX = "state"
+_STATE = "state/.ATTRIBUTES/VARIABLE_VALUE"
+"""Where TensorFlow's format puts the variable named state."""
+
+_DAMAGE = (tf.errors.OpError, OSError, ValueError, KeyError, TypeError, IndexError, AssertionError)
+"""What reading a file that is truncated, empty, garbage or of another program can raise."""
+
+
+class CheckpointStore:
+    """The searches under a folder.
+
+    Args:
+        folder: is made if it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, name: str, search: Search) -> None:
+        """Write a search; what cannot be written is a warning, and the search goes on in memory."""
+        folder = self._of(name)
+        try:
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                self._let_go_of_the_oldest()
+            self._write(folder, search)
+        except (tf.errors.OpError, OSError) as error:
+            logger.warning("%s: its state could not be saved and is kept in memory only: %s", name, _line(error))
+
+    def load(self, name: str, problem: Problem) -> Search | None:
+        """Read a search back; None where there is none for this problem.
+
+        Damaged files are moved aside, with a warning.
+        """
+        folder = self._of(name)
+        for checkpoint in reversed(_checkpoints(folder)):
+            try:
+                return _restored(name, problem, checkpoint)
+            except AnotherProblem as error:
+                logger.warning("%s: %s: starting afresh", name, error)
+                self.discard(name)
+                return None
+            except _DAMAGE as error:
+                logger.warning("%s: %s cannot be read: %s", name, checkpoint, _line(error))
+        if folder.exists() and any(folder.iterdir()):
+            self._move_aside(folder)
+        return None
+
+    def discard(self, name: str) -> None:
+        """Forget a search's files."""
+        shutil.rmtree(self._of(name), ignore_errors=True)
+
+    def _write(self, folder: Path, search: Search) -> None:
+        earlier = _checkpoints(folder)
+        target = folder / str(int(earlier[-1].name) + 1 if earlier else 1)
+        writing = folder / _WRITING
+        shutil.rmtree(writing, ignore_errors=True)
+        writing.mkdir()
+        state = tf.Variable(json.dumps(_written(search)), dtype=tf.string)
+        _checkpoint(search, state).write(str(writing / _PREFIX))
+        writing.rename(target)
+        for old in earlier[: 1 - _KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _of(self, name: str) -> Path:
+        # A name is the caller's text: only what is harmless of it becomes part of a path.
+        readable = re.sub(r"[^a-z0-9-]", "-", name.lower())[:50]
+        return self._folder / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+    def _move_aside(self, folder: Path) -> None:
+        target = folder.with_name(f"{folder.name}.damaged")
+        try:
+            shutil.rmtree(target, ignore_errors=True)
+            folder.rename(target)
+            logger.warning("%s has no readable checkpoint: moved to %s", folder, target)
+        except OSError as error:
+            logger.warning("%s has no readable checkpoint and cannot be moved: %s", folder, _line(error))
+
+    def _let_go_of_the_oldest(self) -> None:
+        folders = sorted((one for one in self._folder.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
+        for folder in folders[:-MAX_FOLDERS]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class AnotherProblem(Exception):
+    """A checkpoint is of another search space, settings or objective."""
+
+
+def _checkpoint(search: Search, state: tf.Variable) -> tf.train.Checkpoint:
+    variables = [*search.controller.weights, *search.policy_gradient.variables]
+    return tf.train.Checkpoint(variables=[variable.value for variable in variables], state=state)
+
+
+def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
+    path = str(checkpoint / _PREFIX)
+    state = json.loads(tf.train.load_checkpoint(path).get_tensor(_STATE))
+    if state["fingerprint"] != problem.fingerprint:
+        raise AnotherProblem("another search space, other settings or another objective")
+    search = Search(name, problem, seed=0)
+    _checkpoint(search, tf.Variable("", dtype=tf.string)).read(path).assert_consumed()
+    search.random.bit_generator.state = state["random"]
+    search.memory = Memory(
+        lessons=[Lesson(one["trial"], _decoded(problem, one["decisions"]), one["reward"]) for one in state["lessons"]],
+        proposed=[_decoded(problem, one) for one in state["proposed"]],
+        replies={key: [_decoded(problem, one) for one in reply] for key, reply in state["replies"].items()},
+    )
+    return search
+
+
+def _written(search: Search) -> dict[str, Any]:
+    memory = search.memory
+    return {
+        "fingerprint": search.problem.fingerprint,
+        "random": search.random.bit_generator.state,
+        "lessons": [
+            {"trial": one.trial, "decisions": _encoded(one.decisions), "reward": one.reward} for one in memory.lessons
+        ],
+        "proposed": [_encoded(one) for one in memory.proposed],
+        "replies": {key: [_encoded(one) for one in reply] for key, reply in memory.replies.items()},
+    }
+
+
+def _encoded(decisions: Decisions) -> str:
+    return base64.b64encode(decisions.key).decode()
+
+
+def _decoded(problem: Problem, text: str) -> Decisions:
+    return Decisions.of_key(base64.b64decode(text, validate=True), problem.space.num_layers)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Whole checkpoints, oldest first."""
+    return sorted((one for one in folder.glob("*") if one.name.isdecimal()), key=lambda one: int(one.name))
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

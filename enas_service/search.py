@@ -1,0 +1,216 @@
+"""One experiment's search: what its trials taught, and the next proposals."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from enas_service.controller import Controller
+from enas_service.policy_gradient import PolicyGradient
+from enas_service.predictor import MIN_TRIALS, Predictor
+from enas_service.proposals import NUM_CANDIDATES, propose
+from enas_service.scores import Floats, advantages, ranked
+from enas_service.search_space import Decisions, MalformedArchitecture, SearchSpace
+from enas_service.settings import EnasSettings
+from katib_suggestion import settings
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Objective, Trial
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an experiment asks to be solved, checked."""
+
+    space: SearchSpace
+    settings: EnasSettings
+    objective: Objective
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Problem":
+        """Read an experiment.
+
+        Raises:
+            InvalidExperiment: it cannot run.
+        """
+        if experiment.objective is None:
+            allowed = "an objective names a metric and a type, minimize or maximize"
+            raise InvalidExperiment("objective", "incomplete", allowed)
+        return cls(
+            space=SearchSpace.of(experiment),
+            settings=settings.parse(EnasSettings, experiment.settings),
+            objective=experiment.objective,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal problems, in every process."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A finished trial that was learned from."""
+
+    trial: str
+    decisions: Decisions
+    reward: float
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a search knows beside its policy; all of it goes into a checkpoint."""
+
+    lessons: list[Lesson] = field(default_factory=list)
+    """In the order in which they were learned."""
+    proposed: list[Decisions] = field(default_factory=list)
+    """Every architecture that was proposed or seen in a trial."""
+    replies: dict[str, list[Decisions]] = field(default_factory=dict)
+    """The latest replies by their requests."""
+
+
+MAX_REPLIES = 16
+"""Replies that are kept, for requests that come again."""
+
+
+class Search:
+    """A controller and what it has learned from; callers hold `lock`.
+
+    Args:
+        name: of the experiment, for the log.
+        problem: what is searched.
+        seed: of the policy's weights and of every draw.
+    """
+
+    def __init__(self, name: str, problem: Problem, seed: int) -> None:
+        self.lock = threading.Lock()
+        self.problem = problem
+        self.memory = Memory()
+        self.random = np.random.default_rng(seed)
+        self._name = name
+        self._warned: set[str] = set()
+        values = problem.settings
+        self.controller = Controller(
+            num_layers=problem.space.num_layers,
+            num_operations=len(problem.space.operations),
+            hidden_size=values.controller_hidden_size,
+            temperature=values.controller_temperature,
+            tanh_const=values.controller_tanh_const,
+            skip_target=values.controller_skip_target,
+            seed=int(self.random.integers(2**31)),
+        )
+        self.policy_gradient = PolicyGradient(self.controller, values)
+
+    def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
+        """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
+        if _key(trials, count, total) in self.memory.replies:
+            return False
+        return not {lesson.trial for lesson in self.memory.lessons} <= {trial.name for trial in trials}
+
+    def suggest(self, trials: Sequence[Trial], count: int, total: int) -> tuple[list[dict[str, str]], bool]:
+        """Learn from what has finished, and propose; the same request gets the same reply again.
+
+        Args:
+            trials: every trial so far.
+            count: how many architectures to propose.
+            total: how many were asked for so far, these included.
+
+        Returns:
+            The assignments, and whether the request was new.
+        """
+        request = _key(trials, count, total)
+        is_new = request not in self.memory.replies
+        if is_new:
+            started = time.monotonic()
+            num_new = self._learn(trials)
+            self.memory.replies[request] = self._propose(trials, count)
+            for old in list(self.memory.replies)[:-MAX_REPLIES]:
+                del self.memory.replies[old]
+            logger.info(
+                "%s: %d new trials, %d proposals, %.3f s", self._name, num_new, count, time.monotonic() - started
+            )
+        space = self.problem.space
+        suggestions = [
+            {"architecture": space.architecture(decisions), "nn_config": space.nn_config(decisions)}
+            for decisions in self.memory.replies[request]
+        ]
+        return suggestions, is_new
+
+    def _learn(self, trials: Sequence[Trial]) -> int:
+        """Credit every finished trial that was not credited before; return how many there were."""
+        known = {lesson.trial for lesson in self.memory.lessons}
+        # The request promises no order; a fixed one makes the same trials teach the same.
+        finished = sorted(
+            (one for one in trials if one.is_finished and one.name not in known), key=lambda one: one.name
+        )
+        new = [lesson for trial in finished if (lesson := self._lesson(trial)) is not None]
+        if not new:
+            return 0
+        self.memory.lessons += new
+        logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
+        compared = advantages(self._scores(), self.problem.settings.controller_baseline_decay)
+        logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
+        self.policy_gradient.update([lesson.decisions for lesson in self.memory.lessons], compared, len(new))
+        return len(new)
+
+    def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:
+        first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
+        predictor = None
+        if len(self.memory.lessons) >= MIN_TRIALS:
+            decisions = [lesson.decisions for lesson in self.memory.lessons]
+            predictor = Predictor(decisions, self._scores(), len(self.problem.space.operations))
+        chosen = propose(
+            self.controller.sample(NUM_CANDIDATES, (first, second)),
+            predictor,
+            space=self.problem.space,
+            taken=self._taken(trials),
+            count=count,
+            random=self.random,
+        )
+        self.memory.proposed += chosen
+        return chosen
+
+    def _taken(self, trials: Sequence[Trial]) -> set[bytes]:
+        """Keys of everything that runs, ran, or was proposed."""
+        taken = {decisions.key for decisions in self.memory.proposed}
+        for trial in trials:
+            try:
+                taken.add(self._decisions(trial).key)
+            except MalformedArchitecture:
+                continue
+        return taken
+
+    def _scores(self) -> Floats:
+        return ranked([lesson.reward for lesson in self.memory.lessons])
+
+    def _lesson(self, trial: Trial) -> Lesson | None:
+        """What a finished trial teaches; None, with one warning, where it cannot be read."""
+        reward = trial.reward(self.problem.objective)
+        if reward is None:
+            metric = self.problem.objective.metric
+            self._warn(trial, f"its {metric} is {trial.metrics.get(metric)!r:.100}, not a finite number")
+            return None
+        try:
+            return Lesson(trial.name, self._decisions(trial), reward)
+        except MalformedArchitecture as error:
+            self._warn(trial, str(error))
+            return None
+
+    def _decisions(self, trial: Trial) -> Decisions:
+        return self.problem.space.decisions(trial.assignments.get("architecture", ""))
+
+    def _warn(self, trial: Trial, reason: str) -> None:
+        if trial.name not in self._warned:
+            self._warned.add(trial.name)
+            logger.warning("%s: trial %s teaches nothing: %s", self._name, trial.name, reason)
+
+
+def _key(trials: Sequence[Trial], count: int, total: int) -> str:
+    """What makes a request the same as another: its numbers and its trials' names, not how far those have come."""
+    names = "\n".join(sorted(trial.name for trial in trials))
+    return hashlib.sha256(f"{total} {count}\n{names}".encode()).hexdigest()

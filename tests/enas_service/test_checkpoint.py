@@ -1,0 +1,146 @@
+import json
+import logging
+import os
+
+import pytest
+
+from enas_service.checkpoint import MAX_FOLDERS, CheckpointStore
+from enas_service.suggester import EnasSuggester
+from katib_suggestion import converters
+from katib_suggestion.experiment import Trial, TrialCondition
+
+
+@pytest.fixture
+def experiment(build):
+    return converters.experiment(build.enas(num_layers=5))
+
+
+def rounds(suggester, experiment, num_rounds, trials=None, restart=None):
+    """Run rounds of 3; with ``restart``, each round is asked of a new suggester."""
+    trials = list(trials or [])
+    for _ in range(num_rounds):
+        suggester = suggester if restart is None else restart()
+        for one in suggester.suggest(experiment, trials, 3, len(trials) + 3):
+            value = one["architecture"].count("1") / 10
+            metrics = {"Validation-Accuracy": str(value)}
+            name = f"t{len(trials):03}"
+            trials.append(Trial(name=name, condition=TrialCondition.SUCCEEDED, assignments=one, metrics=metrics))
+    return trials
+
+
+def architectures(trials):
+    return [trial.assignments["architecture"] for trial in trials]
+
+
+@pytest.mark.fault(3)
+def test_a_new_process_goes_on_bit_for_bit(experiment, tmp_path):
+    unbroken = rounds(EnasSuggester(5), experiment, 8)
+    broken = rounds(None, experiment, 8, restart=lambda: EnasSuggester(None, CheckpointStore(tmp_path / "state")))
+    first = EnasSuggester(5, CheckpointStore(tmp_path / "seeded"))
+    seeded = rounds(first, experiment, 4)
+    seeded = rounds(EnasSuggester(99, CheckpointStore(tmp_path / "seeded")), experiment, 4, seeded)
+    assert architectures(seeded) == architectures(unbroken)
+    assert len(set(architectures(broken))) == 24
+
+
+def test_a_repeated_request_survives_a_restart(experiment, tmp_path):
+    store = CheckpointStore(tmp_path)
+    trials = rounds(EnasSuggester(1, store), experiment, 3)
+    reply = EnasSuggester(1, store).suggest(experiment, trials, 3, 12)
+    assert EnasSuggester(2, store).suggest(experiment, trials, 3, 12) == reply
+
+
+@pytest.mark.fault(3)
+def test_without_a_folder_it_learns_again_from_the_trials_of_the_request(experiment, caplog):
+    trials = rounds(EnasSuggester(1), experiment, 6)
+    with caplog.at_level(logging.INFO):
+        new = EnasSuggester(2).suggest(experiment, trials, 3, 21)
+    assert not {one["architecture"] for one in new} & set(architectures(trials))
+    assert "learning from t000, t001" in caplog.text
+
+
+DAMAGE = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: path.write_bytes(b""),
+    "garbage": lambda path: path.write_bytes(b"\0\xff" * 1000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("pattern", ["*/*.index", "*/*.data*", "*/*"])
+def test_damaged_files_are_moved_aside_and_the_search_goes_on(experiment, tmp_path, damage, pattern, caplog):
+    trials = rounds(EnasSuggester(1, CheckpointStore(tmp_path)), experiment, 3)
+    (folder,) = tmp_path.iterdir()
+    for path in folder.glob(pattern):
+        DAMAGE[damage](path)
+    again = EnasSuggester(1, CheckpointStore(tmp_path)).suggest(experiment, trials, 3, 12)
+    assert not {one["architecture"] for one in again} & set(architectures(trials))
+    assert folder.exists(), "the search is saved again"
+
+
+def test_the_checkpoint_before_a_damaged_one_is_used(experiment, tmp_path, caplog):
+    store = CheckpointStore(tmp_path)
+    trials = rounds(EnasSuggester(1, store), experiment, 3)
+    (folder,) = tmp_path.iterdir()
+    newest = max(folder.glob("*/*.index"), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(b"")
+    with caplog.at_level(logging.INFO):
+        EnasSuggester(1, store).suggest(experiment, trials, 3, 12)
+    assert "going on after 3 trials" in caplog.text
+
+
+def test_another_problem_under_the_same_name_starts_afresh_and_says_so(build, tmp_path, caplog):
+    store = CheckpointStore(tmp_path)
+    rounds(EnasSuggester(1, store), converters.experiment(build.enas(num_layers=5)), 2)
+    other = converters.experiment(build.enas(num_layers=3))
+    trials = rounds(EnasSuggester(1, store), other, 2)
+    assert {len(json.loads(one)) for one in architectures(trials)} == {3}
+    assert "another search space" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", "a" * 300, "name with\nnewline", "", "."])
+def test_no_name_leaves_the_folder(build, tmp_path, name):
+    experiment = converters.experiment(build.enas(name=name))
+    EnasSuggester(1, CheckpointStore(tmp_path / "state")).suggest(experiment, [], 1, 1)
+    (folder,) = (tmp_path / "state").iterdir()
+    assert folder.resolve().parent == (tmp_path / "state").resolve()
+    assert list(tmp_path.iterdir()) == [tmp_path / "state"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(experiment, tmp_path, caplog):
+    (tmp_path / "file").write_text("not a folder")
+    trials = rounds(EnasSuggester(1, CheckpointStore(tmp_path / "file" / "state")), experiment, 2)
+    assert len(trials) == 6
+    assert "kept in memory only" in caplog.text
+
+
+def test_a_folder_that_fills_up_leaves_the_last_good_state(experiment, tmp_path, caplog):
+    store = CheckpointStore(tmp_path)
+    suggester = EnasSuggester(1, store)
+    trials = rounds(suggester, experiment, 2)
+    (folder,) = tmp_path.iterdir()
+    # Where the next checkpoint is written stands a file, so that the write fails half-way, as on a full disk.
+    (folder / "writing").write_text("in the way")
+    trials = rounds(suggester, experiment, 1, trials)
+    assert "kept in memory only" in caplog.text
+    (folder / "writing").unlink()
+    assert len(EnasSuggester(1, store).suggest(experiment, trials, 3, 12)) == 3
+
+
+def test_old_experiments_make_room(build, tmp_path, monkeypatch):
+    monkeypatch.setattr("enas_service.checkpoint.MAX_FOLDERS", 3)
+    assert MAX_FOLDERS == 100
+    for index in range(5):
+        experiment = converters.experiment(build.enas(name=f"experiment-{index}"))
+        EnasSuggester(1, CheckpointStore(tmp_path)).suggest(experiment, [], 1, 1)
+        os.utime(next(tmp_path.glob(f"experiment-{index}-*")), (index, index))
+    assert sorted(path.name[:12] for path in tmp_path.iterdir()) == ["experiment-2", "experiment-3", "experiment-4"]
+
+
+def test_a_restarted_experiment_forgets_its_files(experiment, tmp_path, caplog):
+    store = CheckpointStore(tmp_path)
+    rounds(EnasSuggester(1, store), experiment, 2)
+    EnasSuggester(1, store).suggest(experiment, [], 3, 3)
+    assert "trials that it learned from are gone" not in caplog.text, "the same first request is answered as before"
+    EnasSuggester(1, store).suggest(experiment, [], 2, 2)
+    assert "trials that it learned from are gone" in caplog.text
