@@ -157,10 +157,18 @@ def _client(
         wait_until_serving(options.suggestion, START_TIMEOUT_S, interruption)
         yield SuggestionClient(experiment, options.suggestion, None, interruption)
         return
-    flags = ["--seed", str(options.seed)] if options.seed is not None and experiment.algorithm == "enas" else []
     module = MODULES[experiment.algorithm]
+    flags = _service_flags(experiment, folder, options)
     with SuggestionProcess(module, flags, folder.service_log, interruption) as process:
         yield SuggestionClient(experiment, process.address, process, interruption)
+
+
+def _service_flags(experiment: Experiment, folder: RunFolder, options: Options) -> list[str]:
+    """DARTS keeps no state and draws nothing."""
+    if experiment.algorithm != "enas":
+        return []
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    return ["--state-dir", str(folder.service_state), *seed]
 
 
 def _check_runs_here(experiment: Experiment, options: Options) -> None:

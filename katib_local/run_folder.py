@@ -33,6 +33,11 @@ class RunFolder:
         """What the suggestion service logged."""
         return self.path / "service.log"
 
+    @property
+    def service_state(self) -> Path:
+        """Where the suggestion service keeps what it has learned, for --resume."""
+        return self.path / "service-state"
+
     def trial(self, name: str) -> Path:
         """Folder of one trial."""
         return self.path / "trials" / name

@@ -212,3 +212,27 @@ def test_values_leave_the_services_safe_for_a_shell(enas_service, darts_service,
             printed = subprocess.run(["sh", "-c", f'printf %s "{value}"'], capture_output=True, text=True, check=True)
             assert printed.stdout == value
             assert assignment.decode(value) is not None
+
+
+@pytest.mark.fault(3)
+def test_a_service_that_is_killed_goes_on_bit_for_bit(start_service, build, tmp_path):
+    def start(folder):
+        service = start_service("enas_service", "--seed", "11", "--state-dir", str(tmp_path / folder))
+        service.wait_until_serving()
+        return service
+
+    def go_on(service, trials, num_rounds):
+        for _ in range(num_rounds):
+            reply = service.stub.GetSuggestions(build.request(experiment, 3, trials), timeout=60)
+            for one in build.assignments(reply):
+                metrics = {"Validation-Accuracy": str(one["architecture"].count("1") / 10)}
+                trials = [*trials, build.trial(f"t{len(trials)}", one, metrics)]
+        return trials
+
+    experiment = build.enas(name="killed", num_layers=5)
+    unbroken = go_on(start("unbroken"), [], 6)
+    killed = start("killed")
+    trials = go_on(killed, [], 4)
+    killed.process.kill()
+    killed.process.wait()
+    assert go_on(start("killed"), trials, 2) == unbroken
