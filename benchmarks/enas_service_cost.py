@@ -1,0 +1,135 @@
+"""What a round of the ENAS service costs, over real gRPC; prints Markdown.
+
+    python benchmarks/enas_service_cost.py [--rounds 200] [--layers 8 12 24]
+
+The search space is the 106 operations of Katib's GPU example, three suggestions a round, every trial finished by the
+next. Katib's own figures, measured on another day on a machine of the same kind, stand beside ours where there are any.
+"""
+
+import argparse
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from katib_local import manifest
+from katib_local.wire import experiment_message
+from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.server import HEALTH_SERVICE
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "enas-gpu.yaml"
+KATIBS_CALLS_S = {8: (0.68, 0.60), 12: (1.03, 0.93), 24: (2.2, 2.0)}
+"""Layers to seconds of the first and of a later call."""
+KATIBS_START_S, KATIBS_START_MIB, KATIBS_MIB_AFTER_10 = "4.3 - 4.8", 515, 646
+
+
+def memory_mib(process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Resident memory of a process, and the anonymous part of it, which no limit can take back."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    resident, anonymous = (int(re.search(rf"{name}:\s+(\d+)", status).group(1)) for name in ("VmRSS", "RssAnon"))
+    return resident / 1024, anonymous / 1024
+
+
+def start(log: Path) -> tuple[subprocess.Popen[str], grpc.Channel, float, float]:
+    """Start the service; return it with a channel, and the seconds until health answers and until it serves."""
+    began = time.monotonic()
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "enas_service", "--port", "0", "--seed", "1"], stderr=stream, text=True
+        )
+    while not (found := re.search(r"listening on port (\d+)", log.read_text())):
+        time.sleep(0.01)
+    channel = grpc.insecure_channel(f"127.0.0.1:{found.group(1)}")
+    stub = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service=HEALTH_SERVICE)
+    status = stub.Check(request, timeout=10).status
+    answered_s = time.monotonic() - began
+    while status != health_pb2.HealthCheckResponse.SERVING:
+        time.sleep(0.02)
+        status = stub.Check(request, timeout=10).status
+    return process, channel, answered_s, time.monotonic() - began
+
+
+def trial(name: str, suggestion: api_pb2.GetSuggestionsReply.ParameterAssignments, value: float) -> api_pb2.Trial:
+    metric = api_pb2.Metric(name="Validation-Accuracy", value=str(value))
+    return api_pb2.Trial(
+        name=name,
+        spec=api_pb2.TrialSpec(
+            parameter_assignments=api_pb2.TrialSpec.ParameterAssignments(assignments=suggestion.assignments)
+        ),
+        status=api_pb2.TrialStatus(
+            condition=api_pb2.TrialStatus.SUCCEEDED, observation=api_pb2.Observation(metrics=[metric])
+        ),
+    )
+
+
+def measure(num_layers: int, num_rounds: int) -> None:
+    """Run rounds against a fresh service and print a row of the table."""
+    parsed, _ = manifest.load(EXAMPLE)
+    message = experiment_message(parsed, {})
+    message.spec.max_trial_count = 3 * num_rounds + 3
+    message.spec.nas_config.graph_config.num_layers = num_layers
+    values = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        process, channel, answered_s, serving_s = start(Path(folder) / "log")
+        stub = api_pb2_grpc.SuggestionStub(channel)
+        at_start = memory_mib(process)
+        seconds, memory, trials = [], [], []
+        for _ in range(num_rounds):
+            began = time.monotonic()
+            reply = stub.GetSuggestions(
+                api_pb2.GetSuggestionsRequest(
+                    experiment=message,
+                    trials=trials,
+                    current_request_number=3,
+                    total_request_number=len(trials) + 3,
+                ),
+                timeout=60,
+            )
+            seconds.append(time.monotonic() - began)
+            memory.append(memory_mib(process))
+            for one in reply.parameter_assignments:
+                trials.append(trial(f"trial-{len(trials)}", one, values.random()))
+        process.terminate()
+        process.wait()
+    first, later = KATIBS_CALLS_S.get(num_layers, ("-", "-"))
+    cells = [
+        num_layers,
+        f"{answered_s:.2f} / {serving_s:.2f}",
+        f"{seconds[0]:.2f} [{first}]",
+        f"{seconds[1]:.2f}",
+        f"{statistics.median(seconds[4:14]):.3f} [{later}]",
+        f"{statistics.median(seconds[-10:]):.3f}",
+        *(f"{resident:.0f} / {anonymous:.0f}" for resident, anonymous in (at_start, memory[9], memory[-1])),
+    ]
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--layers", type=int, nargs="+", default=[1, 8, 12, 24])
+    arguments = parser.parse_args()
+    print(f"Seconds [Katib's]; memory in MiB, resident / anonymous; {arguments.rounds} rounds of 3 suggestions")
+    print(
+        f"Katib's: {KATIBS_START_S} s to SERVING, {KATIBS_START_MIB} MiB then, {KATIBS_MIB_AFTER_10} after 10 rounds\n"
+    )
+    print(
+        "| layers | port / SERVING | first call | second, training traced | rounds 5-14 | last 10 rounds "
+        "| memory at the start | after 10 | at the end |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    for num_layers in arguments.layers:
+        measure(num_layers, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
