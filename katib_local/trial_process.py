@@ -26,7 +26,7 @@ ARTIFACTS = "artifacts"
 """What the trial wrote for keeps."""
 METRICS = "metrics"
 """Takes the place of the folder that Katib mounts for the File collector."""
-WORK = "work"
+WORK = "cwd"
 """The trial's working directory: links to the program's files, so that nothing is written beside them."""
 
 STOP_TIMEOUT_S = 5.0

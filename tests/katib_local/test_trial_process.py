@@ -103,7 +103,7 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         "GOMP_SPINCOUNT": "10000",
     }
     assert {name: variables.get(name) for name in expected} == expected
-    assert working_directory == str(folder / "work")
+    assert working_directory == str(folder / "cwd")
     assert Path(python).parent == Path(sys.executable).parent
 
 
@@ -133,7 +133,7 @@ def test_without_options_the_trial_decides_on_its_data(launch: Launch, monkeypat
 def test_nothing_is_written_beside_the_program(launch: Launch, folder: Path, tmp_path: Path) -> None:
     launch("touch made; mkdir made-too").wait()
     assert [path.name for path in (tmp_path / "program").iterdir()] == ["program.sh"]
-    assert (folder / "work" / "made").exists()
+    assert (folder / "cwd" / "made").exists()
 
 
 def test_a_script_finds_its_own_folder(launch: Launch, program: Callable[[str], Path]) -> None:
@@ -174,7 +174,7 @@ def test_a_signal_is_counted_as_shells_do(launch: Launch, folder: Path) -> None:
 def test_what_stays_in_the_background_is_ended(launch: Launch, folder: Path) -> None:
     process = launch("sleep 60 & echo $! > child")
     assert process.wait() == 0
-    child = int((folder / "work" / "child").read_text())
+    child = int((folder / "cwd" / "child").read_text())
     wait_until_gone(child)
 
 
@@ -182,7 +182,7 @@ def test_stop_ends_everything_and_lets_programs_say_good_bye(launch: Launch, fol
     process = launch(
         "sh -c 'trap \"sleep 0.3; echo bye; exit 0\" TERM; echo ready > ready; while :; do sleep 0.05; done'; true"
     )
-    wait_for(folder / "work" / "ready")
+    wait_for(folder / "cwd" / "ready")
     start = time.monotonic()
     trial_process.stop([process])
     assert time.monotonic() - start < 4
@@ -193,7 +193,7 @@ def test_stop_ends_everything_and_lets_programs_say_good_bye(launch: Launch, fol
 def test_stop_kills_what_ignores_sigterm(launch: Launch, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_process, "STOP_TIMEOUT_S", 0.3)
     process = launch("trap '' TERM; echo $$ > ready; sleep 60")
-    number = int(wait_for(folder / "work" / "ready"))
+    number = int(wait_for(folder / "cwd" / "ready"))
     trial_process.stop([process])
     wait_until_gone(number)
     assert process.poll() is not None
