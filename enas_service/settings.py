@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from katib_suggestion.settings import Interval, integer, number
 
-_COUNT = Interval(minimum=1, maximum=10_000)
+_POSITIVE = Interval(minimum=1)
 _SHARE = Interval(above=0, maximum=1)
 _SCALE = Interval(minimum=1e-6, maximum=1e6)
 """Positive, and far enough from the ends of float32 that a logit stays a number."""
@@ -33,7 +33,7 @@ class EnasSettings:
     """The share of joins that the skip penalty draws towards."""
     controller_skip_weight: float | None = number(0.8, _SCALE, optional=True)
     """Weight of the KL divergence of the joining probabilities from skip_target, which joins the loss."""
-    controller_train_steps: int = integer(10, _COUNT)
+    controller_train_steps: int = integer(10, Interval(minimum=1, maximum=1_000))
     """Gradient steps a call that brings newly finished trials."""
-    controller_log_every_steps: int = integer(10, _COUNT)
+    controller_log_every_steps: int = integer(10, _POSITIVE)
     """Steps between two lines of the training log."""

@@ -267,6 +267,7 @@ def test_spaces_that_crash_katibs_own_are_searched(build, space, count):
         ("controller_baseline_decay", "1.5"),
         ("controller_learning_rate", "None"),
         ("controller_train_steps", "0"),
+        ("controller_train_steps", "1001"),
         ("controller_log_every_steps", "-1"),
         ("controller_temperature", "0"),
         ("controler_temperature", "5"),
