@@ -49,7 +49,7 @@ class Interval:
 
     def __str__(self) -> str:
         sides = [(">=", self.minimum), (">", self.above), ("<=", self.maximum)]
-        return " and ".join(f"{sign} {side:g}" for sign, side in sides if side is not None)
+        return " and ".join(f"{sign} {side:.15g}" for sign, side in sides if side is not None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
