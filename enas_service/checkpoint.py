@@ -129,7 +129,7 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     search.random.bit_generator.state = state["random"]
     search.memory = Memory(
         lessons=[Lesson(one["trial"], _decoded(problem, one["decisions"]), one["reward"]) for one in state["lessons"]],
-        proposed=[_decoded(problem, one) for one in state["proposed"]],
+        taken={_decoded(problem, one).key for one in state["taken"]},
         replies={key: [_decoded(problem, one) for one in reply] for key, reply in state["replies"].items()},
     )
     return search
@@ -143,13 +143,17 @@ def _written(search: Search) -> dict[str, Any]:
         "lessons": [
             {"trial": one.trial, "decisions": _encoded(one.decisions), "reward": one.reward} for one in memory.lessons
         ],
-        "proposed": [_encoded(one) for one in memory.proposed],
+        "taken": [_text(one) for one in sorted(memory.taken)],
         "replies": {key: [_encoded(one) for one in reply] for key, reply in memory.replies.items()},
     }
 
 
 def _encoded(decisions: Decisions) -> str:
-    return base64.b64encode(decisions.key).decode()
+    return _text(decisions.key)
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
 
 
 def _decoded(problem: Problem, text: str) -> Decisions:

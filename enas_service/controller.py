@@ -79,26 +79,32 @@ class Controller:
         def weight(name: str, *shape: int) -> tf.keras.Variable:
             return tf.keras.Variable(initializer(), shape=shape, dtype="float32", name=name)
 
-        self._cell = tf.keras.layers.LSTMCell(
-            hidden_size, kernel_initializer=initializer(), recurrent_initializer=initializer()
+        self._lstm = tf.keras.layers.LSTM(
+            hidden_size,
+            return_sequences=True,
+            kernel_initializer=initializer(),
+            recurrent_initializer=initializer(),
         )
-        self._cell.build((None, hidden_size))
+        self._lstm.build((None, 2 * num_layers, hidden_size))
         self._image_1h = weight("image", 1, hidden_size)
         self._operations_mh = weight("operations", num_operations, hidden_size)
         self._choice_hm = weight("choice", hidden_size, num_operations)
         self._anchor_hh = weight("anchor", hidden_size, hidden_size)
         self._query_hh = weight("query", hidden_size, hidden_size)
         self._attention_h = weight("attention", hidden_size)
-        # Traced once for any number of architectures: the batch's size is left open.
-        self._draw = tf.function(
-            self._draw_eagerly, input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)]
+        # One layer, traced once: the numbers of architectures and of earlier layers are left open.
+        states, sources = tf.TensorSpec([None, hidden_size]), tf.TensorSpec([None, None, hidden_size])
+        self._draw_layer = tf.function(
+            self._draw_layer_eagerly,
+            input_signature=[states, states, sources, sources, tf.TensorSpec([2], tf.int32)],
+            autograph=False,
         )
 
     @property
     def weights(self) -> list[tf.keras.Variable]:
         """Everything that is trained."""
         return [
-            *self._cell.trainable_variables,
+            *self._lstm.trainable_variables,
             self._image_1h,
             self._operations_mh,
             self._choice_hm,
@@ -114,10 +120,21 @@ class Controller:
             count: how many, >= 1.
             seed: two int32.
         """
-        choices_bl, joins_blk = self._draw(tf.constant(count), tf.constant(seed, tf.int32))
+        image_bh = tf.repeat(self._image_1h.value, count, axis=0)
+        output_bh, state = self._lstm.cell(image_bh, self._lstm.cell.get_initial_state(batch_size=count))
+        inputs_bkh, anchors_bkh = image_bh[:, tf.newaxis], output_bh[:, tf.newaxis]
+        choices_bl = np.empty((count, self._num_layers), np.int32)
+        joins_blk = np.zeros((count, self._num_layers, self._num_layers), np.bool_)
+        for layer in range(self._num_layers):
+            choice_b, join_bk, operation_b1h, anchor_b1h, *state = self._draw_layer(
+                *state, inputs_bkh[:, :layer], anchors_bkh[:, :layer], tf.constant(seed, tf.int32)
+            )
+            choices_bl[:, layer], joins_blk[:, layer, :layer] = choice_b, join_bk
+            inputs_bkh = tf.concat([inputs_bkh, operation_b1h], axis=1)
+            anchors_bkh = tf.concat([anchors_bkh, anchor_b1h], axis=1)
         return [
             Decisions(choices_l=choices_l, joins_lk=joins_lk)
-            for choices_l, joins_lk in zip(choices_bl.numpy(), joins_blk.numpy(), strict=True)
+            for choices_l, joins_lk in zip(choices_bl, joins_blk, strict=True)
         ]
 
     def likelihood(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor) -> Likelihood:
@@ -162,48 +179,39 @@ class Controller:
         operations_blh = tf.gather(self._operations_mh.value, choices_bl)
         image_b1h = tf.zeros_like(operations_blh[:, :1]) + self._image_1h
         sources_bkh = tf.concat([image_b1h, operations_blh[:, :-1]], axis=1)
-        joins_blk = tf.cast(joins_blk, tf.float32)
         feeds_blh = _mean_of_sources(operations_blh, joins_blk, sources_bkh)
         feeds_blh = tf.concat([image_b1h, feeds_blh[:, :-1]], axis=1)
-        state = self._cell.get_initial_state(batch_size=tf.shape(choices_bl)[0])
-        states = []
-        for layer in range(self._num_layers):
-            for input_bh in (feeds_blh[:, layer], operations_blh[:, layer]):
-                output_bh, state = self._cell(input_bh, state)
-                states.append(output_bh)
-        return tf.stack(states, axis=1)
+        inputs_bl2h = tf.stack([feeds_blh, operations_blh], axis=2)
+        return self._lstm(tf.reshape(inputs_bl2h, [-1, 2 * self._num_layers, self._lstm.units]))
 
-    def _draw_eagerly(self, count: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draw architectures layer by layer: choices (B, L) int32 and joins (B, L, L) bool."""
-        state = self._cell.get_initial_state(batch_size=count)
-        feed_bh = tf.tile(self._image_1h.value, [count, 1])
-        inputs, anchors = [feed_bh], []
-        choices, joins = [], []
-        for layer in range(self._num_layers):
-            choice_seed, join_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, layer)))
-            output_bh, state = self._cell(feed_bh, state)
-            if layer == 0:
-                anchors.append(output_bh)
-            choice_b = tf.random.stateless_categorical(self._choice_logits(output_bh), 1, choice_seed, dtype=tf.int32)[
-                :, 0
-            ]
-            operation_bh = tf.gather(self._operations_mh.value, choice_b)
-            anchor_bh, state = self._cell(operation_bh, state)
-            join_bk = tf.zeros([count, 0])
-            if layer > 0:
-                logits_bk = self._join_logits(tf.stack(anchors[:layer], axis=1), anchor_bh[:, tf.newaxis])
-                draws_bk = tf.random.stateless_uniform([count, layer], join_seed)
-                join_bk = tf.cast(draws_bk < tf.sigmoid(logits_bk), tf.float32)
-                feed_bh = _mean_of_sources(
-                    operation_bh[:, tf.newaxis], join_bk[:, tf.newaxis], tf.stack(inputs[:layer], axis=1)
-                )[:, 0]
-            else:
-                feed_bh = operation_bh
-            inputs.append(operation_bh)
-            anchors.append(anchor_bh)
-            choices.append(choice_b)
-            joins.append(tf.pad(join_bk, [[0, 0], [0, self._num_layers - layer]]))
-        return tf.stack(choices, axis=1), tf.stack(joins, axis=1) > 0
+    def _draw_layer_eagerly(
+        self, output_bh: tf.Tensor, memory_bh: tf.Tensor, inputs_bkh: tf.Tensor, anchors_bkh: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """Draw a layer and read it.
+
+        Args:
+            output_bh: the LSTM's output when it has read what feeds the layer.
+            memory_bh: its memory then.
+            inputs_bkh: the sources that may join the layer, as inputs.
+            anchors_bkh: the same, as anchors.
+            seed: (2) int32, the same for all layers.
+
+        Returns:
+            The choice (B), the joins (B, K), the operation's embedding and the layer's anchor (B, 1, H), and the
+            LSTM's state when it has read what the layer hands on.
+        """
+        layer = tf.shape(inputs_bkh)[1]
+        choice_seed, join_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, layer)))
+        logits_bm = self._choice_logits(output_bh)
+        choice_b = tf.random.stateless_categorical(logits_bm, 1, choice_seed, dtype=tf.int32)[:, 0]
+        operation_bh = tf.gather(self._operations_mh.value, choice_b)
+        anchor_bh, state = self._lstm.cell(operation_bh, [output_bh, memory_bh])
+        logits_bk = self._join_logits(anchors_bkh, anchor_bh[:, tf.newaxis])
+        join_bk = tf.random.stateless_uniform(tf.shape(logits_bk), join_seed) < tf.sigmoid(logits_bk)
+        operation_b1h = operation_bh[:, tf.newaxis]
+        feed_b1h = _mean_of_sources(operation_b1h, join_bk[:, tf.newaxis], inputs_bkh)
+        _, state = self._lstm.cell(feed_b1h[:, 0], state)
+        return choice_b, join_bk, operation_b1h, anchor_bh[:, tf.newaxis], *state
 
     def _choice_logits(self, states_h: tf.Tensor) -> tf.Tensor:
         """Logits of the operations: (…, H) to (…, m)."""
@@ -229,6 +237,7 @@ class Controller:
 
 def _mean_of_sources(operations_blh: tf.Tensor, joins_blk: tf.Tensor, sources_bkh: tf.Tensor) -> tf.Tensor:
     """What a layer hands on: the mean of its own operation and of the sources that join it."""
+    joins_blk = tf.cast(joins_blk, tf.float32)
     joined_blh = tf.matmul(joins_blk, sources_bkh)
     return (operations_blh + joined_blh) / (1 + tf.reduce_sum(joins_blk, axis=2, keepdims=True))
 

@@ -10,13 +10,12 @@ rest.
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from enas_service.controller import Controller, batch
-from enas_service.scores import Floats
+from enas_service.scores import Floats, best_and_latest
 from enas_service.search_space import Decisions
 from enas_service.settings import EnasSettings
 
@@ -31,11 +30,29 @@ _MAX_LOG_RATIO = 20.0
 _MAX_GRADIENT_NORM = 5.0
 """An outlier among the rewards must not throw the policy away."""
 
-_NUM_BEST, _NUM_LATEST = 8, 8
-"""Trials that a step learns from: what was learned from the best must not be forgotten, and the newest are new."""
+_NUM_REPLAYED = 8
+"""How many of the best trials, and of the latest, a step learns from: what the best taught must not be forgotten, and
+the newest are new."""
 
 _MAX_UPDATES = 10
 """Most times that a call takes its steps, after a restart with many trials at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a gradient step saw; `entropy` and `skip_rate` are means over the architectures that it learned from."""
+
+    loss: float
+    entropy: float
+    """In nats."""
+    skip_rate: float
+    gradient_norm: float
+
+    def __str__(self) -> str:
+        return (
+            f"loss {self.loss:.4g}, entropy {self.entropy:.4g} nats, skip rate {self.skip_rate:.3f}, "
+            f"gradient norm {self.gradient_norm:.3g}"
+        )
 
 
 class PolicyGradient:
@@ -53,13 +70,17 @@ class PolicyGradient:
             settings.controller_learning_rate, global_clipnorm=_MAX_GRADIENT_NORM
         )
         self._optimizer.build(controller.weights)
-        self._train = tf.function(
-            self._train_eagerly,
+        # Traced once: the number of architectures is left open.
+        self._step = tf.function(
+            self._step_eagerly,
             input_signature=[
                 tf.TensorSpec([None, None], tf.int32),
                 tf.TensorSpec([None, None, None], tf.bool),
                 tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([], tf.bool),
             ],
+            autograph=False,
         )
 
     @property
@@ -67,39 +88,50 @@ class PolicyGradient:
         """The optimiser's state."""
         return list(self._optimizer.variables)
 
-    def update(self, decisions: Sequence[Decisions], advantages: Floats, num_new: int) -> None:
+    def update(self, decisions: Sequence[Decisions], advantages: Floats, num_new: int) -> Step:
         """Take `controller_train_steps` gradient steps on the best and the latest trials.
 
         Args:
             decisions: (N) architectures of all finished trials, in the order in which they finished.
             advantages: (N) theirs.
             num_new: how many of them, at the end, are new; after many at once the steps are taken more often.
+
+        Returns:
+            The last step.
         """
-        index = _replayed(advantages)
+        index = best_and_latest(advantages, _NUM_REPLAYED)
         choices_bl, joins_blk = batch([decisions[one] for one in index])
         advantage_b = tf.constant(advantages[index], tf.float32)
-        for _ in range(min(_MAX_UPDATES, math.ceil(num_new / _NUM_LATEST))):
-            history = self._train(choices_bl, joins_blk, advantage_b).numpy()
-        for step in range(0, len(history), self._settings.controller_log_every_steps):
-            loss, entropy, skip_rate, norm = history[step]
-            logger.info(
-                "step %d: loss %.4g, entropy %.4g nats, skip rate %.3f, gradient norm %.3g",
-                step, loss, entropy, skip_rate, norm,
-            )  # fmt: skip
+        for _ in range(min(_MAX_UPDATES, math.ceil(num_new / _NUM_REPLAYED))):
+            steps = self._steps(choices_bl, joins_blk, advantage_b)
+        for number in range(0, len(steps), self._settings.controller_log_every_steps):
+            logger.info("step %d: %s", number, steps[number])
+        return steps[-1]
 
-    def _train_eagerly(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
-        """Run all steps; return loss, entropy, skip rate and gradient norm of each, (steps, 4)."""
-        old_log_probability_b = self._controller.likelihood(choices_bl, joins_blk).log_probability_b
-        history = tf.TensorArray(tf.float32, self._settings.controller_train_steps)
-        for step in tf.range(self._settings.controller_train_steps):
-            history = history.write(step, self._step(choices_bl, joins_blk, advantage_b, old_log_probability_b))
-        return history.stack()
+    def _steps(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> list[Step]:
+        """Take the steps of one update; the policy before the first is the one that ratios are measured from."""
+        figures, old_log_probability_b = [], tf.zeros_like(advantage_b)
+        for number in range(self._settings.controller_train_steps):
+            figures_4, old_log_probability_b = self._step(
+                choices_bl, joins_blk, advantage_b, old_log_probability_b, tf.constant(number == 0)
+            )
+            figures.append(figures_4)
+        return [Step(*map(float, figures_4)) for figures_4 in tf.stack(figures).numpy()]
 
-    def _step(
-        self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor, old_log_probability_b: tf.Tensor
-    ) -> tf.Tensor:
+    def _step_eagerly(
+        self,
+        choices_bl: tf.Tensor,
+        joins_blk: tf.Tensor,
+        advantage_b: tf.Tensor,
+        old_log_probability_b: tf.Tensor,
+        is_first: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Take a step; return the fields of `Step` (4), and the log-probabilities (B) before the first step."""
         with tf.GradientTape() as tape:
             likelihood = self._controller.likelihood(choices_bl, joins_blk)
+            old_log_probability_b = tf.where(
+                is_first, tf.stop_gradient(likelihood.log_probability_b), old_log_probability_b
+            )
             objective_b = _clipped(likelihood.log_probability_b - old_log_probability_b, advantage_b)
             if self._settings.controller_entropy_weight is not None:
                 objective_b += self._settings.controller_entropy_weight * likelihood.entropy_b
@@ -109,24 +141,11 @@ class PolicyGradient:
         weights = self._controller.weights
         gradients = tape.gradient(loss, weights)
         self._optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        return tf.stack(
-            [
-                loss,
-                tf.reduce_mean(likelihood.entropy_b),
-                tf.reduce_mean(likelihood.skip_rate_b),
-                tf.linalg.global_norm(gradients),
-            ]
-        )
+        entropy, skip_rate = tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b)
+        return tf.stack([loss, entropy, skip_rate, tf.linalg.global_norm(gradients)]), old_log_probability_b
 
 
 def _clipped(log_ratio_b: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:
     """PPO's objective; at a ratio of 1 its gradient is that of REINFORCE."""
     ratio_b = tf.exp(tf.clip_by_value(log_ratio_b, -_MAX_LOG_RATIO, _MAX_LOG_RATIO))
     return tf.minimum(ratio_b * advantage_b, tf.clip_by_value(ratio_b, 1 - _CLIP, 1 + _CLIP) * advantage_b)
-
-
-def _replayed(advantages: Floats) -> NDArray[np.int64]:
-    """Indices of the trials to learn from: the best and the latest."""
-    best = np.argsort(-advantages, kind="stable")[:_NUM_BEST]
-    latest = np.arange(len(advantages))[-_NUM_LATEST:]
-    return np.unique(np.concatenate([best, latest]))

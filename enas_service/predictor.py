@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enas_service.scores import Floats
+from enas_service.scores import Floats, best_and_latest
 from enas_service.search_space import Decisions
 
 MIN_TRIALS = 9
 """With fewer finished trials, an opinion on some fifty decisions is noise."""
+
+_MAX_TRIALS = 400
+"""Most trials that are looked at, the best and the latest: the cost of a round has a bound."""
 
 _NOISE = 0.1
 """Variance of a score around the linear model, where the prior variance of a weight is 1."""
@@ -48,32 +51,36 @@ class Predictor:
     """
 
     def __init__(self, decisions: Sequence[Decisions], scores: Floats, num_operations: int) -> None:
+        index = best_and_latest(scores, _MAX_TRIALS // 2)
         self._num_layers = len(decisions[0].choices_l)
         self._num_operations = num_operations
-        # In the dual form: an experiment has thousands of features and some hundred trials.
-        self._feature_nf = _features(decisions, num_operations)
-        covariance_nn = self._feature_nf @ self._feature_nf.T + _NOISE * np.eye(len(decisions))
-        self._cholesky_nn = np.linalg.cholesky(covariance_nn)
-        self._score_n = scores
+        self._feature_nf = _features([decisions[one] for one in index], num_operations)
+        self._score_n = scores[index]
 
-    def draw(self, random: np.random.Generator, spread: float) -> Worth:
-        """Draw an opinion from the posterior, its deviations from the mean scaled (Matheron's rule).
+    def draw(self, random: np.random.Generator, spread: float, count: int) -> list[Worth]:
+        """Draw opinions from the posterior, their deviations from the mean scaled (Matheron's rule).
 
         Args:
-            random: source of the draw.
+            random: source of the draws.
             spread: 0 gives the posterior's mean, 1 a fair draw (Thompson sampling).
+            count: how many.
         """
-        prior_f = spread * random.standard_normal(self._feature_nf.shape[1])
-        noise_n = spread * np.sqrt(_NOISE) * random.standard_normal(len(self._score_n))
-        residual_n = self._score_n - self._feature_nf @ prior_f - noise_n
-        weight_f = prior_f + self._feature_nf.T @ self._solve(residual_n)
+        num_trials, num_features = self._feature_nf.shape
+        # One after the other: the first opinions do not depend on how many follow.
+        normal = np.stack([random.standard_normal(num_features + num_trials) for _ in range(count)])
+        prior_fc = spread * normal[:, :num_features].T
+        noise_nc = spread * np.sqrt(_NOISE) * normal[:, num_features:].T
+        # In the dual form: an experiment has thousands of features and some hundred trials.
+        covariance_nn = self._feature_nf @ self._feature_nf.T + _NOISE * np.eye(num_trials)
+        residual_nc = self._score_n[:, np.newaxis] - self._feature_nf @ prior_fc - noise_nc
+        weight_fc = prior_fc + self._feature_nf.T @ np.linalg.solve(covariance_nn, residual_nc)
+        return [self._worth(weight_f) for weight_f in weight_fc.T]
+
+    def _worth(self, weight_f: Floats) -> Worth:
         size = self._num_layers * self._num_operations
         join_lk = np.zeros((self._num_layers, self._num_layers))
         join_lk[np.tri(self._num_layers, k=-1, dtype=bool)] = weight_f[size:-1] * _JOIN
         return Worth(choice_lm=weight_f[:size].reshape(self._num_layers, self._num_operations), join_lk=join_lk)
-
-    def _solve(self, value_n: Floats) -> Floats:
-        return np.linalg.solve(self._cholesky_nn.T, np.linalg.solve(self._cholesky_nn, value_n))
 
 
 def _features(decisions: Sequence[Decisions], num_operations: int) -> Floats:

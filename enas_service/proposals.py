@@ -46,9 +46,10 @@ def propose(
         count: how many.
         random: source of opinions.
     """
+    opinions = [None] * count if predictor is None else predictor.draw(random, _SPREAD, count)
     chosen = []
-    for _ in range(count):
-        ordered = candidates if predictor is None else _by_worth(candidates, predictor.draw(random, _SPREAD))
+    for worth in opinions:
+        ordered = candidates if worth is None else _by_worth(candidates, worth)
         new = _untaken(ordered, space, taken, random)
         taken.add(new.key)
         chosen.append(new)

@@ -41,3 +41,10 @@ def advantages(scores: Floats, baseline_decay: float) -> Floats:
         compared.append(score - baseline)
         baseline += (1 - baseline_decay) * (score - baseline)
     return np.asarray(compared, dtype=np.float64)
+
+
+def best_and_latest(scores: Floats, count: int) -> NDArray[np.int64]:
+    """Indices, in order, of the best ``count`` scores and of the latest ``count``; at most twice ``count``."""
+    best = np.argsort(-scores, kind="stable")[:count]
+    latest = np.arange(len(scores))[-count:]
+    return np.unique(np.concatenate([best, latest]))

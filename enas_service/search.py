@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,8 +69,8 @@ class Memory:
 
     lessons: list[Lesson] = field(default_factory=list)
     """In the order in which they were learned."""
-    proposed: list[Decisions] = field(default_factory=list)
-    """Every architecture that was proposed or seen in a trial."""
+    taken: set[bytes] = field(default_factory=set)
+    """Keys of the architectures that were proposed or seen in a trial."""
     replies: dict[str, list[Decisions]] = field(default_factory=dict)
     """The latest replies by their requests."""
 
@@ -93,6 +94,7 @@ class Search:
         self.memory = Memory()
         self.random = np.random.default_rng(seed)
         self._name = name
+        self._noted: set[str] = set()
         self._warned: set[str] = set()
         values = problem.settings
         self.controller = Controller(
@@ -164,26 +166,24 @@ class Search:
         if len(self.memory.lessons) >= MIN_TRIALS:
             decisions = [lesson.decisions for lesson in self.memory.lessons]
             predictor = Predictor(decisions, self._scores(), len(self.problem.space.operations))
-        chosen = propose(
+        self._note(trials)
+        return propose(
             self.controller.sample(NUM_CANDIDATES, (first, second)),
             predictor,
             space=self.problem.space,
-            taken=self._taken(trials),
+            taken=self.memory.taken,
             count=count,
             random=self.random,
         )
-        self.memory.proposed += chosen
-        return chosen
 
-    def _taken(self, trials: Sequence[Trial]) -> set[bytes]:
-        """Keys of everything that runs, ran, or was proposed."""
-        taken = {decisions.key for decisions in self.memory.proposed}
+    def _note(self, trials: Sequence[Trial]) -> None:
+        """Keep in mind what runs or ran; trials may come from elsewhere than this process's proposals."""
         for trial in trials:
-            try:
-                taken.add(self._decisions(trial).key)
-            except MalformedArchitecture:
+            if trial.name in self._noted:
                 continue
-        return taken
+            self._noted.add(trial.name)
+            with suppress(MalformedArchitecture):
+                self.memory.taken.add(self._decisions(trial).key)
 
     def _scores(self) -> Floats:
         return ranked([lesson.reward for lesson in self.memory.lessons])

@@ -109,6 +109,6 @@ def test_rounds_of_any_size_are_traced_once():
     controller, policy_gradient = learner()
     for size in (1, 2, 3, 5, 8):
         policy_gradient.update(controller.sample(size, seed=(1, size)), np.full(size, 0.1), size)
-    assert policy_gradient._train.experimental_get_tracing_count() == 1
-    assert controller._draw.experimental_get_tracing_count() == 1
-    assert isinstance(policy_gradient._train, tf.types.experimental.PolymorphicFunction)
+    assert policy_gradient._step.experimental_get_tracing_count() == 1
+    assert controller._draw_layer.experimental_get_tracing_count() == 1
+    assert isinstance(policy_gradient._step, tf.types.experimental.PolymorphicFunction)

@@ -33,7 +33,7 @@ def test_the_mean_opinion_finds_what_each_decision_is_worth(random):
     reward, choice_lm, join_lk = additive(random)
     decisions = [SPACE.draw(random) for _ in range(300)]
     scores = np.array([reward(one) for one in decisions])
-    worth = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0)
+    (worth,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
     assert worth.join_lk == pytest.approx(join_lk, abs=0.02)
     # Only differences between the operations of a layer can be seen.
     centred = worth.choice_lm - worth.choice_lm.mean(axis=1, keepdims=True)
@@ -44,7 +44,7 @@ def test_draws_have_the_posterior_mean_and_variance(random):
     decisions = [SPACE.draw(random) for _ in range(6)]
     scores = random.normal(size=6)
     predictor = Predictor(decisions, scores, 3)
-    draws = np.array([predictor.draw(random, spread=1).choice_lm for _ in range(4000)])
+    draws = np.array([worth.choice_lm for worth in predictor.draw(random, spread=1, count=4000)])
     # The textbook's primal form of the same posterior.
     earlier_lk = np.tri(4, k=-1, dtype=bool)
     feature_nf = np.array(
@@ -61,6 +61,21 @@ def test_draws_have_the_posterior_mean_and_variance(random):
     mean_f = covariance_ff @ feature_nf.T @ scores / 0.1
     assert draws.mean(axis=0).ravel() == pytest.approx(mean_f[:12], abs=0.06)
     assert draws.var(axis=0).ravel() == pytest.approx(np.diag(covariance_ff)[:12], rel=0.15)
+
+
+def test_the_first_opinions_do_not_depend_on_how_many_follow(random):
+    decisions = [SPACE.draw(random) for _ in range(6)]
+    predictor = Predictor(decisions, random.normal(size=6), 3)
+    few, many = (predictor.draw(np.random.default_rng(1), spread=1, count=count) for count in (1, 3))
+    assert few[0].choice_lm == pytest.approx(many[0].choice_lm)
+
+
+def test_of_very_many_trials_the_best_and_the_latest_are_looked_at(random):
+    reward, choice_lm, _ = additive(random)
+    decisions = [SPACE.draw(random) for _ in range(3000)]
+    scores = np.array([reward(one) for one in decisions])
+    (worth,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
+    assert worth.choice_lm.argmax(axis=1).tolist() == choice_lm.argmax(axis=1).tolist()
 
 
 def test_a_proposal_is_a_candidate_with_at_most_four_decisions_changed_for_the_better(random):
