@@ -48,7 +48,14 @@ def main() -> int:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         store = None if arguments.state_dir is None else CheckpointStore(arguments.state_dir)
-        return EnasSuggester(arguments.seed, store, arguments.state_ttl)
+        suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl)
+        if arguments.metrics_port is not None:
+            import prometheus_client
+
+            from enas_service.metrics import SearchMetrics
+
+            prometheus_client.REGISTRY.register(SearchMetrics(suggester.statuses))
+        return suggester
 
     return server.serve(load, arguments)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from enas_service.controller import Controller
-from enas_service.policy_gradient import PolicyGradient
+from enas_service.policy_gradient import PolicyGradient, Step
 from enas_service.predictor import MIN_TRIALS, Predictor
 from enas_service.proposals import NUM_CANDIDATES, propose
 from enas_service.scores import Floats, advantages, ranked
@@ -75,6 +75,18 @@ class Memory:
     """The latest replies by their requests."""
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a search has come."""
+
+    num_trials: int = 0
+    """Trials that it has learned from."""
+    best: float | None = None
+    """The best objective among them; None before the first."""
+    step: Step | None = None
+    """The latest gradient step of this process."""
+
+
 MAX_REPLIES = 16
 """Replies that are kept, for requests that come again."""
 
@@ -94,6 +106,7 @@ class Search:
         self.memory = Memory()
         self.random = np.random.default_rng(seed)
         self._name = name
+        self._last_step: Step | None = None
         self._noted: set[str] = set()
         self._warned: set[str] = set()
         values = problem.settings
@@ -107,6 +120,15 @@ class Search:
             seed=int(self.random.integers(2**31)),
         )
         self.policy_gradient = PolicyGradient(self.controller, values)
+
+    @property
+    def status(self) -> Status:
+        """May be read without the lock: lessons are only ever added."""
+        lessons = self.memory.lessons[:]
+        if not lessons:
+            return Status()
+        best = self.problem.objective.sign * max(lesson.reward for lesson in lessons)
+        return Status(len(lessons), best, self._last_step)
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
@@ -134,8 +156,9 @@ class Search:
             for old in list(self.memory.replies)[:-MAX_REPLIES]:
                 del self.memory.replies[old]
             logger.info(
-                "%s: %d new trials, %d proposals, %.3f s", self._name, num_new, count, time.monotonic() - started
-            )
+                "%s: %d new trials of %d, %d proposals, %.3f s",
+                self._name, num_new, len(self.memory.lessons), count, time.monotonic() - started,
+            )  # fmt: skip
         space = self.problem.space
         suggestions = [
             {"architecture": space.architecture(decisions), "nn_config": space.nn_config(decisions)}
@@ -157,7 +180,9 @@ class Search:
         logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
         compared = advantages(self._scores(), self.problem.settings.controller_baseline_decay)
         logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
-        self.policy_gradient.update([lesson.decisions for lesson in self.memory.lessons], compared, len(new))
+        self._last_step = self.policy_gradient.update(
+            [lesson.decisions for lesson in self.memory.lessons], compared, len(new)
+        )
         return len(new)
 
     def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enas_service.checkpoint import CheckpointStore
-from enas_service.search import Problem, Search
+from enas_service.search import Problem, Search, Status
 from katib_suggestion.experiment import Experiment, Trial
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,11 @@ class EnasSuggester:
                         self._store.save(experiment.name, search)
                     return suggestions
             self._forget(experiment.name, search)
+
+    def statuses(self) -> dict[str, Status]:
+        """How far the search of each experiment in memory has come."""
+        with self._lock:
+            return {name: held.search.status for name, held in self._held.items()}
 
     def _search(self, name: str, problem: Problem, ttl_s: float) -> Search:
         now_s = time.monotonic()

@@ -51,6 +51,11 @@ class Objective:
     metric: str
     direction: Direction
 
+    @property
+    def sign(self) -> int:
+        """Objective to reward, of which larger is better, and back."""
+        return 1 if self.direction is Direction.MAXIMIZE else -1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
@@ -105,4 +110,4 @@ class Trial:
             return None
         if not math.isfinite(value):
             return None
-        return value if objective.direction is Direction.MAXIMIZE else -value
+        return objective.sign * value

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import grpc
@@ -41,12 +41,15 @@ class Server:
     Args:
         load: makes the suggester; it may take seconds.
         port: port to listen on, on every interface; 0 takes a free one.
+        interceptors: stand around every call.
 
     Raises:
         OSError: the port is taken, or not allowed.
     """
 
-    def __init__(self, load: Callable[[], Suggester], port: int) -> None:
+    def __init__(
+        self, load: Callable[[], Suggester], port: int, interceptors: Sequence[grpc.ServerInterceptor] = ()
+    ) -> None:
         self._load = load
         self._servicer = Servicer()
         self._health = health.HealthServicer()
@@ -54,6 +57,7 @@ class Server:
         self._failed = False
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=_NUM_THREADS),
+            interceptors=list(interceptors),
             options=[
                 # Otherwise a second process on the same port would silently get half of the calls.
                 ("grpc.so_reuseport", 0),
@@ -115,6 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="port to listen on; 0 takes a free one (default %(default)s)",
     )
     parser.add_argument(
+        "--metrics-port",
+        type=_port,
+        metavar="PORT",
+        help="port on which Prometheus reads metrics over HTTP; 0 takes a free one (default: none)",
+    )
+    parser.add_argument(
         "--log-level",
         default="info",
         choices=["debug", "info", "warning", "error"],
@@ -139,7 +149,7 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        server = Server(load, arguments.port)
+        server = Server(load, arguments.port, _interceptors(arguments))
     except OSError as error:
         logger.error("%s", error)
         return os.EX_UNAVAILABLE
@@ -151,6 +161,18 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
     threading.Thread(target=stop_at_a_signal, name="signals", daemon=True).start()
     server.start()
     return server.run_until_stopped()
+
+
+def _interceptors(arguments: argparse.Namespace) -> list[grpc.ServerInterceptor]:
+    if arguments.metrics_port is None:
+        return []
+    import prometheus_client
+
+    from katib_suggestion import metrics
+
+    port = metrics.listen(arguments.metrics_port, prometheus_client.REGISTRY)
+    logger.info("metrics on port %d", port)
+    return [metrics.CallMetrics(prometheus_client.REGISTRY)]
 
 
 def _port(text: str) -> int:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
@@ -29,6 +31,12 @@ class Service:
     @property
     def stub(self) -> api_pb2_grpc.SuggestionStub:
         return api_pb2_grpc.SuggestionStub(self.channel)
+
+    @property
+    def metrics_port(self) -> int:
+        found = re.search(r"metrics on port (\d+)", self.log.read_text())
+        assert found, self.log.read_text()
+        return int(found.group(1))
 
     def health(self, name: str = HEALTH_SERVICE) -> health_pb2.HealthCheckResponse.ServingStatus:
         request = health_pb2.HealthCheckRequest(service=name)
@@ -72,6 +80,22 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         service.channel.close()
         service.process.kill()
         service.process.wait()
+
+
+@pytest.fixture(scope="session")
+def scrape() -> Callable[[int], dict[tuple[object, ...], float]]:
+    """Read what Prometheus would: each sample's name and labels, to its value."""
+
+    def read(port: int) -> dict[tuple[object, ...], float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+            families = text_string_to_metric_families(reply.read().decode())
+        return {
+            (sample.name, *sorted(sample.labels.items())): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    return read
 
 
 @pytest.fixture(scope="session")
