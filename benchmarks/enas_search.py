@@ -4,6 +4,7 @@
 
 Regret is the best accuracy there is less the best found after 30, 60 and 150 trials, in percentage points, averaged
 over seeds, with its standard error. Every method sees the same tasks, in the same rounds, with the same trials failing.
+The ratios are our regret to that of random search, of evolution, and of evolution with our rule of never twice.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from benchmarks.enas import methods, tasks
 
@@ -28,19 +30,23 @@ NUM_TRIALS = 150
 CHECKPOINTS = (30, 60, 150)
 NUM_LAST = 30
 
+RANDOM, OURS = "random search", "ours"
+EVOLUTION, UNIQUE = "evolution, population 20, sample 10", "the same, never twice"
+BASELINES = (RANDOM, EVOLUTION, UNIQUE)
+
 
 def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[tasks.Task, int], methods.Method]]:
     evolution = partial(methods.RegularizedEvolution, population=20, sample=10)
     return {
-        "random search": methods.RandomSearch,
+        RANDOM: methods.RandomSearch,
         "evolution, population 100, sample 25 (as published)": partial(
             methods.RegularizedEvolution, population=100, sample=25
         ),
-        "evolution, population 20, sample 10": evolution,
-        "the same, never twice": partial(evolution, unique=True),
+        EVOLUTION: evolution,
+        UNIQUE: partial(evolution, unique=True),
         "the same, told that joins do not matter": partial(evolution, unique=True, joins=False),
         "controller as Katib credits it": methods.KatibsController,
-        "ours": partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),
+        OURS: partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),
     }
 
 
@@ -64,7 +70,11 @@ def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> list[fl
 
 
 def all_tasks(arguments: argparse.Namespace) -> dict[str, Callable[[int], tasks.Task]]:
-    synthetic = {"skip density": tasks.skip_density, "particular joins": tasks.particular_joins}
+    synthetic = {
+        "skip density": tasks.skip_density,
+        "particular joins": tasks.particular_joins,
+        "interactions": tasks.interactions,
+    }
     if arguments.table is None:
         return synthetic
     return {"NAS-Bench-Macro": lambda _: tasks.nas_bench_macro(arguments.table)} | synthetic
@@ -79,20 +89,34 @@ def main() -> None:
     parser.add_argument("--failing", type=float, default=0.0, help="share of trials that fail")
     parser.add_argument("--minimize", action="store_true", help="report negated accuracies to ours, to be minimised")
     parser.add_argument("--restart", action="store_true", help="restart ours, without any state, before every round")
+    parser.add_argument("--tasks", type=json.loads, help="JSON list of names; all by default")
     parser.add_argument("--methods", type=json.loads, help="JSON list of names; all by default")
     arguments = parser.parse_args()
     names = arguments.methods or list(all_methods(arguments))
+    conditions = [f"{arguments.seeds} seeds", f"{arguments.parallel} trials a round"]
+    conditions += [f"{arguments.failing:.0%} of the trials failing"] if arguments.failing else []
+    conditions += ["minimised"] if arguments.minimize else []
+    conditions += ["ours without its state before every round"] if arguments.restart else []
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        for task in all_tasks(arguments):
-            print(f"\n{task}, {arguments.seeds} seeds, {arguments.parallel} trials a round\n")
+        for task in arguments.tasks or all_tasks(arguments):
+            print(f"\n{task}, {', '.join(conditions)}\n")
             print("| method | regret after 30 | 60 | 150 | mean of the last 30 proposals |\n|---|---|---|---|---|")
-            for name in names:
-                seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-                jobs = [(task, name, seed) for seed in seeds]
-                results = np.array(list(pool.map(partial(measure, arguments=arguments), jobs)))
-                means, errors = results.mean(axis=0), results.std(axis=0) / np.sqrt(len(results))
-                cells = (f"{mean:.3f} ± {error:.3f}" for mean, error in zip(means, errors, strict=True))
-                print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            means = {name: row(pool, task, name, arguments) for name in names}
+            for name in BASELINES:
+                if name in means and OURS in means:
+                    ratios = means[OURS][:-1] / means[name][:-1]
+                    print(f"| *ours / {name}* | {' | '.join(f'*{ratio:.2f}*' for ratio in ratios)} | |", flush=True)
+
+
+def row(pool: Executor, task: str, method: str, arguments: argparse.Namespace) -> NDArray[np.float64]:
+    """Measure a method over all seeds, print its row, and return the means."""
+    jobs = [(task, method, arguments.first_seed + seed) for seed in range(arguments.seeds)]
+    results = np.array(list(pool.map(partial(measure, arguments=arguments), jobs)))
+    means: NDArray[np.float64] = results.mean(axis=0)
+    errors = results.std(axis=0) / np.sqrt(len(results))
+    cells = (f"{mean:.3f} ± {error:.3f}" for mean, error in zip(means, errors, strict=True))
+    print(f"| {method} | {' | '.join(cells)} |", flush=True)
+    return means
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from benchmarks.enas.tasks import Rows, Task
 from enas_service.controller import Controller, batch
+from enas_service.search import Search
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import (
@@ -113,7 +114,7 @@ class Ours:
     Args:
         settings: algorithm settings of the experiment.
         minimize: report the negated accuracy, to be minimised.
-        restart: make a new suggester, without any state, before every round.
+        restart: lose everything but the trials before every round, as a new process without a volume would.
     """
 
     def __init__(
@@ -142,8 +143,8 @@ class Ours:
         self._assignments: list[dict[str, str]] = []
 
     def propose(self, finished: Finished, count: int) -> list[Rows]:
-        if self._restart:
-            self._suggester = EnasSuggester(self._seed)
+        if self._restart and finished:
+            self._start_afresh()
         trials = [
             Trial(
                 name=f"trial-{index}",
@@ -156,6 +157,18 @@ class Ours:
         suggestions = self._suggester.suggest(self._experiment, trials, count, len(trials) + count)
         self._assignments += suggestions
         return [_rows(suggestion["architecture"]) for suggestion in suggestions]
+
+    def _start_afresh(self) -> None:
+        """Bring the search to where a new process would begin; only what was traced stays, which takes a second."""
+        search = self._suggester._held[self._experiment.name].search
+        fresh = Search(self._experiment.name, search.problem, self._suggester._seed_of(self._experiment.name))
+        for mine, others in (
+            (search.controller.weights, fresh.controller.weights),
+            (search.policy_gradient.variables, fresh.policy_gradient.variables),
+        ):
+            for variable, value in zip(mine, others, strict=True):
+                variable.assign(value)
+        search.memory, search.random, search._noted = fresh.memory, fresh.random, fresh._noted
 
 
 def _rows(architecture: str) -> Rows:

@@ -1,8 +1,10 @@
-"""Search tasks with a known best: a table of real accuracies, and two synthetic ones in which joins matter.
+"""Search tasks with a known best: a table of real accuracies, and three synthetic ones in which joins matter.
 
-Every task is a function from an architecture's rows (contract: operation, then join bits) to an accuracy in percent.
+Every task is a function from an architecture's rows (contract: operation, then join bits) to an accuracy, in percent
+where that has a meaning.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,3 +73,29 @@ def particular_joins(seed: int) -> Task:
         return float(100 * (0.5 * right + 0.5 * joined))
 
     return Task("particular-joins", num_layers, num_operations, accuracy, best=100.0)
+
+
+def interactions(seed: int) -> Task:
+    """Rewards operations, pairs of neighbouring operations, and joins by the operation that they lead to."""
+    random = np.random.default_rng([3, seed])
+    num_layers, num_operations = 8, 4
+    alone = random.normal(size=(num_layers, num_operations))
+    pairs = random.normal(size=(num_layers - 1, num_operations, num_operations))
+    joins = random.normal(size=(num_layers, num_layers, num_operations)) / 2
+
+    def accuracy(rows: Rows) -> float:
+        operations = [row[0] for row in rows]
+        worth = sum(alone[layer, operation] for layer, operation in enumerate(operations))
+        worth += sum(pairs[layer, one, two] for layer, (one, two) in enumerate(itertools.pairwise(operations)))
+        worth += sum(
+            bit * joins[layer, source, row[0]] for layer, row in enumerate(rows) for source, bit in enumerate(row[1:])
+        )
+        return float(5 * worth)
+
+    # The best joins of a layer depend on its operation alone, the best operation on its neighbours: a chain.
+    best = np.zeros(num_operations)
+    for layer in range(num_layers):
+        of_joins = np.maximum(joins[layer, :layer], 0).sum(axis=0)
+        before = (best[:, np.newaxis] + pairs[layer - 1]).max(axis=0) if layer else best
+        best = before + alone[layer] + of_joins
+    return Task("interactions", num_layers, num_operations, accuracy, best=float(5 * best.max()))

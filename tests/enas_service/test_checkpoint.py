@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import shutil
+import subprocess
 
 import pytest
 
@@ -114,17 +116,50 @@ def test_a_folder_that_cannot_be_written_is_a_warning(experiment, tmp_path, capl
     assert "kept in memory only" in caplog.text
 
 
-def test_a_folder_that_fills_up_leaves_the_last_good_state(experiment, tmp_path, caplog):
-    store = CheckpointStore(tmp_path)
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a file system of its own needs the right to mount one")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_fills_up_leaves_the_last_good_state(experiment, small_disk, caplog):
+    store = CheckpointStore(small_disk)
     suggester = EnasSuggester(1, store)
-    trials = rounds(suggester, experiment, 2)
-    (folder,) = tmp_path.iterdir()
-    # Where the next checkpoint is written stands a file, so that the write fails half-way, as on a full disk.
-    (folder / "writing").write_text("in the way")
-    trials = rounds(suggester, experiment, 1, trials)
+    trials = rounds(suggester, experiment, 1)
+    assert "kept in memory only" not in caplog.text
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 100_000))
+    trials = rounds(suggester, experiment, 2, trials)
     assert "kept in memory only" in caplog.text
-    (folder / "writing").unlink()
-    assert len(EnasSuggester(1, store).suggest(experiment, trials, 3, 12)) == 3
+    assert len(trials) == 9
+    # A new process goes on from what was saved before, learns the rest again, and saves once there is room.
+    filler.unlink()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        new = EnasSuggester(1, store).suggest(experiment, trials, 3, 12)
+    assert "going on after 0 trials" in caplog.text
+    assert "kept in memory only" not in caplog.text
+    assert not {one["architecture"] for one in new} & set(architectures(trials))
+    assert EnasSuggester(2, store).suggest(experiment, trials, 3, 12) == new
+
+
+def test_two_experiments_in_turn_each_go_on_as_if_alone(build, tmp_path):
+    experiments = [converters.experiment(build.enas(name=name, num_layers=5)) for name in ("one", "two")]
+    alone = [architectures(rounds(EnasSuggester(3), experiment, 4)) for experiment in experiments]
+    trials = [[], []]
+    for _ in range(4):
+        for index, experiment in enumerate(experiments):
+            suggester = EnasSuggester(3, CheckpointStore(tmp_path))
+            trials[index] = rounds(suggester, experiment, 1, trials[index])
+    assert [architectures(one) for one in trials] == alone
 
 
 def test_old_experiments_make_room(build, tmp_path, monkeypatch):
