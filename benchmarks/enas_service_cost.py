@@ -7,6 +7,7 @@ next. Katib's own figures, measured on another day on a machine of the same kind
 """
 
 import argparse
+import os
 import random
 import re
 import statistics
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -44,7 +46,11 @@ def start(log: Path) -> tuple[subprocess.Popen[str], grpc.Channel, float, float]
     began = time.monotonic()
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "enas_service", "--port", "0", "--seed", "1"], stderr=stream, text=True
+            [sys.executable, "-m", "enas_service", "--port", "0", "--seed", "1"],
+            stderr=stream,
+            text=True,
+            # As in the image.
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},
         )
     while not (found := re.search(r"listening on port (\d+)", log.read_text())):
         time.sleep(0.01)
@@ -72,6 +78,13 @@ def trial(name: str, suggestion: api_pb2.GetSuggestionsReply.ParameterAssignment
     )
 
 
+def elapsed(call: Callable[..., object], request: object) -> float:
+    """Seconds that a call takes."""
+    began = time.monotonic()
+    call(request, timeout=10)
+    return time.monotonic() - began
+
+
 def measure(num_layers: int, num_rounds: int) -> None:
     """Run rounds against a fresh service and print a row of the table."""
     parsed, _ = manifest.load(EXAMPLE)
@@ -84,6 +97,7 @@ def measure(num_layers: int, num_rounds: int) -> None:
         stub = api_pb2_grpc.SuggestionStub(channel)
         at_start = memory_mib(process)
         seconds, memory, trials = [], [], []
+        validation = api_pb2.ValidateAlgorithmSettingsRequest(experiment=message)
         for _ in range(num_rounds):
             began = time.monotonic()
             reply = stub.GetSuggestions(
@@ -99,6 +113,7 @@ def measure(num_layers: int, num_rounds: int) -> None:
             memory.append(memory_mib(process))
             for one in reply.parameter_assignments:
                 trials.append(trial(f"trial-{len(trials)}", one, values.random()))
+        validations = [elapsed(stub.ValidateAlgorithmSettings, validation) for _ in range(200)]
         process.terminate()
         process.wait()
     first, later = KATIBS_CALLS_S.get(num_layers, ("-", "-"))
@@ -109,6 +124,7 @@ def measure(num_layers: int, num_rounds: int) -> None:
         f"{seconds[1]:.2f}",
         f"{statistics.median(seconds[4:14]):.3f} [{later}]",
         f"{statistics.median(seconds[-10:]):.3f}",
+        f"{1000 * statistics.median(validations):.1f}",
         *(f"{resident:.0f} / {anonymous:.0f}" for resident, anonymous in (at_start, memory[9], memory[-1])),
     ]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
@@ -125,7 +141,7 @@ def main() -> None:
     )
     print(
         "| layers | port / SERVING | first call | second, training traced | rounds 5-14 | last 10 rounds "
-        "| memory at the start | after 10 | at the end |\n|---|---|---|---|---|---|---|---|---|"
+        "| validation, ms | memory at the start | after 10 | at the end |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for num_layers in arguments.layers:
         measure(num_layers, arguments.rounds)

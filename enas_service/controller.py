@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from enas_service.search_space import Decisions
+from enas_service.search_space import Decisions, stacked
 
 _INITIAL_SCALE = 0.1
 """Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
@@ -244,7 +244,5 @@ def _mean_of_sources(operations_blh: tf.Tensor, joins_blk: tf.Tensor, sources_bk
 
 def batch(decisions: Sequence[Decisions]) -> tuple[tf.Tensor, tf.Tensor]:
     """Stack architectures for `Controller.likelihood`: choices (B, L) int32 and joins (B, L, L) bool."""
-    return (
-        tf.constant(np.stack([one.choices_l for one in decisions])),
-        tf.constant(np.stack([one.joins_lk for one in decisions])),
-    )
+    choices_bl, joins_blk = stacked(decisions)
+    return tf.constant(choices_bl), tf.constant(joins_blk)

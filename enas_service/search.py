@@ -13,7 +13,7 @@ import numpy as np
 from enas_service.controller import Controller
 from enas_service.policy_gradient import PolicyGradient, Step
 from enas_service.predictor import MIN_TRIALS, Predictor
-from enas_service.proposals import NUM_CANDIDATES, propose
+from enas_service.proposals import NUM_BEST, NUM_CANDIDATES, propose
 from enas_service.scores import Floats, advantages, ranked
 from enas_service.search_space import Decisions, MalformedArchitecture, SearchSpace
 from enas_service.settings import EnasSettings
@@ -187,13 +187,14 @@ class Search:
 
     def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:
         first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
-        predictor = None
+        candidates, predictor = self.controller.sample(NUM_CANDIDATES, (first, second)), None
         if len(self.memory.lessons) >= MIN_TRIALS:
-            decisions = [lesson.decisions for lesson in self.memory.lessons]
-            predictor = Predictor(decisions, self._scores(), len(self.problem.space.operations))
+            decisions, scores = [lesson.decisions for lesson in self.memory.lessons], self._scores()
+            predictor = Predictor(decisions, scores, len(self.problem.space.operations))
+            candidates += [decisions[index] for index in np.argsort(-scores, kind="stable")[:NUM_BEST]]
         self._note(trials)
         return propose(
-            self.controller.sample(NUM_CANDIDATES, (first, second)),
+            candidates,
             predictor,
             space=self.problem.space,
             taken=self.memory.taken,

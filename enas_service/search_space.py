@@ -166,6 +166,11 @@ class SearchSpace:
             raise MalformedArchitecture(f"row {layer + 1}: the bits must be 0 or 1, not {row[1:]}")
 
 
+def stacked(decisions: Sequence[Decisions]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Choices (N, L) and joins (N, L, L) of architectures."""
+    return np.stack([one.choices_l for one in decisions]), np.stack([one.joins_lk for one in decisions])
+
+
 def _expand(operations: Sequence[Operation]) -> tuple[OperationChoice, ...]:
     """Every operation with every combination of its parameters' values; the last parameter varies fastest."""
     if not operations:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from benchmarks.enas.tasks import Rows, Task
 from enas_service.controller import Controller, batch
 from enas_service.search import Search
+from enas_service.search_space import Decisions
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import (
@@ -199,8 +200,9 @@ class KatibsController:
     def propose(self, finished: Finished, count: int) -> list[Rows]:
         values = [value / 100 for _, value in finished if value is not None]
         if values:
-            for _ in range(50):
-                self._train(float(np.mean(values)))
+            # All steps' architectures at once: at this learning rate the policy hardly moves in between.
+            for drawn in self._controller.sample(50, self._seed()):
+                self._train(drawn, float(np.mean(values)))
         return [
             tuple((int(choice), *joins[:layer]) for layer, (choice, joins) in enumerate(zip(*rows, strict=True)))
             for rows in (
@@ -209,10 +211,9 @@ class KatibsController:
             )
         ]
 
-    def _train(self, reward: float) -> None:
+    def _train(self, drawn: Decisions, reward: float) -> None:
         self._baseline += (1 - 0.999) * (reward - self._baseline)
-        drawn = batch(self._controller.sample(1, self._seed()))
-        self._step(*drawn, tf.constant(reward - self._baseline, tf.float32))
+        self._step(*batch([drawn]), tf.constant(reward - self._baseline, tf.float32))
 
     def _step_eagerly(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage: tf.Tensor) -> None:
         with tf.GradientTape() as tape:

@@ -3,7 +3,7 @@ import pytest
 
 from enas_service.predictor import Predictor
 from enas_service.proposals import propose
-from enas_service.search_space import OperationChoice, SearchSpace
+from enas_service.search_space import Decisions, OperationChoice, SearchSpace, stacked
 
 SPACE = SearchSpace(
     num_layers=4,
@@ -29,53 +29,84 @@ def additive(random):
     return reward, choice_lm, join_lk
 
 
-def test_the_mean_opinion_finds_what_each_decision_is_worth(random):
+def textbook_mean(decisions, scores, asked):
+    """The posterior's mean at ``asked``, in the primal form: a weight for each decision and pair, and a constant."""
+
+    def features(one):
+        joins = np.where(one.joins_lk[np.tri(4, k=-1, dtype=bool)], 1, -1) / np.sqrt(2)
+        single = np.concatenate([(one.choices_l[:, None] == np.arange(3)).ravel(), joins])
+        # An architecture has 4 choices and 6 joins of half a unit each: length 7 squared, of which pairs add a tenth.
+        return np.concatenate([single, [1], np.sqrt(0.1 / 7) * np.outer(single, single).ravel()])
+
+    feature_nf = np.array([features(one) for one in decisions])
+    precision_ff = np.eye(feature_nf.shape[1]) + feature_nf.T @ feature_nf / 0.1
+    weight_f = np.linalg.solve(precision_ff, feature_nf.T @ scores / 0.1)
+    return np.array([features(one) @ weight_f for one in asked])
+
+
+def test_the_mean_opinion_is_the_textbooks(random):
+    decisions, asked = ([SPACE.draw(random) for _ in range(count)] for count in (20, 50))
+    scores = random.normal(size=20)
+    (opinion,) = Predictor(decisions, scores, 3).draw(random, spread=0, count=1)
+    worth, expected = opinion.worth(*stacked(asked)), textbook_mean(decisions, scores, asked)
+    # All but for a constant, which orders nothing.
+    assert worth - worth.mean() == pytest.approx(expected - expected.mean(), abs=1e-9)
+
+
+def test_draws_spread_around_the_mean_where_little_is_known(random):
+    decisions, asked = ([SPACE.draw(random) for _ in range(count)] for count in (12, 50))
+    predictor = Predictor(decisions, random.normal(size=12), 3)
+    known, unknown = stacked(decisions), stacked(asked)
+    draws = predictor.draw(random, spread=1, count=3000)
+    (mean,) = predictor.draw(random, spread=0, count=1)
+    assert np.mean([one.worth(*known) for one in draws], axis=0) == pytest.approx(mean.worth(*known), abs=0.1)
+    assert np.mean([one.worth(*unknown) for one in draws], axis=0) == pytest.approx(mean.worth(*unknown), abs=0.2)
+    assert np.var([one.worth(*known) for one in draws], axis=0).max() < 1
+    assert np.var([one.worth(*unknown) for one in draws], axis=0).mean() > 1
+
+
+def test_gains_are_what_single_changes_add(random):
     reward, choice_lm, join_lk = additive(random)
-    decisions = [SPACE.draw(random) for _ in range(300)]
+    decisions = [SPACE.draw(random) for _ in range(400)]
     scores = np.array([reward(one) for one in decisions])
-    (worth,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
-    assert worth.join_lk == pytest.approx(join_lk, abs=0.02)
-    # Only differences between the operations of a layer can be seen.
-    centred = worth.choice_lm - worth.choice_lm.mean(axis=1, keepdims=True)
-    assert centred == pytest.approx(choice_lm - choice_lm.mean(axis=1, keepdims=True), abs=0.02)
-
-
-def test_draws_have_the_posterior_mean_and_variance(random):
-    decisions = [SPACE.draw(random) for _ in range(6)]
-    scores = random.normal(size=6)
-    predictor = Predictor(decisions, scores, 3)
-    draws = np.array([worth.choice_lm for worth in predictor.draw(random, spread=1, count=4000)])
-    # The textbook's primal form of the same posterior.
+    (opinion,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
+    choices_bl, joins_blk = stacked([SPACE.draw(random) for _ in range(5)])
+    choice_blm, join_bj = opinion.gains(choices_bl, joins_blk)
+    chosen_bl = choice_lm[np.arange(4), choices_bl]
+    assert choice_blm == pytest.approx(choice_lm - chosen_bl[:, :, None], abs=0.1)
     earlier_lk = np.tri(4, k=-1, dtype=bool)
-    feature_nf = np.array(
-        [
-            [
-                *(one.choices_l[:, None] == np.arange(3)).ravel(),
-                *np.where(one.joins_lk[earlier_lk], 1, -1) / np.sqrt(2),
-                1,
-            ]
-            for one in decisions
-        ]
-    )
-    covariance_ff = np.linalg.inv(np.eye(feature_nf.shape[1]) + feature_nf.T @ feature_nf / 0.1)
-    mean_f = covariance_ff @ feature_nf.T @ scores / 0.1
-    assert draws.mean(axis=0).ravel() == pytest.approx(mean_f[:12], abs=0.06)
-    assert draws.var(axis=0).ravel() == pytest.approx(np.diag(covariance_ff)[:12], rel=0.15)
+    assert join_bj == pytest.approx(np.where(joins_blk, -2, 2)[:, earlier_lk] * join_lk[earlier_lk], abs=0.1)
+
+
+def test_gains_of_pairs_are_the_slope_of_the_worth(random):
+    decisions = [SPACE.draw(random) for _ in range(30)]
+    (opinion,) = Predictor(decisions, random.normal(size=30), 3).draw(random, spread=0, count=1)
+    (one,) = decisions[:1]
+    choice_blm, join_bj = opinion.gains(*stacked([one]))
+    flipped = Decisions(one.choices_l, one.joins_lk ^ np.eye(4, k=-1, dtype=bool) & (np.arange(4) == 2)[:, None])
+    before, after = opinion.worth(*stacked([one, flipped]))
+    # The worth is a parabola along the change: the slopes at its ends have the difference as their mean.
+    _, back_bj = opinion.gains(*stacked([flipped]))
+    place = 2
+    assert (join_bj[0, place] - back_bj[0, place]) / 2 == pytest.approx(after - before)
+    assert choice_blm[0, np.arange(4), one.choices_l] == pytest.approx(0)
 
 
 def test_the_first_opinions_do_not_depend_on_how_many_follow(random):
     decisions = [SPACE.draw(random) for _ in range(6)]
     predictor = Predictor(decisions, random.normal(size=6), 3)
     few, many = (predictor.draw(np.random.default_rng(1), spread=1, count=count) for count in (1, 3))
-    assert few[0].choice_lm == pytest.approx(many[0].choice_lm)
+    assert few[0].single_f == pytest.approx(many[0].single_f)
 
 
 def test_of_very_many_trials_the_best_and_the_latest_are_looked_at(random):
     reward, choice_lm, _ = additive(random)
     decisions = [SPACE.draw(random) for _ in range(3000)]
     scores = np.array([reward(one) for one in decisions])
-    (worth,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
-    assert worth.choice_lm.argmax(axis=1).tolist() == choice_lm.argmax(axis=1).tolist()
+    (opinion,) = Predictor(decisions, scores - scores.mean(), 3).draw(random, spread=0, count=1)
+    assert len(opinion.trial_nf) <= 400
+    choice_blm, _ = opinion.gains(*stacked(decisions[:1]))
+    assert choice_blm[0].argmax(axis=1).tolist() == choice_lm.argmax(axis=1).tolist()
 
 
 def test_a_proposal_is_a_candidate_with_at_most_four_decisions_changed_for_the_better(random):
