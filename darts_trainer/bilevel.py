@@ -31,9 +31,12 @@ class WeightStep:
     """One a weight, of its shape; None before the first step."""
 
 
-def first_order_alpha_gradient(alphas: Sequence[Tensor], validation_loss: Loss) -> list[Tensor]:
+def first_order_alpha_gradient(
+    weights: Sequence[Tensor], alphas: Sequence[Tensor], validation_loss: Loss
+) -> list[Tensor]:
     """Gradient of the validation loss with the weights held fixed: equation 6 with xi = 0."""
-    return list(torch.autograd.grad(validation_loss(), alphas))
+    with _frozen(weights):
+        return list(torch.autograd.grad(validation_loss(), alphas))
 
 
 def unrolled_alpha_gradient(
@@ -71,9 +74,9 @@ def unrolled_alpha_gradient(
     # A gradient of zero has no direction to look along: the floor keeps the difference, which is then zero, defined.
     epsilon = epsilon_scale / norm.clamp_min(torch.finfo(norm.dtype).tiny ** 0.5)
     displacements = [epsilon * gradient for gradient in weight_gradients]
-    with _moved(weights, [w + d for w, d in zip(weights, displacements, strict=True)]):
+    with _frozen(weights), _moved(weights, [w + d for w, d in zip(weights, displacements, strict=True)]):
         above = torch.autograd.grad(train_loss(), alphas)
-    with _moved(weights, [w - d for w, d in zip(weights, displacements, strict=True)]):
+    with _frozen(weights), _moved(weights, [w - d for w, d in zip(weights, displacements, strict=True)]):
         below = torch.autograd.grad(train_loss(), alphas)
     return [
         gradient - step.learning_rate * (plus - minus) / (2 * epsilon)
@@ -130,7 +133,7 @@ class BilevelOptimiser:
         Buffers of a network, such as a batch norm's running statistics, are for the closures to leave alone.
         """
         if self._order == 1:
-            gradients = first_order_alpha_gradient(self._alphas, validation_loss)
+            gradients = first_order_alpha_gradient(self._weights, self._alphas, validation_loss)
         else:
             gradients = unrolled_alpha_gradient(
                 self._weights, self._alphas, train_loss, validation_loss, step=self._next_weight_step()
@@ -174,6 +177,18 @@ def _moved(weights: Sequence[Tensor], places: Sequence[Tensor]) -> Iterator[None
         yield
     finally:
         _put(weights, saved)
+
+
+@contextmanager
+def _frozen(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Within, a loss keeps nothing for the gradients of the weights, and its backward pass leaves them out."""
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 @torch.no_grad()

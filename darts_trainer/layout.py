@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from darts_trainer.batch_norm import BatchNorm
 from darts_trainer.operations import FactorizedReduce, relu_conv_norm
 
 NUM_INPUTS = 2
@@ -94,7 +95,7 @@ def stem(layout: Layout) -> nn.Module:
     """The convolution between the images and the first cell."""
     return nn.Sequential(
         nn.Conv2d(layout.image_channels, layout.stem_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(layout.stem_channels),
+        BatchNorm(layout.stem_channels),
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from darts_service.primitives import NONE, PRIMITIVES, SKIP_CONNECTION
+from darts_trainer.batch_norm import BatchNorm
 
 _FILTER = re.compile(r"(?P<kind>\w+)_(?P<size>\d+)x\d+")
 
@@ -41,7 +42,7 @@ class FactorizedReduce(nn.Module):
         shifted_channels = out_channels // 2
         self.even = nn.Conv2d(in_channels, out_channels - shifted_channels, 1, stride=2, bias=False)
         self.odd = nn.Conv2d(in_channels, shifted_channels, 1, stride=2, bias=False) if shifted_channels else None
-        self.norm = nn.BatchNorm2d(out_channels, affine=affine)
+        self.norm = BatchNorm(out_channels, affine=affine)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         x_bchw = functional.relu(x_bchw)
@@ -57,7 +58,7 @@ class Pooling(nn.Module):
     def __init__(self, pool: nn.Module, channels: int, *, affine: bool) -> None:
         super().__init__()
         self.pool = pool
-        self.norm = nn.BatchNorm2d(channels, affine=affine)
+        self.norm = BatchNorm(channels, affine=affine)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         return self.norm(self.pool(x_bchw))  # type: ignore[no-any-return]
@@ -68,7 +69,7 @@ def relu_conv_norm(in_channels: int, out_channels: int, *, affine: bool) -> nn.M
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(in_channels, out_channels, 1, bias=False),
-        nn.BatchNorm2d(out_channels, affine=affine),
+        BatchNorm(out_channels, affine=affine),
     )
 
 
@@ -118,5 +119,5 @@ def _depthwise_separable(channels: int, size: int, stride: int, *, dilation: int
         nn.ReLU(),
         nn.Conv2d(channels, channels, size, stride, padding, dilation, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels, affine=affine),
+        BatchNorm(channels, affine=affine),
     ]

@@ -1,70 +1,21 @@
 """The supernet: cells in which every edge is a mixture of all operations (arXiv 1806.09055, section 2.2, equation 2).
 
 Shape suffixes: b images, c channels, h height, w width, e edges of a cell, o operations, k classes.
-
-This is the plain form, one module an edge and operation. It is the reference that faster forms are compared with.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from darts_trainer import operations
-from darts_trainer.layout import (
-    NUM_INPUTS,
-    CellPlace,
-    Layout,
-    cell_inputs,
-    cell_places,
-    edge_sources,
-    output_channels,
-    reduction_layers,
-    stem,
-)
+from darts_trainer.fused_cell import FusedCell
+from darts_trainer.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers, stem
+from darts_trainer.plain_cell import PlainCell
 
 _ALPHA_SCALE = 1e-3
 """Standard deviation of the first alphas: all operations are nearly equal at the start."""
-
-
-class MixedOperation(nn.Module):
-    """An edge: the sum of all operations, each times its weight."""
-
-    def __init__(self, primitives: Sequence[str], channels: int, stride: int) -> None:
-        super().__init__()
-        self.operations = nn.ModuleList(
-            operations.build(primitive, channels, stride, affine=False) for primitive in primitives
-        )
-
-    def forward(self, x_bchw: Tensor, weight_o: Tensor) -> Tensor:
-        return _total(weight * operation(x_bchw) for weight, operation in zip(weight_o, self.operations, strict=True))
-
-
-class SearchCell(nn.Module):
-    """A cell of the supernet: each inner node is the sum of the edges from all earlier nodes."""
-
-    def __init__(self, primitives: Sequence[str], num_nodes: int, place: CellPlace) -> None:
-        super().__init__()
-        self.is_reduction = place.is_reduction
-        self.inputs = nn.ModuleList(cell_inputs(place, affine=False))
-        self.nodes = nn.ModuleList()
-        for sources in edge_sources(num_nodes):
-            strides = (2 if place.is_reduction and source < NUM_INPUTS else 1 for source in sources)
-            self.nodes.append(nn.ModuleList(MixedOperation(primitives, place.channels, stride) for stride in strides))
-
-    def forward(self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor) -> Tensor:
-        """Compute the concatenation of all inner nodes; ``weight_eo`` lists a node's edges by their source."""
-        states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
-        weights_by_node = weight_eo.split([len(edges) for edges in self.nodes])  # type: ignore[arg-type, no-untyped-call]
-        for edges, node_weight_eo in zip(self.nodes, weights_by_node, strict=True):
-            assert isinstance(edges, nn.ModuleList)
-            states.append(
-                _total(
-                    edge(state, weight_o) for edge, state, weight_o in zip(edges, states, node_weight_eo, strict=True)
-                )
-            )
-        return torch.cat(states[NUM_INPUTS:], dim=1)
 
 
 class Supernet(nn.Module):
@@ -73,13 +24,17 @@ class Supernet(nn.Module):
     Args:
         layout: size of the network.
         primitives: the operations that each edge chooses from, ``none`` included.
-        generator: draws weights and alphas; on the CPU.
+        generator: draws weights and alphas; on the CPU. The same one gives the same network in both forms.
+        plain: leave the cells in their plain form, which is slow; see `darts_trainer.plain_cell`.
     """
 
-    def __init__(self, layout: Layout, primitives: Sequence[str], *, generator: torch.Generator) -> None:
+    def __init__(
+        self, layout: Layout, primitives: Sequence[str], *, generator: torch.Generator, plain: bool = False
+    ) -> None:
         super().__init__()
+        self._primitives = tuple(primitives)
         self.stem = stem(layout)
-        self.cells = nn.ModuleList(SearchCell(primitives, layout.num_nodes, place) for place in cell_places(layout))
+        self.cells = nn.ModuleList(PlainCell(primitives, layout.num_nodes, place) for place in cell_places(layout))
         self.classifier = nn.Linear(output_channels(layout), layout.num_classes)
         operations.initialise(self, generator)
         num_edges = sum(len(sources) for sources in edge_sources(layout.num_nodes))
@@ -87,6 +42,15 @@ class Supernet(nn.Module):
         self.alphas_by_kind = nn.ParameterDict(
             {kind: _ALPHA_SCALE * torch.randn(num_edges, len(primitives), generator=generator) for kind in kinds}
         )
+        if not plain:
+            self.fuse()
+
+    def fuse(self) -> None:
+        """Bring the cells from their plain form to the fast one; all weights and statistics are kept."""
+        plain = [cell for cell in self.cells if isinstance(cell, PlainCell)]
+        assert len(plain) == len(self.cells), "the cells are fused already"
+        self.cells = nn.ModuleList(FusedCell(cell, self._primitives) for cell in plain)
+        self.to(memory_format=torch.channels_last)
 
     @property
     def alpha_normal_eo(self) -> Tensor:
@@ -99,6 +63,10 @@ class Supernet(nn.Module):
         """Alphas of the reduction cells; None where there are none."""
         alpha_eo: Tensor | None = self.alphas_by_kind.get("reduce")
         return alpha_eo
+
+    @property
+    def _is_plain(self) -> bool:
+        return isinstance(self.cells[0], PlainCell)
 
     def mixtures(self) -> tuple[Tensor, Tensor | None]:
         """Weights of the operations on each edge of the normal and of the reduction cells: softmax of the alphas."""
@@ -117,6 +85,8 @@ class Supernet(nn.Module):
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Compute the logits, shape (B, K), of images."""
         normal_eo, reduce_eo = self.mixtures()
+        if not self._is_plain:
+            x_bchw = x_bchw.contiguous(memory_format=torch.channels_last)
         before_previous_bchw = previous_bchw = self.stem(x_bchw)
         for cell in self.cells:
             weight_eo = reduce_eo if cell.is_reduction else normal_eo
@@ -143,8 +113,3 @@ def frozen_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
-
-
-def _total(terms: Iterable[Tensor]) -> Tensor:
-    first, *others = terms
-    return sum(others, start=first)

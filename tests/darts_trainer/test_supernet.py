@@ -4,7 +4,8 @@ from torch import nn
 
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_trainer.layout import Layout
-from darts_trainer.supernet import MixedOperation, Supernet, frozen_statistics
+from darts_trainer.plain_cell import MixedOperation
+from darts_trainer.supernet import Supernet, frozen_statistics
 
 PAPER_PRIMITIVES = (
     "max_pooling_3x3",
@@ -30,16 +31,17 @@ def layout(**changes):
     return Layout(**(sizes | changes))
 
 
-def supernet(primitives=("max_pooling_3x3", "skip_connection", NONE), seed=0, **changes):
-    return Supernet(layout(**changes), primitives, generator=torch.Generator().manual_seed(seed))
+def supernet(primitives=("max_pooling_3x3", "skip_connection", NONE), seed=0, *, plain=False, **changes):
+    return Supernet(layout(**changes), primitives, generator=torch.Generator().manual_seed(seed), plain=plain)
 
 
 def images(*shape, seed=1):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_size_of_the_papers_supernet():
-    net = supernet(PAPER_PRIMITIVES, num_layers=8, num_nodes=4, init_channels=16)
+@pytest.mark.parametrize("plain", [True, False])
+def test_size_of_the_papers_supernet(plain):
+    net = supernet(PAPER_PRIMITIVES, plain=plain, num_layers=8, num_nodes=4, init_channels=16)
     assert sum(w.numel() for w in net.weights()) == 1_930_618
     assert [tuple(alpha.shape) for alpha in net.alphas()] == [(14, 8), (14, 8)]
 
@@ -66,8 +68,9 @@ def test_weights_are_drawn_from_the_generator():
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3, 5])
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (3, 9, 7), (4, 5, 5)])
-def test_forward_at_any_depth_and_image_size(num_layers, channels, height, width):
-    net = supernet((*PRIMITIVES, NONE), num_layers=num_layers, image_channels=channels, num_classes=7)
+@pytest.mark.parametrize("plain", [True, False])
+def test_forward_at_any_depth_and_image_size(num_layers, channels, height, width, plain):
+    net = supernet((*PRIMITIVES, NONE), plain=plain, num_layers=num_layers, image_channels=channels, num_classes=7)
     assert net(images(2, channels, height, width)).shape == (2, 7)
 
 
@@ -84,7 +87,7 @@ def test_one_channel_everywhere_with_reductions():
 
 
 def test_reductions_halve_only_at_the_inputs():
-    net = supernet(("skip_connection",), num_layers=2)
+    net = supernet(("skip_connection",), num_layers=2, plain=True)
     normal, reduction = net.cells
     assert (normal.is_reduction, reduction.is_reduction) == (False, True)
     halving = [[not isinstance(edge.operations[0], nn.Identity) for edge in edges] for edges in reduction.nodes]

@@ -1,0 +1,223 @@
+"""A cell of the supernet, computed node by node: all edges that leave a node at once.
+
+In the plain form each edge is on its own, and most of its work is done on each of the others, too. Here the edges that
+leave one node share what they can:
+
+- the ReLU, the pools and their batch norms, and the skip at stride 1, which have no weights of their own;
+- a call for each kind of convolution: the edges stand side by side as groups of channels;
+- dilated convolutions work on images of just the pixels that their taps fall on (`darts_trainer.depthwise`);
+- the weight of an operation is the scale of its last batch norm, which has none of its own: no pass to multiply;
+- ``none`` is left out: it would add zeros.
+
+Shape suffixes: b images, c channels of a node, t targets (the nodes that the edges lead to), f = t * c, h height, w
+width, e edges of a cell, o operations, s operations that all edges share.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from darts_service.primitives import NONE
+from darts_trainer.batch_norm import BatchNorm
+from darts_trainer.depthwise import DepthwiseConvolution, apart, together
+from darts_trainer.layout import NUM_INPUTS
+from darts_trainer.operations import FactorizedReduce, Pooling
+from darts_trainer.plain_cell import MixedOperation, PlainCell
+
+
+class FusedCell(nn.Module):
+    """A cell with the weights of a plain one, which it takes over.
+
+    Args:
+        plain: the cell in its plain form.
+        primitives: the operations that each edge chooses from.
+    """
+
+    def __init__(self, plain: PlainCell, primitives: Sequence[str]) -> None:
+        super().__init__()
+        self.is_reduction = plain.is_reduction
+        self.inputs = plain.inputs
+        nodes = [list(edges) for edges in plain.nodes]  # type: ignore[call-overload]
+        # Of the edges in the order of the alphas, node by node, those that leave each node but the last.
+        starts = [sum(map(len, nodes[:node])) for node in range(len(nodes))]
+        self._edges_of_source = [
+            [start + source for start, edges in zip(starts, nodes, strict=True) if source < len(edges)]
+            for source in range(NUM_INPUTS + len(nodes) - 1)
+        ]
+        self.fans = nn.ModuleList(
+            Fan([edges[source] for edges in nodes if source < len(edges)], primitives)
+            for source in range(NUM_INPUTS + len(nodes) - 1)
+        )
+
+    def forward(self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor) -> Tensor:
+        """Compute the concatenation of all inner nodes; ``weight_eo`` lists a node's edges by their source."""
+        states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
+        arrived: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
+        for source, (fan, edges) in enumerate(zip(self.fans, self._edges_of_source, strict=True)):
+            if source >= NUM_INPUTS:
+                states.append(_total(arrived[source]))
+            for target, term in zip(range(-len(edges), 0), fan(states[source], weight_eo[edges]), strict=True):
+                arrived[target].append(term)
+        return torch.cat([*states[NUM_INPUTS:], _total(arrived[-1])], dim=1)
+
+
+class Fan(nn.Module):
+    """All edges that leave one node.
+
+    Args:
+        edges: (T) the edges in their plain form, whose weights are taken over.
+        primitives: (O) their operations.
+    """
+
+    def __init__(self, edges: Sequence[MixedOperation], primitives: Sequence[str]) -> None:
+        super().__init__()
+        assert set(primitives) > {NONE} or NONE not in primitives, "an edge of nothing but none"
+        self._num_edges = len(edges)
+        self._places = {primitive: place for place, primitive in enumerate(primitives)}
+        self.shared = nn.ModuleDict()
+        self.grouped = nn.ModuleDict()
+        self.dilated = nn.ModuleDict()
+        for primitive, place in self._places.items():
+            plain: list[Any] = [edge.operations[place] for edge in edges]
+            if isinstance(plain[0], Pooling | nn.Identity):
+                self.shared[primitive] = plain[0]
+            elif isinstance(plain[0], FactorizedReduce):
+                self.grouped[primitive] = GroupedReduce(plain)
+            elif primitive != NONE:
+                convolutions = GroupedConvolutions(plain)
+                (self.dilated if convolutions.dilation > 1 else self.grouped)[primitive] = convolutions
+
+    def forward(self, x_bchw: Tensor, weight_to: Tensor) -> tuple[Tensor, ...]:
+        """Compute what arrives at each target, given the weights of the operations on each edge."""
+        terms = []
+        if self.shared:
+            terms.append(self._shared(x_bchw, weight_to))
+        if self.grouped or self.dilated:
+            rectified_bchw = functional.relu(x_bchw)
+        if self.grouped:
+            terms.append(self._mixed(self.grouped, self._wide(rectified_bchw), weight_to))
+        if self.dilated:
+            terms.append(self._dilated(rectified_bchw, weight_to))
+        return _total(terms).chunk(self._num_edges, dim=1)
+
+    def _shared(self, x_bchw: Tensor, weight_to: Tensor) -> Tensor:
+        """Weigh what all edges share: a pointwise convolution that leaves each channel to itself."""
+        all_bchw = torch.cat([operation(x_bchw) for operation in self.shared.values()], dim=1)
+        weight_ts = weight_to[:, [self._places[primitive] for primitive in self.shared]]
+        channels = torch.eye(x_bchw.shape[1], dtype=x_bchw.dtype, device=x_bchw.device)
+        return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
+
+    def _dilated(self, rectified_bchw: Tensor, weight_to: Tensor) -> Tensor:
+        """Compute the dilated convolutions on images of just those pixels that a filter's taps fall on."""
+        stride = next(iter(self.dilated.values())).stride
+        if stride == 2:
+            every_other_bfhw = self._wide(rectified_bchw[:, :, ::2, ::2])
+            return self._mixed(self.dilated, every_other_bfhw, weight_to, dense=True)
+        if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
+            return together(self._mixed(self.dilated, self._wide(apart(rectified_bchw)), weight_to, dense=True))
+        return self._mixed(self.dilated, self._wide(rectified_bchw), weight_to)
+
+    def _mixed(self, group: nn.ModuleDict, wide_bfhw: Tensor, weight_to: Tensor, *, dense: bool = False) -> Tensor:
+        """Sum operations, each times its weight."""
+        num_channels = wide_bfhw.shape[1] // self._num_edges
+        terms = []
+        for primitive, operation in group.items():
+            scale_f = weight_to[:, self._places[primitive]].repeat_interleave(num_channels)
+            terms.append(operation(wide_bfhw, scale_f, dense=dense))
+        return _total(terms)
+
+    def _wide(self, x_bchw: Tensor) -> Tensor:
+        """A copy for each edge, side by side."""
+        return torch.cat([x_bchw] * self._num_edges, dim=1)
+
+
+class GroupedConvolutions(nn.Module):
+    """Depthwise separable convolutions of all edges.
+
+    Args:
+        plain: (T) what `operations.build` makes of them: once or twice ReLU, depthwise, pointwise, batch norm.
+    """
+
+    def __init__(self, plain: Sequence[Any]) -> None:
+        super().__init__()
+        stages = range(0, len(plain[0]), 4)
+        self.stride, self.dilation = plain[0][1].stride[0], plain[0][1].dilation[0]
+        self.depthwise = nn.ModuleList(
+            _side_by_side([one[stage + 1] for one in plain], DepthwiseConvolution) for stage in stages
+        )
+        self.pointwise = nn.ModuleList(_side_by_side([one[stage + 2] for one in plain]) for stage in stages)
+        self.norms = nn.ModuleList(_joined([one[stage + 3] for one in plain]) for stage in stages)
+
+    def forward(self, rectified_bfhw: Tensor, scale_f: Tensor, *, dense: bool) -> Tensor:
+        """Convolve and weigh; for ``dense`` see `DepthwiseConvolution`."""
+        *earlier, last = zip(self.depthwise, self.pointwise, self.norms, strict=True)
+        x_bfhw = rectified_bfhw
+        for depthwise, pointwise, norm in earlier:
+            x_bfhw = functional.relu(norm(pointwise(depthwise(x_bfhw, dense=dense))), inplace=True)
+        depthwise, pointwise, norm = last
+        return norm(pointwise(depthwise(x_bfhw, dense=dense)), scale_f)  # type: ignore[no-any-return]
+
+
+class GroupedReduce(nn.Module):
+    """The skips of all edges at stride 2.
+
+    Args:
+        plain: (T) each a `FactorizedReduce`.
+    """
+
+    def __init__(self, plain: Sequence[Any]) -> None:
+        super().__init__()
+        self._num_edges = len(plain)
+        self.even = _side_by_side([one.even for one in plain])
+        self.odd = None if plain[0].odd is None else _side_by_side([one.odd for one in plain])
+        self.norm = _joined([one.norm for one in plain])
+
+    def forward(self, rectified_bfhw: Tensor, scale_f: Tensor, *, dense: bool) -> Tensor:
+        """Halve and weigh."""
+        assert not dense, "no skip is dilated"
+        halves = [self.even(rectified_bfhw)]
+        if self.odd is not None:
+            halves.append(self.odd(functional.pad(rectified_bfhw, (-1, 1, -1, 1))))
+        # Each edge's channels stand together: the even half, then the odd one.
+        edges = [half.chunk(self._num_edges, dim=1) for half in halves]
+        ordered = [half for edge in zip(*edges, strict=True) for half in edge]
+        return self.norm(torch.cat(ordered, dim=1), scale_f)  # type: ignore[no-any-return]
+
+
+def _side_by_side(convolutions: Sequence[Any], kind: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
+    """One convolution that does the work of several, each on channels of its own."""
+    first, num_edges = convolutions[0], len(convolutions)
+    joined = kind(
+        num_edges * first.in_channels,
+        num_edges * first.out_channels,
+        first.kernel_size,
+        first.stride,
+        first.padding,
+        first.dilation,
+        groups=num_edges * first.groups,
+        bias=False,
+        device=first.weight.device,
+        dtype=first.weight.dtype,
+    )
+    with torch.no_grad():
+        joined.weight.copy_(torch.cat([one.weight for one in convolutions]))
+    return joined
+
+
+def _joined(norms: Sequence[Any]) -> BatchNorm:
+    """One batch norm over the channels of several, side by side."""
+    means_c = torch.cat([norm.running_mean for norm in norms])
+    joined = BatchNorm(len(means_c), affine=False, device=means_c.device, dtype=means_c.dtype)
+    variances_c = torch.cat([norm.running_var for norm in norms])
+    joined.load_state_dict(
+        {"running_mean": means_c, "running_var": variances_c, "num_batches_tracked": norms[0].num_batches_tracked}
+    )
+    return joined
+
+
+def _total(terms: Sequence[Tensor]) -> Tensor:
+    first, *others = terms
+    return sum(others, start=first)

@@ -1,0 +1,126 @@
+"""The fast form of the supernet against the plain one."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional
+
+from darts_service.primitives import NONE, PRIMITIVES
+from darts_service.settings import DartsSettings
+from darts_trainer.bilevel import BilevelOptimiser
+from darts_trainer.layout import Layout
+from darts_trainer.supernet import Supernet, frozen_statistics
+
+PAPER = tuple(
+    one for one in PRIMITIVES if one.endswith("3x3") or one in ("separable_convolution_5x5", "dilated_convolution_5x5")
+)
+
+
+def pair(primitives=(*PRIMITIVES, NONE), dtype=torch.float64, **changes):
+    """The same supernet in its plain and in its fast form, with alphas that tell the edges apart."""
+    sizes = {"num_layers": 5, "num_nodes": 3, "init_channels": 3, "stem_multiplier": 3}
+    layout = Layout(**(sizes | changes), image_channels=3, num_classes=10)
+    plain = Supernet(layout, primitives, generator=torch.Generator().manual_seed(0), plain=True).to(dtype)
+    with torch.no_grad():
+        for alpha_eo in plain.alphas():
+            alpha_eo.copy_(torch.linspace(-1, 1, alpha_eo.numel()).reshape(alpha_eo.shape))
+    return plain, fused(plain)
+
+
+def fused(plain):
+    net = copy.deepcopy(plain)
+    net.fuse()
+    return net
+
+
+def in_fast_form(plain, gradients):
+    """Gradients of the plain form where the fast one has them: both take each weight to the same place."""
+    carrier = copy.deepcopy(plain)
+    with torch.no_grad():
+        for parameter, gradient in zip((*carrier.alphas(), *carrier.weights()), gradients, strict=True):
+            parameter.copy_(gradient)
+    carrier.fuse()
+    return [*carrier.alphas(), *carrier.weights()]
+
+
+def batch(size, dtype, shape=(12, 8)):
+    generator = torch.Generator().manual_seed(size)
+    images = torch.randn(size, 3, *shape, generator=generator, dtype=torch.float64).to(dtype)
+    return images, torch.randint(10, (size,), generator=generator)
+
+
+def loss_and_gradients(net, x_bchw, labels_b):
+    loss = functional.cross_entropy(net(x_bchw), labels_b)
+    return loss, torch.autograd.grad(loss, [*net.alphas(), *net.weights()])
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (9, 7), (5, 5), (1, 3)])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_outputs_and_gradients_are_those_of_the_plain_form(shape, channels):
+    plain, fast = pair(init_channels=channels)
+    x_bchw, labels_b = batch(4, torch.float64, shape)
+    loss, gradients = loss_and_gradients(plain, x_bchw, labels_b)
+    fast_loss, fast_gradients = loss_and_gradients(fast, x_bchw, labels_b)
+    torch.testing.assert_close(fast_loss, loss, rtol=0, atol=1e-12)
+    for ours, theirs in zip(fast_gradients, in_fast_form(plain, gradients), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    for ours, theirs in zip(fast.buffers(), fused(plain).buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    plain.eval(), fast.eval()
+    torch.testing.assert_close(fast(x_bchw), plain(x_bchw), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "primitives",
+    [
+        *((one,) for one in PRIMITIVES),
+        ("skip_connection", NONE),
+        ("max_pooling_3x3", "dilated_convolution_3x3"),
+        (NONE, "separable_convolution_3x3", "avg_pooling_3x3"),
+    ],
+)
+def test_any_choice_of_operations_is_that_of_the_plain_form(primitives):
+    plain, fast = pair(primitives, num_layers=2, num_nodes=2)
+    x_bchw, labels_b = batch(4, torch.float64)
+    (loss, fast_loss) = (functional.cross_entropy(net(x_bchw), labels_b) for net in (plain, fast))
+    torch.testing.assert_close(fast_loss, loss, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_twenty_steps_end_where_those_of_the_plain_form_do(order):
+    nets = pair((*PAPER, "skip_connection", NONE), num_layers=3, num_nodes=2, init_channels=2)
+    for net in nets:
+        optimiser = BilevelOptimiser(net.weights(), net.alphas(), DartsSettings(), order=order)
+        for step in range(20):
+            train, validation = (batch(4 + (step + half) % 3, torch.float64, (8, 8)) for half in (0, 1))
+            with frozen_statistics(net):
+                optimiser.architecture_step(
+                    lambda net=net, train=train: functional.cross_entropy(net(train[0]), train[1]),
+                    lambda net=net, validation=validation: functional.cross_entropy(net(validation[0]), validation[1]),
+                )
+            optimiser.weight_step(functional.cross_entropy(net(train[0]), train[1]))
+    plain, fast = nets
+    for ours, theirs in zip(fast.state_dict().values(), fused(plain).state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-8)
+
+
+def test_float32_is_no_further_from_float64_than_the_plain_form():
+    exact, _ = pair(num_layers=3)
+    plain, fast = pair(num_layers=3, dtype=torch.float32)
+    _, gradients = loss_and_gradients(exact, *batch(16, torch.float64))
+    expected = in_fast_form(exact, gradients)
+    _, plain_gradients = loss_and_gradients(plain, *batch(16, torch.float32))
+    _, fast_gradients = loss_and_gradients(fast, *batch(16, torch.float32))
+
+    @torch.no_grad()
+    def distance(given):
+        return float(sum(((one - other) ** 2).sum() for one, other in zip(given, expected, strict=True)) ** 0.5)
+
+    assert distance(fast_gradients) <= 3 * distance(in_fast_form(plain, plain_gradients))
+
+
+def test_fusing_twice_is_a_mistake():
+    _, fast = pair(num_layers=1)
+    with pytest.raises(AssertionError, match="fused already"):
+        fast.fuse()
