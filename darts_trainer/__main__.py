@@ -37,7 +37,12 @@ def run(trial: TrainerConfig) -> None:
     data = SearchData.of(images, trial.batch_size, device=trial.device, seed=trial.seed)
     layout = _layout(trial, images)
     _check_size(layout, images, data.batch_size)
-    supernet = Supernet(layout, trial.primitives, generator=seeds.generator(trial.seed, "supernet")).to(trial.device)
+    supernet = Supernet(
+        layout,
+        trial.primitives,
+        generator=seeds.generator(trial.seed, "supernet"),
+        checkpoint_cells=trial.checkpoint_cells,
+    ).to(trial.device)
     num_weights = sum(weight.numel() for weight in supernet.weights())
     logger.info("%d layers, %d weights, on %s, seed %d", layout.num_layers, num_weights, trial.device, trial.seed)
     artifacts.prepare_folder(trial.output_dir)

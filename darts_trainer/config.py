@@ -29,6 +29,8 @@ class TrainerConfig:
     """Cells of the supernet."""
     order: int
     """2: the architecture step looks one weight step ahead; 1: it holds the weights fixed."""
+    checkpoint_cells: bool
+    """Save memory: keep only the cells' outputs for the backward pass, and compute the rest again."""
     dataset: str
     """Name of the data set, as `trial_runtime.datasets.load` knows it."""
     data_dir: Path | None
@@ -69,6 +71,7 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         search_space=_search_space(arguments.search_space),
         num_layers=_num_layers(arguments.num_layers),
         order=arguments.order,
+        checkpoint_cells=arguments.checkpoint_cells,
         dataset=arguments.dataset,
         data_dir=arguments.data_dir,
         max_images=arguments.max_images,
@@ -90,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--num-layers", required=True, help="cells of the supernet")
     group.add_argument(
         "--order", type=int, choices=(1, 2), default=2, help="of the architecture gradient's approximation (default: 2)"
+    )
+    group.add_argument(
+        "--checkpoint-cells", action="store_true", help="save memory: compute each cell again in the backward pass"
     )
     command_line.add_data_arguments(parser)
     return parser

@@ -4,10 +4,11 @@ Shape suffixes: b images, c channels, h height, w width, e edges of a cell, o op
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from darts_trainer import operations
 from darts_trainer.fused_cell import FusedCell
@@ -26,12 +27,20 @@ class Supernet(nn.Module):
         primitives: the operations that each edge chooses from, ``none`` included.
         generator: draws weights and alphas; on the CPU. The same one gives the same network in both forms.
         plain: leave the cells in their plain form, which is slow; see `darts_trainer.plain_cell`.
+        checkpoint_cells: keep only the cells' outputs for the backward pass, which computes the rest again.
     """
 
     def __init__(
-        self, layout: Layout, primitives: Sequence[str], *, generator: torch.Generator, plain: bool = False
+        self,
+        layout: Layout,
+        primitives: Sequence[str],
+        *,
+        generator: torch.Generator,
+        plain: bool = False,
+        checkpoint_cells: bool = False,
     ) -> None:
         super().__init__()
+        self._checkpoint_cells = checkpoint_cells
         self._primitives = tuple(primitives)
         self.stem = stem(layout)
         self.cells = nn.ModuleList(PlainCell(primitives, layout.num_nodes, place) for place in cell_places(layout))
@@ -92,9 +101,22 @@ class Supernet(nn.Module):
             weight_eo = reduce_eo if cell.is_reduction else normal_eo
             before_previous_bchw, previous_bchw = (
                 previous_bchw,
-                cell(before_previous_bchw, previous_bchw, weight_eo),
+                self._run(cell, before_previous_bchw, previous_bchw, weight_eo),
             )
         return self.classifier(previous_bchw.mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+    def _run(self, cell: nn.Module, *inputs: Tensor | None) -> Tensor:
+        if not self._checkpoint_cells or not torch.is_grad_enabled():
+            return cell(*inputs)  # type: ignore[no-any-return]
+        # Computed a second time, a batch must not count a second time.
+        output_bchw: Tensor = checkpoint(
+            cell,
+            *inputs,
+            use_reentrant=False,
+            preserve_rng_state=False,
+            context_fn=lambda: (nullcontext(), frozen_statistics(cell)),
+        )
+        return output_bchw
 
 
 @contextmanager

@@ -123,9 +123,10 @@ def test_katibs_three_values_are_required(missing):
 
 def test_options_of_the_trainer_alone(tmp_path):
     flags = ["--dataset", "fake:9", "--data-dir", str(tmp_path), "--output-dir", "o", "--order", "1", "--device", "cpu"]
-    config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5")
+    config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5", "--checkpoint-cells")
     assert (config.dataset, config.data_dir, config.output_dir) == ("fake:9", tmp_path, Path("o"))
     assert (config.order, config.device, config.max_images) == (1, torch.device("cpu"), 5)
+    assert config.checkpoint_cells
 
 
 def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):

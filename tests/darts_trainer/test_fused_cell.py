@@ -1,6 +1,7 @@
 """The fast form of the supernet against the plain one."""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -118,6 +119,41 @@ def test_float32_is_no_further_from_float64_than_the_plain_form():
         return float(sum(((one - other) ** 2).sum() for one, other in zip(given, expected, strict=True)) ** 0.5)
 
     assert distance(fast_gradients) <= 3 * distance(in_fast_form(plain, plain_gradients))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_computing_cells_again_changes_neither_gradients_nor_statistics(frozen):
+    _, fast = pair(num_layers=3)
+    again = copy.deepcopy(fast)
+    again._checkpoint_cells = True
+    results = []
+    for net in (fast, again):
+        with frozen_statistics(net) if frozen else nullcontext():
+            results.append(loss_and_gradients(net, *batch(4, torch.float64))[1])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
+    for ours, theirs in zip(again.buffers(), fast.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert next(again.buffers()).count_nonzero() == (0 if frozen else 9)
+
+
+def test_cells_that_are_computed_again_keep_less():
+    def kept_bytes(net):
+        sizes = {}
+
+        def note(tensor):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            net(batch(8, torch.float64)[0])
+        return sum(sizes.values())
+
+    plain, fast = pair(num_layers=3)
+    again = copy.deepcopy(fast)
+    again._checkpoint_cells = True
+    assert kept_bytes(fast) < 0.75 * kept_bytes(plain)
+    assert kept_bytes(again) < 0.25 * kept_bytes(plain)
 
 
 def test_fusing_twice_is_a_mistake():
