@@ -1,0 +1,180 @@
+"""What a step of the DARTS search costs, beside the plain form of the supernet; prints Markdown.
+
+    python benchmarks/darts_step.py [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu]
+
+Each form runs in a process of its own, with random images; their steps alternate, so that both see the same machine.
+Seconds are medians after a warm-up step, memory is the peak of the process above what it held before the first step
+(of the device, on a GPU), and operator calls are those that reach the dispatcher in a step.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from darts_service.settings import DartsSettings
+from darts_trainer.bilevel import BilevelOptimiser
+from darts_trainer.layout import Layout
+from darts_trainer.supernet import Supernet, frozen_statistics
+
+PRIMITIVES = (
+    "max_pooling_3x3",
+    "avg_pooling_3x3",
+    "skip_connection",
+    "separable_convolution_3x3",
+    "separable_convolution_5x5",
+    "dilated_convolution_3x3",
+    "dilated_convolution_5x5",
+    "none",
+)
+FORMS = ("plain", "fused", "fused, cells computed again")
+
+
+@dataclass(frozen=True)
+class Size:
+    batch: int
+    channels: int
+    layers: int
+    nodes: int
+
+
+SIZES = {"tiny": Size(16, 4, 3, 2), "medium": Size(32, 8, 5, 3), "paper": Size(64, 16, 8, 4)}
+"""The last is that of 1806.09055, section 3.1."""
+
+
+class Calls(TorchDispatchMode):
+    """Counts operator calls."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Steps:
+    """A search that takes one step at a time."""
+
+    def __init__(self, size: Size, form: str, order: int, device: torch.device) -> None:
+        layout = Layout(
+            num_layers=size.layers,
+            num_nodes=size.nodes,
+            init_channels=size.channels,
+            stem_multiplier=3,
+            image_channels=3,
+            num_classes=10,
+        )
+        generator = torch.Generator().manual_seed(0)
+        self._device = device
+        self._net = Supernet(
+            layout, PRIMITIVES, generator=generator, plain=form == "plain", checkpoint_cells=form == FORMS[2]
+        ).to(device)
+        self._optimiser = BilevelOptimiser(self._net.weights(), self._net.alphas(), DartsSettings(), order=order)
+        self._images = torch.randn(2, size.batch, 3, 32, 32, generator=generator).to(device)
+        self._labels = torch.randint(10, (2, size.batch), generator=generator).to(device)
+        self._held_bytes = self._peak_bytes()
+
+    def take(self) -> float:
+        """Take a step; return its seconds."""
+        started = time.perf_counter()
+        with frozen_statistics(self._net):
+            self._optimiser.architecture_step(lambda: self._loss(0), lambda: self._loss(1))
+        self._optimiser.weight_step(self._loss(0))
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter() - started
+
+    def summary(self) -> dict[str, float]:
+        with Calls() as calls:
+            self.take()
+        return {"peak_gib": (self._peak_bytes() - self._held_bytes) / 2**30, "calls": calls.count}
+
+    def _loss(self, half: int) -> torch.Tensor:
+        return functional.cross_entropy(self._net(self._images[half]), self._labels[half])
+
+    def _peak_bytes(self) -> int:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device)
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def child(size: str, form: str, order: int, arguments: argparse.Namespace) -> None:
+    """Take a step for each line that is read, and end with the summary."""
+    torch.set_num_threads(arguments.threads)
+    steps = Steps(SIZES[size], form, order, torch.device(arguments.device))
+    for _ in sys.stdin:
+        print(json.dumps(steps.take()), flush=True)
+    print(json.dumps(steps.summary()), flush=True)
+
+
+def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
+    """Print a row for each form."""
+    command = [sys.executable, __file__, "--threads", str(arguments.threads), "--device", arguments.device]
+    running = {
+        form: subprocess.Popen(
+            [*command, "--child", size, form, str(order)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for form in FORMS
+    }
+    seconds: dict[str, list[float]] = {form: [] for form in FORMS}
+    for _ in range(1 + arguments.steps):
+        for form, process in running.items():
+            print(file=process.stdin, flush=True)
+            seconds[form].append(json.loads(process.stdout.readline()))
+    summaries = {}
+    for form, process in running.items():
+        process.stdin.close()
+        summaries[form] = json.loads(process.stdout.readline())
+        process.wait()
+    plain_s, plain = statistics.median(seconds["plain"][1:]), summaries["plain"]
+    for form in FORMS:
+        median_s, summary = statistics.median(seconds[form][1:]), summaries[form]
+        cells = [
+            size,
+            order,
+            form,
+            f"{median_s:.2f}",
+            f"{plain_s / median_s:.2f}",
+            f"{summary['peak_gib']:.2f}",
+            f"{summary['peak_gib'] / plain['peak_gib']:.2f}",
+            f"{summary['calls']:.0f}",
+            f"{summary['calls'] / plain['calls']:.2f}",
+        ]
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--orders", nargs="+", type=int, choices=(1, 2), default=[2, 1])
+    parser.add_argument("--steps", type=int, default=3, help="measured, after one that is not")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child is not None:
+        size, form, order = arguments.child
+        child(size, form, int(order), arguments)
+        return
+    print(f"torch {torch.__version__}, {arguments.device}, {arguments.threads} threads, {arguments.steps} steps each\n")
+    print("| size | order | form | s | times faster | peak GiB | of plain | operator calls | of plain |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for size in arguments.sizes:
+        for order in arguments.orders:
+            measure(size, order, arguments)
+
+
+if __name__ == "__main__":
+    main()
