@@ -50,6 +50,18 @@ def search(suggester, experiment, rounds, reward=share_of_operation_0):
     return rewards
 
 
+@pytest.mark.fault(3)
+def test_the_search_finds_what_is_rewarded_though_it_starts_afresh_before_every_round(build):
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=8))
+    trials, rewards = [], []
+    for _ in range(25):
+        for suggestion in ask(EnasSuggester(1), experiment, trials, 3):
+            rewards.append(share_of_operation_0(suggestion))
+            trials.append(trial(f"t-{len(trials)}", suggestion, rewards[-1]))
+    assert statistics.mean(rewards[:9]) < 0.5
+    assert statistics.mean(rewards[-15:]) >= 0.8
+
+
 @pytest.mark.fault(1)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_search_finds_what_is_rewarded(build, seed):
