@@ -61,7 +61,7 @@ class _ChannelsLast(torch.autograd.Function):
         shift_c = x_nc[0]
         shifted_nc = x_nc - shift_c
         mean_c = shifted_nc.mean(dim=0)
-        variance_c = (shifted_nc.square_().mean(dim=0) - mean_c.square()).clamp_min_(0)
+        variance_c = shifted_nc.square_().mean(dim=0).addcmul_(mean_c, mean_c, value=-1).clamp_min_(0)
         mean_c += shift_c
         ctx.save_for_backward(x_bchw, weight_c, mean_c, (variance_c + eps).rsqrt())
         ctx.eps = eps

@@ -92,15 +92,16 @@ class Fan(nn.Module):
 
     def forward(self, x_bchw: Tensor, weight_to: Tensor) -> tuple[Tensor, ...]:
         """Compute what arrives at each target, given the weights of the operations on each edge."""
+        scales_of = weight_to.repeat_interleave(x_bchw.shape[1], dim=0).T.contiguous().unbind()
         terms = []
         if self.shared:
             terms.append(self._shared(x_bchw, weight_to))
         if self.grouped or self.dilated:
             rectified_bchw = functional.relu(x_bchw)
         if self.grouped:
-            terms.append(self._mixed(self.grouped, self._wide(rectified_bchw), weight_to))
+            terms += self._weighed(self.grouped, self._wide(rectified_bchw), scales_of)
         if self.dilated:
-            terms.append(self._dilated(rectified_bchw, weight_to))
+            terms.append(self._dilated(rectified_bchw, scales_of))
         return _total(terms).chunk(self._num_edges, dim=1)
 
     def _shared(self, x_bchw: Tensor, weight_to: Tensor) -> Tensor:
@@ -110,24 +111,25 @@ class Fan(nn.Module):
         channels = torch.eye(x_bchw.shape[1], dtype=x_bchw.dtype, device=x_bchw.device)
         return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
 
-    def _dilated(self, rectified_bchw: Tensor, weight_to: Tensor) -> Tensor:
+    def _dilated(self, rectified_bchw: Tensor, scales_of: Sequence[Tensor]) -> Tensor:
         """Compute the dilated convolutions on images of just those pixels that a filter's taps fall on."""
         stride = next(iter(self.dilated.values())).stride
         if stride == 2:
             every_other_bfhw = self._wide(rectified_bchw[:, :, ::2, ::2])
-            return self._mixed(self.dilated, every_other_bfhw, weight_to, dense=True)
+            return _total(self._weighed(self.dilated, every_other_bfhw, scales_of, dense=True))
         if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
-            return together(self._mixed(self.dilated, self._wide(apart(rectified_bchw)), weight_to, dense=True))
-        return self._mixed(self.dilated, self._wide(rectified_bchw), weight_to)
+            apart_bfhw = self._wide(apart(rectified_bchw))
+            return together(_total(self._weighed(self.dilated, apart_bfhw, scales_of, dense=True)))
+        return _total(self._weighed(self.dilated, self._wide(rectified_bchw), scales_of))
 
-    def _mixed(self, group: nn.ModuleDict, wide_bfhw: Tensor, weight_to: Tensor, *, dense: bool = False) -> Tensor:
-        """Sum operations, each times its weight."""
-        num_channels = wide_bfhw.shape[1] // self._num_edges
-        terms = []
-        for primitive, operation in group.items():
-            scale_f = weight_to[:, self._places[primitive]].repeat_interleave(num_channels)
-            terms.append(operation(wide_bfhw, scale_f, dense=dense))
-        return _total(terms)
+    def _weighed(
+        self, group: nn.ModuleDict, wide_bfhw: Tensor, scales_of: Sequence[Tensor], *, dense: bool = False
+    ) -> list[Tensor]:
+        """Compute operations, each times its weight on each edge."""
+        return [
+            operation(wide_bfhw, scales_of[self._places[primitive]], dense=dense)
+            for primitive, operation in group.items()
+        ]
 
     def _wide(self, x_bchw: Tensor) -> Tensor:
         """A copy for each edge, side by side."""
