@@ -20,6 +20,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x_bchw: Tensor, scale_c: Tensor | None = None) -> Tensor:
         """Normalise, and scale by ``scale_c`` where it is given, by the layer's own weight otherwise."""
+        assert self.momentum is not None, "a moving average"
         weight_c = self.weight if scale_c is None else scale_c
         if self._is_summed_inexactly(x_bchw):
             y_bchw, mean_c, variance_c = _ChannelsLast.apply(x_bchw, weight_c, self.eps)
@@ -36,6 +37,7 @@ class BatchNorm(nn.BatchNorm2d):
             weight_c,
             self.bias,
             training=self.training,
+            momentum=self.momentum,
             eps=self.eps,
         )
 
