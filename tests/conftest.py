@@ -1,4 +1,4 @@
-"""Real services as processes, and experiments to ask them about."""
+"""Real services and trials as processes, and experiments to ask them about."""
 
 import os
 import re
@@ -110,6 +110,22 @@ def darts_service(start_service: Callable[..., Service]) -> Service:
     service = start_service("darts_service")
     service.wait_until_serving()
     return service
+
+
+@pytest.fixture(scope="session")
+def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a script, or ``-m`` and a module, as several processes of one trial."""
+
+    def run(num_processes: int, *command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
+        launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}")
+        return subprocess.run(
+            [sys.executable, *launcher, *map(str, command)],
+            cwd=cwd, env=environment | {"OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    return run
 
 
 def parameter(name: str, kind: int, **space: object) -> api_pb2.ParameterSpec:

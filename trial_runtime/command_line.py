@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from torch import OutOfMemoryError
 
-from trial_runtime import datasets, devices
+from trial_runtime import datasets, devices, processes
 from trial_runtime.errors import TrainingDiverged
 
 EXIT_WRONG_INPUT = 2
@@ -76,7 +76,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-images", integer(1), None, "search on that many training images, drawn at random")
     add("--output-dir", Path, "output", "folder for what the trial writes")
     group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
-    group.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
+    group.add_argument("--device", type=_device, default="auto", help=device)
 
 
 def integer(minimum: int) -> Callable[[str], int]:
@@ -96,9 +97,11 @@ def run(main: Callable[[], None]) -> int:
     Mistakes of a user, the ValueErrors that these packages define, become one line and `EXIT_WRONG_INPUT`; a machine
     that gives out becomes one line and `EXIT_MACHINE`, a training that diverges one line and `EXIT_DIVERGED`; Ctrl-C
     becomes `EXIT_INTERRUPTED`. Anything else is a fault of the program and leaves with its traceback.
+
+    Of several processes under torchrun, the first alone logs what is no warning, and one alone says why they fail.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        _log_to_standard_error(processes.here())
         main()
     except ValueError as error:
         if type(error).__module__.partition(".")[0] not in _OUR_PACKAGES:
@@ -117,7 +120,14 @@ def run(main: Callable[[], None]) -> int:
     return 0
 
 
+def _log_to_standard_error(process: processes.Processes) -> None:
+    level = logging.INFO if process.is_first else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
 def _fail(error: BaseException, code: int) -> int:
+    if not processes.is_first_to_fail():
+        return code
     # Katib collects standard error as well, line by line: a message of one line cannot break into a metric's line.
     message = " ".join(str(error).split()) or type(error).__name__
     sys.stderr.write(f"error: {message}\n")
@@ -126,6 +136,6 @@ def _fail(error: BaseException, code: int) -> int:
 
 def _device(text: str) -> object:
     try:
-        return devices.resolve(text)
-    except devices.DeviceError as error:
+        return devices.resolve(text, processes.here())
+    except (devices.DeviceError, processes.ProcessesError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
