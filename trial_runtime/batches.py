@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trial_runtime.datasets import ImageDataset
+from trial_runtime.processes import ALONE, Processes
 
 _CROP_PADDING = 4
 """Pixels by which an image of 32 x 32 moves at most, as is usual for CIFAR-10 (He et al., 1512.03385, section 4.2)."""
@@ -59,6 +60,12 @@ class Batches:
     under 32 pixels) and, where the data set allows it, mirrored with probability 1/2; the incomplete last batch is
     dropped, unless it is the only one. For validation, the order stays, nothing is augmented, and every image counts.
 
+    Of several processes each gets its share of every batch. With generators in the same state the shares together are
+    what one process alone would get: each draws for the whole batch.
+
+    Attributes:
+        processes: those that share the batches.
+
     Yields:
         x (B, C, H, W), float32, and labels (B,), int64, both on the device.
     """
@@ -72,18 +79,21 @@ class Batches:
         device: torch.device,
         generator: torch.Generator,
         training: bool,
+        processes: Processes = ALONE,
     ) -> None:
         """Move the data to the device, as uint8.
 
         Args:
             dataset: the images.
-            batch_size: images of a batch, at least 1.
+            batch_size: images of a batch, at least 1; all processes together.
             normalisation: of the training part, for training and validation.
             device: where the batches are.
             generator: on the CPU, so that order and augmentation are the same whatever the device; training only.
             training: see the class.
+            processes: those that share the batches.
         """
         assert batch_size >= 1, batch_size
+        self.processes = processes
         self._size = len(dataset)
         self._batch_size = min(batch_size, self._size)
         self._normalisation = normalisation.to(device)
@@ -106,16 +116,20 @@ class Batches:
         order_n = self._order().to(self._device)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             index_b = order_n[start : start + self._batch_size]
-            images_bchw = self._augmented(index_b) if self._training else self._images_nchw[index_b]
-            yield self._normalisation.apply(images_bchw), self._labels_n[index_b]
+            share = self.processes.share(len(index_b))
+            images_bchw = self._augmented(index_b, share) if self._training else self._images_nchw[index_b[share]]
+            yield self._normalisation.apply(images_bchw), self._labels_n[index_b[share]]
 
     def _order(self) -> Tensor:
         if not self._training:
             return torch.arange(self._size)
         return torch.randperm(self._size, generator=self._generator)
 
-    def _augmented(self, index_b: Tensor) -> Tensor:
-        """Cut a window out of each padded image, mirrored or not: one gather over images, channels, rows, columns."""
+    def _augmented(self, index_b: Tensor, share: slice) -> Tensor:
+        """Cut a window out of each padded image, mirrored or not: one gather over images, channels, rows, columns.
+
+        Windows are drawn for the whole batch, and those of a share are cut.
+        """
         row_bh = self._offsets(len(index_b)) + torch.arange(self._height)
         column_w = torch.arange(self._width)
         column_bw = column_w.expand(len(index_b), -1)
@@ -125,10 +139,10 @@ class Batches:
         column_bw = column_bw + self._offsets(len(index_b))
         channel_c = torch.arange(self._images_nchw.shape[1], device=self._device)
         return self._images_nchw[
-            index_b[:, None, None, None],
+            index_b[share, None, None, None],
             channel_c[None, :, None, None],
-            row_bh.to(self._device)[:, None, :, None],
-            column_bw.to(self._device)[:, None, None, :],
+            row_bh[share].to(self._device)[:, None, :, None],
+            column_bw[share].to(self._device)[:, None, None, :],
         ]
 
     def _offsets(self, count: int) -> Tensor:

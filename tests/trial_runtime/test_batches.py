@@ -4,6 +4,7 @@ from torch.nn import functional
 
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.datasets import ImageDataset
+from trial_runtime.processes import ALONE, Processes
 from trial_runtime.seeds import generator
 
 CPU = torch.device("cpu")
@@ -22,7 +23,7 @@ def _random_images(*shape):
     return torch.randint(256, shape, generator=generator(0, "images"), dtype=torch.uint8)
 
 
-def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0):
+def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0, processes=ALONE):
     return Batches(
         dataset,
         batch_size,
@@ -30,6 +31,7 @@ def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0):
         device=CPU,
         generator=generator(seed, "batches"),
         training=training,
+        processes=processes,
     )
 
 
@@ -141,3 +143,21 @@ def test_batches_have_the_types_that_a_network_takes():
 
     assert (x.shape, x.dtype, x.device) == ((4, 3, 20, 28), torch.float32, CPU)
     assert (labels.shape, labels.dtype, labels.device) == ((4,), torch.int64, CPU)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("batch_size", "size"), [(6, 2), (5, 2), (5, 3), (4, 4)])
+def test_the_shares_of_all_processes_join_to_the_batch_of_one_alone(training, batch_size, size):
+    dataset = _dataset(_random_images(13, 3, 32, 32), may_flip=True)
+    alone = _batches(dataset, batch_size, training=training)
+    shared = [
+        _batches(dataset, batch_size, training=training, processes=Processes(rank=rank, size=size))
+        for rank in range(size)
+    ]
+
+    for _ in range(2):
+        for (x, labels), *shares in zip(alone, *shared, strict=True):
+            sizes = [len(share_labels) for _, share_labels in shares]
+            assert max(sizes) - min(sizes) <= 1
+            assert torch.equal(torch.cat([share_x for share_x, _ in shares]), x)
+            assert torch.equal(torch.cat([share_labels for _, share_labels in shares]), labels)
