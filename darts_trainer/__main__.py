@@ -1,14 +1,15 @@
 """A trial of DARTS: searches an architecture and prints the best genotype.
 
 The metric lines hold Train-Loss, Train-Accuracy, Validation-Loss and Validation-Accuracy, one line an epoch, and at the
-end Best-Genotype: that of the last epoch, as in the paper.
+end Best-Genotype: that of the last epoch, as in the paper. Under torchrun several processes share each step; the first
+alone prints and writes.
 """
 
 import logging
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from darts_trainer import config, genotype
 from darts_trainer.config import TrainerConfig
@@ -17,26 +18,32 @@ from darts_trainer.layout import Layout, reduction_layers
 from darts_trainer.search import EpochMetrics, SearchData, search
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, command_line, datasets, metric_lines, seeds
+from trial_runtime import artifacts, command_line, datasets, metric_lines, processes, seeds
 from trial_runtime.datasets import ImageDataset
+from trial_runtime.processes import Processes
 
 logger = logging.getLogger(__name__)
 
 
-def run(trial: TrainerConfig) -> None:
+def run(trial: TrainerConfig, group: Processes) -> None:
     """Search; report each epoch, keep ``genotype.json`` in the output folder up to date, and report the last genotype.
+
+    Args:
+        trial: the same in every process, but for the device.
+        group: the processes that search together, joined.
 
     Raises:
         DatasetError: the data are not there.
         OSError: the output folder cannot be written.
         InvalidExperiment: settings and data do not fit.
         TrainingDiverged: a loss is not finite.
+        ProcessLost: another process has ended.
     """
     images = datasets.load(trial.dataset, trial.data_dir)
     images = datasets.subset(images, trial.max_images, seeds.generator(trial.seed, "subset"))
-    data = SearchData.of(images, trial.batch_size, device=trial.device, seed=trial.seed)
+    data = SearchData.of(images, trial.batch_size, device=trial.device, seed=trial.seed, processes=group)
     layout = _layout(trial, images)
-    _check_size(layout, images, data.batch_size)
+    _check_size(layout, images, data.batch_size, group.size)
     supernet = Supernet(
         layout,
         trial.primitives,
@@ -45,19 +52,30 @@ def run(trial: TrainerConfig) -> None:
     ).to(trial.device)
     num_weights = sum(weight.numel() for weight in supernet.weights())
     logger.info("%d layers, %d weights, on %s, seed %d", layout.num_layers, num_weights, trial.device, trial.seed)
-    artifacts.prepare_folder(trial.output_dir)
+    if group.is_first:
+        artifacts.prepare_folder(trial.output_dir)
     epochs: list[EpochMetrics] = []
     for metrics in search(supernet, data, trial.settings, order=trial.order):
         epochs.append(metrics)
         found = genotype.derive(*supernet.mixtures(), trial.primitives, layout.num_nodes)
-        metric_lines.report(_named(metrics), epoch=metrics.epoch)
-        artifacts.write_json(trial.output_dir / "genotype.json", _record(trial, data, found, epochs))
-    metric_lines.report({"Best-Genotype": str(found)})
+        if group.is_first:
+            metric_lines.report(_named(metrics), epoch=metrics.epoch)
+            artifacts.write_json(trial.output_dir / "genotype.json", _record(trial, data, found, epochs))
+    if group.is_first:
+        metric_lines.report({"Best-Genotype": str(found)})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
-    return command_line.run(lambda: run(config.from_arguments(sys.argv[1:] if argv is None else argv)))
+
+    def search_together() -> None:
+        trial = config.from_arguments(sys.argv[1:] if argv is None else argv)
+        group = processes.here()
+        with group.joined(trial.device):
+            # Without --seed each process has drawn one.
+            run(replace(trial, seed=group.of_first(trial.seed)), group)
+
+    return command_line.run(search_together)
 
 
 def _layout(trial: TrainerConfig, images: ImageDataset) -> Layout:
@@ -72,12 +90,17 @@ def _layout(trial: TrainerConfig, images: ImageDataset) -> Layout:
     )
 
 
-def _check_size(layout: Layout, images: ImageDataset, batch_size: int) -> None:
-    """Refuse a batch whose norms would see a single value a channel, which has no spread."""
+def _check_size(layout: Layout, images: ImageDataset, batch_size: int, num_processes: int) -> None:
+    """Refuse a batch whose norms would see a single value a channel, which has no spread, or in some process none."""
+    if batch_size < num_processes:
+        allowed = f"each of the {num_processes} processes needs an image: it must be at least {num_processes}"
+        raise InvalidExperiment("batch_size", batch_size, allowed)
     _, height, width = images.image_shape
     shrink = 2 ** len(reduction_layers(layout.num_layers))
-    if batch_size * math.ceil(height / shrink) * math.ceil(width / shrink) == 1:
-        allowed = f"images of {height}x{width} end as one pixel after {layout.num_layers} layers: it must be at least 2"
+    if batch_size // num_processes * math.ceil(height / shrink) * math.ceil(width / shrink) == 1:
+        least = "2" if num_processes == 1 else f"{2 * num_processes} with {num_processes} processes"
+        end = f"images of {height}x{width} end as one pixel after {layout.num_layers} layers"
+        allowed = f"{end}: it must be at least {least}"
         raise InvalidExperiment("batch_size", batch_size, allowed)
 
 
@@ -109,6 +132,7 @@ def _record(
         "max_images": trial.max_images,
         "seed": trial.seed,
         "device": str(trial.device),
+        "processes": data.processes.size,
         "versions": artifacts.versions(),
     }
 

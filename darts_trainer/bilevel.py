@@ -2,6 +2,9 @@
 
 Nothing here knows what the parameters are for: a loss is a tensor, or a closure that computes one at the parameters as
 they stand when it is called.
+
+Several processes can share the work. Each then computes its share of a loss, and the shares add up to it; so do their
+gradients, by way of `AddUp`. What follows from the sums is computed by each process for itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +18,9 @@ from darts_service.settings import DartsSettings
 
 Loss = Callable[[], Tensor]
 """Computes a scalar loss, with its graph, at the present values of weights and alphas."""
+
+AddUp = Callable[[Sequence[Tensor]], list[Tensor]]
+"""Adds gradients up over all processes that share a loss; ``list`` where there is one."""
 
 EPSILON_SCALE = 0.01
 """Length of the finite difference's step in the space of weights (the paper's footnote 2)."""
@@ -32,11 +38,11 @@ class WeightStep:
 
 
 def first_order_alpha_gradient(
-    weights: Sequence[Tensor], alphas: Sequence[Tensor], validation_loss: Loss
+    weights: Sequence[Tensor], alphas: Sequence[Tensor], validation_loss: Loss, *, add_up: AddUp = list
 ) -> list[Tensor]:
     """Gradient of the validation loss with the weights held fixed: equation 6 with xi = 0."""
     with _frozen(weights):
-        return list(torch.autograd.grad(validation_loss(), alphas))
+        return add_up(torch.autograd.grad(validation_loss(), alphas))
 
 
 def unrolled_alpha_gradient(
@@ -47,6 +53,7 @@ def unrolled_alpha_gradient(
     *,
     step: WeightStep,
     epsilon_scale: float = EPSILON_SCALE,
+    add_up: AddUp = list,
 ) -> list[Tensor]:
     """Gradient with regard to the alphas of the validation loss one weight step ahead: equations 6 to 8.
 
@@ -61,13 +68,14 @@ def unrolled_alpha_gradient(
         validation_loss: called once, at the weights one step ahead.
         step: the weight step that is looked ahead; its learning rate is the paper's xi.
         epsilon_scale: length of the finite difference's step.
+        add_up: called three times, with gradients.
 
     Returns:
         One gradient an alpha.
     """
-    gradients = torch.autograd.grad(train_loss(), weights)
+    gradients = add_up(torch.autograd.grad(train_loss(), weights))
     with _moved(weights, _one_step_ahead(weights, gradients, step)):
-        ahead = torch.autograd.grad(validation_loss(), [*alphas, *weights])
+        ahead = add_up(torch.autograd.grad(validation_loss(), [*alphas, *weights]))
     alpha_gradients, weight_gradients = ahead[: len(alphas)], ahead[len(alphas) :]
 
     norm = nn.utils.get_total_norm(weight_gradients)
@@ -78,9 +86,10 @@ def unrolled_alpha_gradient(
         above = torch.autograd.grad(train_loss(), alphas)
     with _frozen(weights), _moved(weights, [w - d for w, d in zip(weights, displacements, strict=True)]):
         below = torch.autograd.grad(train_loss(), alphas)
+    differences = add_up([plus - minus for plus, minus in zip(above, below, strict=True)])
     return [
-        gradient - step.learning_rate * (plus - minus) / (2 * epsilon)
-        for gradient, plus, minus in zip(alpha_gradients, above, below, strict=True)
+        gradient - step.learning_rate * difference / (2 * epsilon)
+        for gradient, difference in zip(alpha_gradients, differences, strict=True)
     ]
 
 
@@ -93,6 +102,7 @@ class BilevelOptimiser:
         settings: learning rates and the rest; a ``w_grad_clip`` of 0 switches clipping off, since a norm of 0
             would keep the weights from moving at all.
         order: 2 looks one weight step ahead, 1 holds the weights fixed.
+        add_up: for several processes that share each loss; parameters that were the same in all stay the same.
     """
 
     def __init__(
@@ -102,6 +112,7 @@ class BilevelOptimiser:
         settings: DartsSettings,
         *,
         order: int,
+        add_up: AddUp = list,
     ) -> None:
         assert order in (1, 2), order
         assert not {id(weight) for weight in weights} & {id(alpha) for alpha in alphas}
@@ -109,6 +120,7 @@ class BilevelOptimiser:
         self._alphas = list(alphas)
         self._settings = settings
         self._order = order
+        self._add_up = add_up
         self._sgd = torch.optim.SGD(
             self._weights,
             lr=settings.w_lr,
@@ -133,16 +145,21 @@ class BilevelOptimiser:
         Buffers of a network, such as a batch norm's running statistics, are for the closures to leave alone.
         """
         if self._order == 1:
-            gradients = first_order_alpha_gradient(self._weights, self._alphas, validation_loss)
+            gradients = first_order_alpha_gradient(self._weights, self._alphas, validation_loss, add_up=self._add_up)
         else:
             gradients = unrolled_alpha_gradient(
-                self._weights, self._alphas, train_loss, validation_loss, step=self._next_weight_step()
+                self._weights,
+                self._alphas,
+                train_loss,
+                validation_loss,
+                step=self._next_weight_step(),
+                add_up=self._add_up,
             )
         _apply(self._adam, self._alphas, gradients)
 
     def weight_step(self, loss: Tensor) -> None:
         """Move the weights down a training loss; the alphas are left alone."""
-        gradients = torch.autograd.grad(loss, self._weights)
+        gradients = self._add_up(torch.autograd.grad(loss, self._weights))
         _apply(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
 
     def end_epoch(self) -> None:

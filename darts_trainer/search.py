@@ -5,11 +5,11 @@ Shape suffixes: b images, c channels, h height, w width, k classes, s steps.
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from darts_service.settings import DartsSettings
@@ -19,6 +19,7 @@ from trial_runtime import datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 
 Batch = tuple[Tensor, Tensor]
@@ -52,11 +53,24 @@ class SearchData:
     validation: Batches
     """The same half, as it is."""
     batch_size: int
-    """Images in a step, from each half."""
+    """Images in a step, from each half; those of all processes together."""
+
+    @property
+    def processes(self) -> Processes:
+        """Those that share every batch."""
+        return self.training.processes
 
     @classmethod
-    def of(cls, images: ImageDataset, batch_size: int, *, device: torch.device, seed: int) -> "SearchData":
-        """Divide images at random into halves.
+    def of(
+        cls,
+        images: ImageDataset,
+        batch_size: int,
+        *,
+        device: torch.device,
+        seed: int,
+        processes: Processes = ALONE,
+    ) -> "SearchData":
+        """Divide images at random into halves; the same ones in every process that has the seed.
 
         A half with fewer images than batch_size becomes one batch, so that every epoch has a step; that is warned of.
 
@@ -79,6 +93,7 @@ class SearchData:
                 device=device,
                 generator=seeds.generator(seed, stream),
                 training=training,
+                processes=processes,
             )
 
         return cls(
@@ -92,18 +107,25 @@ class SearchData:
 def search(supernet: Supernet, data: SearchData, settings: DartsSettings, *, order: int) -> Iterator[EpochMetrics]:
     """Search, and measure the supernet after every epoch.
 
+    Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
+    share.
+
     Args:
-        supernet: on the device of the data; its alphas are the result.
+        supernet: on the device of the data, and the same in every process; its alphas are the result.
         data: both halves.
         settings: of the optimisation.
         order: 2 looks one weight step ahead in the architecture step, 1 does not.
 
     Raises:
-        TrainingDiverged: a loss is not finite.
+        TrainingDiverged: a loss is not finite; in every process alike.
+        ProcessLost: another process has ended.
     """
-    optimiser = BilevelOptimiser(supernet.weights(), supernet.alphas(), settings, order=order)
+    optimiser = BilevelOptimiser(
+        supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
+    )
     for epoch in range(1, settings.num_epochs + 1):
         train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch)
+        _average_statistics(supernet, data.processes)
         validation_loss, validation_accuracy = evaluate(supernet, data.validation, settings, epoch)
         optimiser.end_epoch()
         yield EpochMetrics(
@@ -123,8 +145,11 @@ def evaluate(supernet: Supernet, batches: Batches, settings: DartsSettings, epoc
         TrainingDiverged: a loss is not finite.
     """
     supernet.eval()
-    tally = _Tally(f"epoch {epoch}, validation", settings)
+    tally = _Tally(f"epoch {epoch}, validation", settings, batches.processes)
     for x_bchw, labels_b in batches:
+        if not len(labels_b):  # of the last batch, which has fewer images than there are processes
+            tally.add(x_bchw.new_zeros(()), x_bchw.new_zeros(0, 1), labels_b)
+            continue
         logits_bk = supernet(x_bchw)
         tally.add(functional.cross_entropy(logits_bk, labels_b), logits_bk, labels_b)
     return tally.means()
@@ -135,17 +160,17 @@ def _train(
 ) -> tuple[float, float]:
     """Take an epoch's steps; return mean loss and accuracy on the training half."""
     supernet.train()
-    tally = _Tally(f"epoch {epoch}, training", settings)
-    pairs = zip(data.training, _endless(data.architecture), strict=False)
+    tally = _Tally(f"epoch {epoch}, training", settings, data.processes)
     num_steps = len(data.training)
-    for step, (train_batch, validation_batch) in enumerate(
-        bar(pairs, total=num_steps, description=f"epoch {epoch}"), 1
-    ):
-        _architecture_step(supernet, optimiser, train_batch, validation_batch)
+    pairs: Iterable[tuple[Batch, Batch]] = zip(data.training, _endless(data.architecture), strict=False)
+    if data.processes.is_first:
+        pairs = bar(pairs, total=num_steps, description=f"epoch {epoch}")
+    for step, (train_batch, validation_batch) in enumerate(pairs, 1):
+        _architecture_step(supernet, optimiser, train_batch, validation_batch, data.batch_size)
         x_bchw, labels_b = train_batch
         logits_bk = supernet(x_bchw)
         loss = functional.cross_entropy(logits_bk, labels_b)
-        optimiser.weight_step(loss)
+        optimiser.weight_step(_share(loss, labels_b, data.batch_size))
         tally.add(loss, logits_bk, labels_b)
         if step % settings.print_step == 0:
             loss_so_far, accuracy = tally.means()
@@ -158,15 +183,34 @@ def _train(
 
 
 def _architecture_step(
-    supernet: Supernet, optimiser: BilevelOptimiser, train_batch: Batch, validation_batch: Batch
+    supernet: Supernet, optimiser: BilevelOptimiser, train_batch: Batch, validation_batch: Batch, batch_size: int
 ) -> None:
     def loss_on(batch: Batch) -> Tensor:
         x_bchw, labels_b = batch
-        return functional.cross_entropy(supernet(x_bchw), labels_b)
+        return _share(functional.cross_entropy(supernet(x_bchw), labels_b), labels_b, batch_size)
 
     # Running statistics describe the weights that are kept, and these passes are at others.
     with frozen_statistics(supernet):
         optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
+
+
+def _share(loss: Tensor, labels_b: Tensor, batch_size: int) -> Tensor:
+    """Return what a process's mean loss adds to the mean over the images of a step: that loss itself if it has all."""
+    return loss * (len(labels_b) / batch_size)
+
+
+@torch.no_grad()
+def _average_statistics(network: nn.Module, processes: Processes) -> None:
+    """Give every process the mean of all running statistics: each saw its own share of the images."""
+    statistics = [
+        statistic
+        for norm in network.modules()
+        if isinstance(norm, nn.BatchNorm2d)
+        for statistic in (norm.running_mean, norm.running_var)
+        if statistic is not None
+    ]
+    for statistic, total in zip(statistics, processes.add_up(statistics), strict=True):
+        statistic.copy_(total / processes.size)
 
 
 def _endless(batches: Batches) -> Iterator[Batch]:
@@ -176,35 +220,40 @@ def _endless(batches: Batches) -> Iterator[Batch]:
 
 
 class _Tally:
-    """Losses and hits of a pass, kept on the device: reading one there would make each step wait for the one before."""
+    """Losses and hits of a pass, kept on the device: reading one there would make each step wait for the one before.
 
-    def __init__(self, name: str, settings: DartsSettings) -> None:
+    For the same reason processes keep their own until a mean is asked for.
+    """
+
+    def __init__(self, name: str, settings: DartsSettings, processes: Processes) -> None:
         self._name = name
         self._settings = settings
+        self._processes = processes
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._sizes: list[int] = []
 
     def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
-        """Add a batch with its mean loss."""
+        """Add this process's share of a batch, with the mean loss over the share."""
         self._losses.append(loss.detach())
         self._hits.append((logits_bk.argmax(dim=1) == labels_b).sum())
         self._sizes.append(len(labels_b))
 
     def means(self) -> tuple[float, float]:
-        """Return mean loss and accuracy over all images so far.
+        """Return mean loss and accuracy over all images so far, those of all processes; each of them must call this.
 
         Raises:
             TrainingDiverged: a loss is not finite; the message names the first.
         """
-        loss_s = torch.stack(self._losses).cpu().double()
-        for step in (~loss_s.isfinite()).nonzero().flatten().tolist():
+        size_s = torch.tensor(self._sizes, dtype=torch.float64)
+        sum_s = torch.stack(self._losses).cpu().double() * size_s
+        hits = torch.stack(self._hits).cpu().sum().double()
+        sum_s, size_s, hits = self._processes.add_up([sum_s, size_s, hits])
+        for step in (~sum_s.isfinite()).nonzero().flatten().tolist():
             raise TrainingDiverged(
-                f"{self._name} step {step + 1}: the loss is {loss_s[step]:g}; smaller values of w_lr "
+                f"{self._name} step {step + 1}: the loss is {sum_s[step] / size_s[step]:g}; smaller values of w_lr "
                 f"({self._settings.w_lr:g}), alpha_lr ({self._settings.alpha_lr:g}) or w_grad_clip "
                 f"({self._settings.w_grad_clip:g}, where 0 switches clipping off) may help"
             )
-        size_s = torch.tensor(self._sizes, dtype=torch.float64)
         num_images = size_s.sum()
-        hits = torch.stack(self._hits).cpu().sum()
-        return float((loss_s * size_s).sum() / num_images), float(hits / num_images)
+        return float(sum_s.sum() / num_images), float(hits / num_images)
