@@ -25,7 +25,7 @@ class BatchNorm(nn.BatchNorm2d):
         if self._is_summed_inexactly(x_bchw):
             y_bchw, mean_c, variance_c = _ChannelsLast.apply(x_bchw, weight_c, self.eps)
             if self.track_running_stats:
-                self._move_statistics(mean_c, variance_c, x_bchw.numel() // x_bchw.shape[1])
+                self.move_statistics(mean_c, variance_c, x_bchw.numel() // x_bchw.shape[1])
             return y_bchw if self.bias is None else y_bchw + self.bias[:, None, None]  # type: ignore[no-any-return]
         if self.training and self.track_running_stats:
             self.get_buffer("num_batches_tracked").add_(1)
@@ -46,7 +46,7 @@ class BatchNorm(nn.BatchNorm2d):
         return self.training and is_last and x_bchw.device.type == "cpu"
 
     @torch.no_grad()
-    def _move_statistics(self, mean_c: Tensor, variance_c: Tensor, count: int) -> None:
+    def move_statistics(self, mean_c: Tensor, variance_c: Tensor, count: int) -> None:
         assert self.momentum is not None
         self.get_buffer("num_batches_tracked").add_(1)
         self.get_buffer("running_mean").lerp_(mean_c, self.momentum)
@@ -58,7 +58,7 @@ class _ChannelsLast(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x_bchw: Tensor, weight_c: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        x_nc = x_bchw.permute(0, 2, 3, 1).flatten(end_dim=2)
+        x_nc = _pixels(x_bchw)
         # About some value of each channel's own, so that a large mean does not drown the variance.
         shift_c = x_nc[0]
         shifted_nc = x_nc - shift_c
@@ -71,10 +71,21 @@ class _ChannelsLast(torch.autograd.Function):
         return functional.batch_norm(x_bchw, mean_c, variance_c, weight_c, eps=eps), mean_c, variance_c
 
     @staticmethod
-    def backward(ctx: Any, gradient_bchw: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        x_bchw, weight_c, mean_c, inverse_deviation_c = ctx.saved_tensors
-        mask = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
-        x_gradient, weight_gradient, _ = torch.ops.aten.native_batch_norm_backward(
-            gradient_bchw, x_bchw, weight_c, None, None, mean_c, inverse_deviation_c, True, ctx.eps, mask
-        )
-        return x_gradient, weight_gradient if mask[1] else None, None
+    def backward(ctx: Any, gradient_bchw: Tensor, *_: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x_bchw, weight_c, mean_c, inverse_c = ctx.saved_tensors
+        h_nc, x_nc = _pixels(gradient_bchw), _pixels(x_bchw)
+        sum_c = h_nc.sum(dim=0)
+        scale_gradient_c = inverse_c * ((h_nc * x_nc).sum(dim=0) - mean_c * sum_c)
+        x_gradient = None
+        if ctx.needs_input_grad[0]:
+            gain_c = inverse_c if weight_c is None else inverse_c * weight_c
+            pull_c = gain_c * inverse_c * scale_gradient_c / len(x_nc)
+            shift_c = mean_c * pull_c - gain_c * sum_c / len(x_nc)
+            x_gradient_nc = torch.addcmul(shift_c, h_nc, gain_c).addcmul_(x_nc, pull_c, value=-1)
+            x_gradient = x_gradient_nc.view(x_bchw.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+        return x_gradient, scale_gradient_c if ctx.needs_input_grad[1] else None, None
+
+
+def _pixels(x_bchw: Tensor) -> Tensor:
+    """Images as a matrix of pixels by channels; a view, with channels last."""
+    return x_bchw.permute(0, 2, 3, 1).flatten(end_dim=2)

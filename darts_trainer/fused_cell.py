@@ -26,6 +26,7 @@ from darts_trainer.depthwise import DepthwiseConvolution, apart, together
 from darts_trainer.layout import NUM_INPUTS
 from darts_trainer.operations import FactorizedReduce, Pooling
 from darts_trainer.plain_cell import MixedOperation, PlainCell
+from darts_trainer.pointwise_norm import PointwiseNorm, weighed_sum
 
 
 class FusedCell(nn.Module):
@@ -77,63 +78,74 @@ class Fan(nn.Module):
         assert set(primitives) > {NONE} or NONE not in primitives, "an edge of nothing but none"
         self._num_edges = len(edges)
         self._places = {primitive: place for place, primitive in enumerate(primitives)}
-        self.shared = nn.ModuleDict()
-        self.grouped = nn.ModuleDict()
+        self.pools = nn.ModuleDict()
+        self.skips = nn.ModuleDict()
+        self.separable = nn.ModuleDict()
         self.dilated = nn.ModuleDict()
+        self.reduced = nn.ModuleDict()
+        pool_norms = []
         for primitive, place in self._places.items():
             plain: list[Any] = [edge.operations[place] for edge in edges]
-            if isinstance(plain[0], Pooling | nn.Identity):
-                self.shared[primitive] = plain[0]
+            if isinstance(plain[0], Pooling):
+                self.pools[primitive] = plain[0].pool
+                pool_norms.append(plain[0].norm)
+            elif isinstance(plain[0], nn.Identity):
+                self.skips[primitive] = plain[0]
             elif isinstance(plain[0], FactorizedReduce):
-                self.grouped[primitive] = GroupedReduce(plain)
+                self.reduced[primitive] = GroupedReduce(plain)
             elif primitive != NONE:
                 convolutions = GroupedConvolutions(plain)
-                (self.dilated if convolutions.dilation > 1 else self.grouped)[primitive] = convolutions
+                (self.dilated if convolutions.dilation > 1 else self.separable)[primitive] = convolutions
+        self.pool_norm = _joined(pool_norms) if pool_norms else None
 
     def forward(self, x_bchw: Tensor, weight_to: Tensor) -> tuple[Tensor, ...]:
         """Compute what arrives at each target, given the weights of the operations on each edge."""
-        scales_of = weight_to.repeat_interleave(x_bchw.shape[1], dim=0).T.contiguous().unbind()
+        scale_of = weight_to.T.repeat_interleave(x_bchw.shape[1], dim=1)
         terms = []
-        if self.shared:
+        if self.pools or self.skips:
             terms.append(self._shared(x_bchw, weight_to))
-        if self.grouped or self.dilated:
-            rectified_bchw = functional.relu(x_bchw)
-        if self.grouped:
-            terms += self._weighed(self.grouped, self._wide(rectified_bchw), scales_of)
+        rectified_bchw = functional.relu(x_bchw)
+        if self.separable:
+            terms.append(self._weighed(self.separable, self._wide(rectified_bchw), scale_of))
         if self.dilated:
-            terms.append(self._dilated(rectified_bchw, scales_of))
+            terms.append(self._dilated(rectified_bchw, scale_of))
+        for primitive, reduce in self.reduced.items():
+            terms.append(reduce(rectified_bchw, scale_of[self._places[primitive]]))
         return _total(terms).chunk(self._num_edges, dim=1)
 
     def _shared(self, x_bchw: Tensor, weight_to: Tensor) -> Tensor:
         """Weigh what all edges share: a pointwise convolution that leaves each channel to itself."""
-        all_bchw = torch.cat([operation(x_bchw) for operation in self.shared.values()], dim=1)
-        weight_ts = weight_to[:, [self._places[primitive] for primitive in self.shared]]
+        shared = [x_bchw] * len(self.skips)
+        if self.pool_norm is not None:
+            shared.append(self.pool_norm(torch.cat([pool(x_bchw) for pool in self.pools.values()], dim=1)))
+        all_bchw = torch.cat(shared, dim=1)
+        weight_ts = weight_to[:, [self._places[primitive] for primitive in (*self.skips, *self.pools)]]
         channels = torch.eye(x_bchw.shape[1], dtype=x_bchw.dtype, device=x_bchw.device)
         return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
 
-    def _dilated(self, rectified_bchw: Tensor, scales_of: Sequence[Tensor]) -> Tensor:
+    def _dilated(self, rectified_bchw: Tensor, scale_of: Tensor) -> Tensor:
         """Compute the dilated convolutions on images of just those pixels that a filter's taps fall on."""
         stride = next(iter(self.dilated.values())).stride
         if stride == 2:
             every_other_bfhw = self._wide(rectified_bchw[:, :, ::2, ::2])
-            return _total(self._weighed(self.dilated, every_other_bfhw, scales_of, dense=True))
+            return self._weighed(self.dilated, every_other_bfhw, scale_of, dense=True)
         if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
             apart_bfhw = self._wide(apart(rectified_bchw))
-            return together(_total(self._weighed(self.dilated, apart_bfhw, scales_of, dense=True)))
-        return _total(self._weighed(self.dilated, self._wide(rectified_bchw), scales_of))
+            return together(self._weighed(self.dilated, apart_bfhw, scale_of, dense=True))
+        return self._weighed(self.dilated, self._wide(rectified_bchw), scale_of)
 
-    def _weighed(
-        self, group: nn.ModuleDict, wide_bfhw: Tensor, scales_of: Sequence[Tensor], *, dense: bool = False
-    ) -> list[Tensor]:
-        """Compute operations, each times its weight on each edge."""
-        return [
-            operation(wide_bfhw, scales_of[self._places[primitive]], dense=dense)
-            for primitive, operation in group.items()
-        ]
+    def _weighed(self, group: nn.ModuleDict, wide_bfhw: Tensor, scale_of: Tensor, *, dense: bool = False) -> Tensor:
+        """Compute the sum of operations, each times its weight on each edge."""
+        operations: list[Any] = list(group.values())
+        features = [operation(wide_bfhw, dense=dense) for operation in operations]
+        scale_sf = scale_of[[self._places[primitive] for primitive in group]]
+        return weighed_sum([operation.last for operation in operations], features, scale_sf)
 
     def _wide(self, x_bchw: Tensor) -> Tensor:
         """A copy for each edge, side by side."""
-        return torch.cat([x_bchw] * self._num_edges, dim=1)
+        batch, channels, height, width = x_bchw.shape
+        wide_bhwtc = x_bchw.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, self._num_edges, -1)
+        return wide_bhwtc.reshape(batch, height, width, self._num_edges * channels).permute(0, 3, 1, 2)
 
 
 class GroupedConvolutions(nn.Module):
@@ -150,17 +162,18 @@ class GroupedConvolutions(nn.Module):
         self.depthwise = nn.ModuleList(
             _side_by_side([one[stage + 1] for one in plain], DepthwiseConvolution) for stage in stages
         )
-        self.pointwise = nn.ModuleList(_side_by_side([one[stage + 2] for one in plain]) for stage in stages)
-        self.norms = nn.ModuleList(_joined([one[stage + 3] for one in plain]) for stage in stages)
+        *earlier, self.last = (
+            PointwiseNorm(_side_by_side([one[stage + 2] for one in plain]), _joined([one[stage + 3] for one in plain]))
+            for stage in stages
+        )
+        self.earlier = nn.ModuleList(earlier)
 
-    def forward(self, rectified_bfhw: Tensor, scale_f: Tensor, *, dense: bool) -> Tensor:
-        """Convolve and weigh; for ``dense`` see `DepthwiseConvolution`."""
-        *earlier, last = zip(self.depthwise, self.pointwise, self.norms, strict=True)
-        x_bfhw = rectified_bfhw
-        for depthwise, pointwise, norm in earlier:
-            x_bfhw = functional.relu(norm(pointwise(depthwise(x_bfhw, dense=dense))), inplace=True)
-        depthwise, pointwise, norm = last
-        return norm(pointwise(depthwise(x_bfhw, dense=dense)), scale_f)  # type: ignore[no-any-return]
+    def forward(self, x_bfhw: Tensor, *, dense: bool) -> Tensor:
+        """Compute what the last pointwise convolution takes; for ``dense`` see `DepthwiseConvolution`."""
+        for depthwise, norm in zip(self.depthwise, self.earlier, strict=False):
+            assert isinstance(norm, PointwiseNorm)
+            x_bfhw = functional.relu(weighed_sum([norm], [depthwise(x_bfhw, dense=dense)], None), inplace=True)
+        return self.depthwise[-1](x_bfhw, dense=dense)  # type: ignore[no-any-return]
 
 
 class GroupedReduce(nn.Module):
@@ -173,20 +186,27 @@ class GroupedReduce(nn.Module):
     def __init__(self, plain: Sequence[Any]) -> None:
         super().__init__()
         self._num_edges = len(plain)
-        self.even = _side_by_side([one.even for one in plain])
-        self.odd = None if plain[0].odd is None else _side_by_side([one.odd for one in plain])
+        self.even = nn.Parameter(torch.cat([one.even.weight.detach() for one in plain]))
+        odd = [one.odd.weight.detach() for one in plain if one.odd is not None]
+        self.odd = nn.Parameter(torch.cat(odd)) if odd else None
         self.norm = _joined([one.norm for one in plain])
 
-    def forward(self, rectified_bfhw: Tensor, scale_f: Tensor, *, dense: bool) -> Tensor:
-        """Halve and weigh."""
-        assert not dense, "no skip is dilated"
-        halves = [self.even(rectified_bfhw)]
+    def forward(self, rectified_bchw: Tensor, scale_f: Tensor) -> Tensor:
+        """Halve and weigh: a convolution of the even pixels beside the odd ones, which each edge has half of."""
+        channels = rectified_bchw.shape[1]
+        halves: list[Tensor] = [rectified_bchw[:, :, ::2, ::2]]
+        weights: list[Tensor] = [self.even]
         if self.odd is not None:
-            halves.append(self.odd(functional.pad(rectified_bfhw, (-1, 1, -1, 1))))
-        # Each edge's channels stand together: the even half, then the odd one.
-        edges = [half.chunk(self._num_edges, dim=1) for half in halves]
-        ordered = [half for edge in zip(*edges, strict=True) for half in edge]
-        return self.norm(torch.cat(ordered, dim=1), scale_f)  # type: ignore[no-any-return]
+            halves.append(functional.pad(rectified_bchw, (-1, 1, -1, 1))[:, :, ::2, ::2])
+            weights = [_beside_zeros(self.even, after=channels), _beside_zeros(self.odd, before=channels)]
+        by_edge = [weight.view(self._num_edges, -1, *weight.shape[1:]) for weight in weights]
+        weight_fc11 = torch.cat(by_edge, dim=1).flatten(end_dim=1)
+        return self.norm(functional.conv2d(torch.cat(halves, dim=1), weight_fc11), scale_f)  # type: ignore[no-any-return]
+
+
+def _beside_zeros(weight_fc11: Tensor, *, before: int = 0, after: int = 0) -> Tensor:
+    """Weights for more input channels, of which they leave some out."""
+    return functional.pad(weight_fc11, (0, 0, 0, 0, before, after))
 
 
 def _side_by_side(convolutions: Sequence[Any], kind: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
