@@ -1,7 +1,8 @@
 """A trial of DARTS: searches an architecture and prints the best genotype.
 
-The metric lines hold Train-Loss, Train-Accuracy, Validation-Loss and Validation-Accuracy, one line an epoch, and at the
-end Best-Genotype: that of the last epoch, as in the paper. Under torchrun several processes share each step; the first
+The metric lines hold Train-Loss, Train-Accuracy, Validation-Loss and Validation-Accuracy, and how many edges of a cell
+would be skip connections if the search ended here (Normal-Skips, Reduction-Skips), one line an epoch, and at the end
+Best-Genotype: that of the last epoch, as in the paper. Under torchrun several processes share each step; the first
 alone prints and writes.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from darts_trainer import config, genotype
+from darts_trainer.collapse import num_skips
 from darts_trainer.config import TrainerConfig
 from darts_trainer.genotype import Genotype
 from darts_trainer.layout import Layout, reduction_layers
@@ -54,12 +56,12 @@ def run(trial: TrainerConfig, group: Processes) -> None:
     logger.info("%d layers, %d weights, on %s, seed %d", layout.num_layers, num_weights, trial.device, trial.seed)
     if group.is_first:
         artifacts.prepare_folder(trial.output_dir)
-    epochs: list[EpochMetrics] = []
+    epochs: list[dict[str, float | str]] = []
     for metrics in search(supernet, data, trial.settings, order=trial.order):
-        epochs.append(metrics)
         found = genotype.derive(*supernet.mixtures(), trial.primitives, layout.num_nodes)
+        epochs.append({"epoch": metrics.epoch, **_named(metrics, found)})
         if group.is_first:
-            metric_lines.report(_named(metrics), epoch=metrics.epoch)
+            metric_lines.report(_named(metrics, found), epoch=metrics.epoch)
             artifacts.write_json(trial.output_dir / "genotype.json", _record(trial, data, found, epochs))
     if group.is_first:
         metric_lines.report({"Best-Genotype": str(found)})
@@ -104,25 +106,28 @@ def _check_size(layout: Layout, images: ImageDataset, batch_size: int, num_proce
         raise InvalidExperiment("batch_size", batch_size, allowed)
 
 
-def _named(metrics: EpochMetrics) -> dict[str, float | str]:
-    """The metrics by the names that Katib's manifests ask for."""
+def _named(metrics: EpochMetrics, found: Genotype) -> dict[str, float | str]:
+    """The metrics by the names that Katib's manifests ask for, and the skip connections of what would be found now."""
     return {
         "Train-Loss": metrics.train_loss,
         "Train-Accuracy": metrics.train_accuracy,
         "Validation-Loss": metrics.validation_loss,
         "Validation-Accuracy": metrics.validation_accuracy,
+        "Normal-Skips": num_skips(found.normal),
+        "Reduction-Skips": num_skips(found.reduce),
     }
 
 
 def _record(
-    trial: TrainerConfig, data: SearchData, found: Genotype, epochs: Sequence[EpochMetrics]
+    trial: TrainerConfig, data: SearchData, found: Genotype, epochs: Sequence[dict[str, float | str]]
 ) -> dict[str, object]:
+    *_, last = epochs
     return {
         "genotype": str(found),
         "structure": found.structure(),
-        "epoch": epochs[-1].epoch,
-        "metrics": _named(epochs[-1]),
-        "epochs": [{"epoch": metrics.epoch, **_named(metrics)} for metrics in epochs],
+        "epoch": last["epoch"],
+        "metrics": {name: value for name, value in last.items() if name != "epoch"},
+        "epochs": list(epochs),
         "settings": asdict(trial.settings),
         "batch_size": data.batch_size,
         "search_space": list(trial.search_space),

@@ -10,13 +10,14 @@ import pytest
 
 import darts_trainer
 from darts_trainer.__main__ import main
+from darts_trainer.collapse import num_skips
 from darts_trainer.genotype import from_structure, parse
 
 PACKAGE = Path(darts_trainer.__file__).parent
 SETTINGS = {"num_epochs": "2", "num_nodes": "2", "init_channels": "2", "stem_multiplier": "1", "batch_size": "8"}
 SEARCH_SPACE = ["separable_convolution_3x3", "max_pooling_3x3", "skip_connection"]
 LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)) (?P<rest>.*)")
-NAMES = ["Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy"]
+NAMES = ["Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy", "Normal-Skips", "Reduction-Skips"]
 
 
 def flags(settings=SETTINGS, search_space=SEARCH_SPACE, num_layers=3):
@@ -61,6 +62,8 @@ def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path
     record = json.loads((tmp_path / "out/genotype.json").read_text())
     assert (record["genotype"], record["epoch"], record["seed"], record["order"]) == (text, 2, 3, 2)
     assert from_structure(record["structure"]) == parse(text)
+    skips = {"Normal-Skips": num_skips(parse(text).normal), "Reduction-Skips": num_skips(parse(text).reduce)}
+    assert record["metrics"].items() >= skips.items()
 
 
 def test_the_record_tells_what_is_needed_to_repeat_the_search(search, tmp_path):
