@@ -51,7 +51,10 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         trial.primitives,
         generator=seeds.generator(trial.seed, "supernet"),
         checkpoint_cells=trial.checkpoint_cells,
+        precision=trial.precision,
     ).to(trial.device)
+    if trial.compile:
+        supernet.compile_cells()
     num_weights = sum(weight.numel() for weight in supernet.weights())
     logger.info("%d layers, %d weights, on %s, seed %d", layout.num_layers, num_weights, trial.device, trial.seed)
     if group.is_first:
@@ -133,6 +136,8 @@ def _record(
         "search_space": list(trial.search_space),
         "num_layers": trial.num_layers,
         "order": trial.order,
+        "precision": trial.precision,
+        "compiled": trial.compile,
         "dataset": trial.dataset,
         "max_images": trial.max_images,
         "seed": trial.seed,

@@ -43,7 +43,8 @@ class BatchNorm(nn.BatchNorm2d):
 
     def _is_summed_inexactly(self, x_bchw: Tensor) -> bool:
         is_last = x_bchw.is_contiguous(memory_format=torch.channels_last) and not x_bchw.is_contiguous()
-        return self.training and is_last and x_bchw.device.type == "cpu"
+        is_float = x_bchw.dtype in (torch.float32, torch.float64)
+        return self.training and is_float and is_last and x_bchw.device.type == "cpu"
 
     @torch.no_grad()
     def move_statistics(self, mean_c: Tensor, variance_c: Tensor, count: int) -> None:

@@ -1,6 +1,8 @@
 """What a search is told on its command line, as typed values."""
 
 import argparse
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
+from trial_runtime.command_line import CommandLineError
+from trial_runtime.precision import PRECISIONS
 
 DEFAULT_BATCH_SIZE = 64
 """Images in a step where the setting is None: the paper's."""
@@ -31,6 +35,10 @@ class TrainerConfig:
     """2: the architecture step looks one weight step ahead; 1: it holds the weights fixed."""
     checkpoint_cells: bool
     """Save memory: keep only the cells' outputs for the backward pass, and compute the rest again."""
+    precision: str
+    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    compile: bool
+    """Let torch.compile translate the cells first."""
     dataset: str
     """Name of the data set, as `trial_runtime.datasets.load` knows it."""
     data_dir: Path | None
@@ -72,6 +80,8 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         num_layers=_num_layers(arguments.num_layers),
         order=arguments.order,
         checkpoint_cells=arguments.checkpoint_cells,
+        precision=arguments.precision,
+        compile=_compile(arguments.compile),
         dataset=arguments.dataset,
         data_dir=arguments.data_dir,
         max_images=arguments.max_images,
@@ -97,8 +107,22 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--checkpoint-cells", action="store_true", help="save memory: compute each cell again in the backward pass"
     )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
+    )
+    group.add_argument(
+        "--compile", action="store_true", help="let torch.compile translate the cells first, for minutes; needs g++"
+    )
     command_line.add_data_arguments(parser)
     return parser
+
+
+def _compile(is_asked_for: bool) -> bool:
+    """Check what would fail after the data are loaded, in a message of many lines."""
+    compilers = (os.environ["CXX"],) if os.environ.get("CXX") else ("g++", "clang++")
+    if is_asked_for and not any(shutil.which(compiler) for compiler in compilers):
+        raise CommandLineError(f"--compile: it needs a C++ compiler, and there is no {' or '.join(compilers)} here")
+    return is_asked_for
 
 
 def _settings(text: str) -> DartsSettings:

@@ -30,7 +30,7 @@ class DepthwiseConvolution(nn.Conv2d):
         """
         stride, dilation = (1, 1) if dense else (self.stride[0], self.dilation[0])
         size = self.kernel_size[0]
-        if size == 5 and dilation == 1 and x_bchw.device.type == "cpu":
+        if size == 5 and dilation == 1 and x_bchw.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
             return _ByColumns.apply(x_bchw, self.weight, stride)  # type: ignore[no-any-return]
         padding = dilation * (size // 2)
         return functional.conv2d(x_bchw, self.weight, None, stride, padding, dilation, self.groups)

@@ -120,7 +120,7 @@ class Fan(nn.Module):
             shared.append(self.pool_norm(torch.cat([pool(x_bchw) for pool in self.pools.values()], dim=1)))
         all_bchw = torch.cat(shared, dim=1)
         weight_ts = weight_to[:, [self._places[primitive] for primitive in (*self.skips, *self.pools)]]
-        channels = torch.eye(x_bchw.shape[1], dtype=x_bchw.dtype, device=x_bchw.device)
+        channels = torch.eye(x_bchw.shape[1], dtype=weight_ts.dtype, device=x_bchw.device)
         return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
 
     def _dilated(self, rectified_bchw: Tensor, scale_of: Tensor) -> Tensor:

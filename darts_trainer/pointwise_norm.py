@@ -64,7 +64,9 @@ def weighed_sum(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale
         return torch.stack(list(outputs)).sum(dim=0)
     weight_seoi = torch.stack([layer.weight_eoi for layer in layers])
     inputs = [x_bfhw.contiguous(memory_format=torch.channels_last) for x_bfhw in inputs]
-    sum_bfhw, mean_sf, variance_sf = _WeighedSum.apply(layers[0].norm.eps, weight_seoi, scale_sf, *inputs)
+    # It computes in the type of its inputs, and the few numbers in that of the weights.
+    with torch.autocast(inputs[0].device.type, enabled=False):
+        sum_bfhw, mean_sf, variance_sf = _WeighedSum.apply(layers[0].norm.eps, weight_seoi, scale_sf, *inputs)
     count = sum_bfhw.numel() // sum_bfhw.shape[1]
     for layer, mean_f, variance_f in zip(layers, mean_sf, variance_sf, strict=True):
         if layer.norm.track_running_stats:
@@ -143,29 +145,37 @@ def _pixels(x_bfhw: Tensor) -> Tensor:
 
 def _sum_of_pixels(x_bfhw: Tensor) -> Tensor:
     # In two steps, which is faster; each is added up pairwise.
-    return x_bfhw.permute(0, 2, 3, 1).flatten(1, 2).sum(dim=1).sum(dim=0)
+    return x_bfhw.permute(0, 2, 3, 1).flatten(1, 2).sum(dim=1, dtype=_exact(x_bfhw.dtype)).sum(dim=0)
 
 
 def _mapped(x_bfhw: Tensor, map_goi: Tensor, offset_f: Tensor) -> Tensor:
     """Map the channels of every pixel, group by group."""
-    return functional.conv2d(x_bfhw, map_goi.flatten(end_dim=1)[:, :, None, None], offset_f, groups=len(map_goi))
+    weight_fi11 = map_goi.to(x_bfhw.dtype).flatten(end_dim=1)[:, :, None, None]
+    return functional.conv2d(x_bfhw, weight_fi11, offset_f.to(x_bfhw.dtype), groups=len(map_goi))
 
 
 def _add_mapped(sum_bfhw: Tensor, x_bfhw: Tensor, map_goi: Tensor) -> None:
     """Add to each pixel of the sum the mapped channels of the other images' pixel."""
     num_groups, outputs, inputs = map_goi.shape
     sum_gno = _pixels(sum_bfhw).view(-1, num_groups, outputs).transpose(0, 1)
-    sum_gno.baddbmm_(_pixels(x_bfhw).view(-1, num_groups, inputs).transpose(0, 1), map_goi.transpose(1, 2))
+    x_gni = _pixels(x_bfhw).view(-1, num_groups, inputs).transpose(0, 1)
+    sum_gno.baddbmm_(x_gni, map_goi.transpose(1, 2).to(x_bfhw.dtype))
 
 
 def _products(left: Sequence[Tensor], right: Sequence[Tensor], shape_seoi: Sequence[int]) -> Tensor:
     """Sum over all pixels the products of an edge's channels on the left and on the right, (K, O, I)."""
     num_terms, num_edges, outputs, inputs = shape_seoi
-    product_seoi = left[0].new_empty(num_terms, num_edges, outputs, inputs)
+    dtype = _exact(left[0].dtype)
+    product_seoi = left[0].new_empty(num_terms, num_edges, outputs, inputs, dtype=dtype)
     for left_nf, right_nf, product_eoi in zip(left, right, product_seoi, strict=True):
-        left_eon = left_nf.view(-1, num_edges, outputs).permute(1, 2, 0)
-        torch.bmm(left_eon, right_nf.view(-1, num_edges, inputs).transpose(0, 1), out=product_eoi)
+        left_eon = left_nf.to(dtype).view(-1, num_edges, outputs).permute(1, 2, 0)
+        torch.bmm(left_eon, right_nf.to(dtype).view(-1, num_edges, inputs).transpose(0, 1), out=product_eoi)
     return product_seoi.flatten(end_dim=1)
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    """The type for sums over all pixels, whose differences are taken."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def _groups(matrix_koi: Tensor, num_edges: int) -> Tensor:

@@ -14,6 +14,7 @@ from darts_trainer import operations
 from darts_trainer.fused_cell import FusedCell
 from darts_trainer.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers, stem
 from darts_trainer.plain_cell import PlainCell
+from trial_runtime.precision import autocast
 
 _ALPHA_SCALE = 1e-3
 """Standard deviation of the first alphas: all operations are nearly equal at the start."""
@@ -28,6 +29,7 @@ class Supernet(nn.Module):
         generator: draws weights and alphas; on the CPU. The same one gives the same network in both forms.
         plain: leave the cells in their plain form, which is slow; see `darts_trainer.plain_cell`.
         checkpoint_cells: keep only the cells' outputs for the backward pass, which computes the rest again.
+        precision: that the passes compute in; see `trial_runtime.precision`.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class Supernet(nn.Module):
         generator: torch.Generator,
         plain: bool = False,
         checkpoint_cells: bool = False,
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
         self._checkpoint_cells = checkpoint_cells
+        self._precision = precision
         self._primitives = tuple(primitives)
         self.stem = stem(layout)
         self.cells = nn.ModuleList(PlainCell(primitives, layout.num_nodes, place) for place in cell_places(layout))
@@ -53,6 +57,13 @@ class Supernet(nn.Module):
         )
         if not plain:
             self.fuse()
+
+    def compile_cells(self, backend: str = "inductor") -> None:
+        """Let torch.compile translate each cell when it first runs: the first steps take minutes, later ones less."""
+        # A cell is translated anew for each set of gradients that a pass needs, and for evaluation.
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 8 * len(self.cells))
+        for cell in self.cells:
+            cell.compile(backend=backend, dynamic=False)
 
     def fuse(self) -> None:
         """Bring the cells from their plain form to the fast one; all weights and statistics are kept."""
@@ -93,6 +104,11 @@ class Supernet(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Compute the logits, shape (B, K), of images."""
+        with autocast(self._precision, x_bchw.device):
+            logits_bk = self._logits(x_bchw)
+        return logits_bk if self._precision == "fp32" else logits_bk.float()
+
+    def _logits(self, x_bchw: Tensor) -> Tensor:
         normal_eo, reduce_eo = self.mixtures()
         if not self._is_plain:
             x_bchw = x_bchw.contiguous(memory_format=torch.channels_last)

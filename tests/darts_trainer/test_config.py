@@ -107,7 +107,10 @@ def test_as_many_layers_as_the_service_allows():
     assert read(SETTINGS, SEARCH_SPACE, "1000").num_layers == MAX_LAYERS
 
 
-@pytest.mark.parametrize("others", [["--order", "3"], ["--order", "x"], ["--orde", "1"], ["--seed", "-1"], ["extra"]])
+@pytest.mark.parametrize(
+    "others",
+    [["--order", "3"], ["--order", "x"], ["--orde", "1"], ["--seed", "-1"], ["--precision", "fp16"], ["extra"]],
+)
 def test_wrong_flags_are_refused(others):
     with pytest.raises(CommandLineError):
         read(SETTINGS, SEARCH_SPACE, "3", *others)
@@ -123,10 +126,20 @@ def test_katibs_three_values_are_required(missing):
 
 def test_options_of_the_trainer_alone(tmp_path):
     flags = ["--dataset", "fake:9", "--data-dir", str(tmp_path), "--output-dir", "o", "--order", "1", "--device", "cpu"]
-    config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5", "--checkpoint-cells")
+    config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5", "--checkpoint-cells", "--precision", "bf16")
     assert (config.dataset, config.data_dir, config.output_dir) == ("fake:9", tmp_path, Path("o"))
     assert (config.order, config.device, config.max_images) == (1, torch.device("cpu"), 5)
     assert config.checkpoint_cells
+    assert (config.precision, config.compile) == ("bf16", False)
+
+
+def test_translating_the_cells_needs_a_compiler(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(CommandLineError, match=r"--compile: .* no g\+\+ or clang\+\+ here"):
+        read(SETTINGS, SEARCH_SPACE, "3", "--compile")
+    (tmp_path / "clang++").touch(mode=0o755)
+    assert read(SETTINGS, SEARCH_SPACE, "3", "--compile").compile
 
 
 def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):

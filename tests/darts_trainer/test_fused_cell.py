@@ -121,6 +121,31 @@ def test_float32_is_no_further_from_float64_than_the_plain_form():
     assert distance(fast_gradients) <= 3 * distance(in_fast_form(plain, plain_gradients))
 
 
+def test_bfloat16_is_about_as_far_from_float64_as_in_the_plain_form():
+    exact, _ = pair(num_layers=3)
+    _, gradients = loss_and_gradients(exact, *batch(16, torch.float64))
+    expected = torch.cat([gradient.detach().flatten() for gradient in in_fast_form(exact, gradients)])
+    distances = []
+    for net in pair(num_layers=3, dtype=torch.float32):
+        net._precision = "bf16"
+        loss, gradients = loss_and_gradients(net, *batch(16, torch.float32))
+        assert loss.dtype == gradients[0].dtype == torch.float32
+        in_order = in_fast_form(net, gradients) if net._is_plain else gradients
+        distances.append(float((torch.cat([one.detach().flatten() for one in in_order]) - expected).norm()))
+    plain, fast = distances
+    assert 1e-3 < fast < 1.5 * plain
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch.compile looks at its inputs' gradients
+def test_compiled_cells_have_the_same_gradients():
+    _, fast = pair(PAPER, num_layers=1, num_nodes=1)
+    eager = copy.deepcopy(fast)
+    fast.compile_cells(backend="aot_eager")  # all but the translation to machine code, which takes a minute
+    gradients = [loss_and_gradients(net, *batch(4, torch.float64))[1] for net in (fast, eager)]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_computing_cells_again_changes_neither_gradients_nor_statistics(frozen):
     _, fast = pair(num_layers=3)
