@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from darts_trainer import config, genotype
-from darts_trainer.collapse import num_skips
+from darts_trainer.collapse import StopRule, num_skips
 from darts_trainer.config import TrainerConfig
 from darts_trainer.genotype import Genotype
 from darts_trainer.layout import Layout, reduction_layers
@@ -60,12 +60,25 @@ def run(trial: TrainerConfig, group: Processes) -> None:
     if group.is_first:
         artifacts.prepare_folder(trial.output_dir)
     epochs: list[dict[str, float | str]] = []
-    for metrics in search(supernet, data, trial.settings, order=trial.order):
-        found = genotype.derive(*supernet.mixtures(), trial.primitives, layout.num_nodes)
+    warmup_epochs = trial.variants.alpha_warmup_epochs
+    stop_rule = StopRule(
+        at_skips=trial.variants.stop_at_skips,
+        when_stable=trial.variants.stop_when_stable,
+        primitives=trial.primitives,
+    )
+    for metrics in search(supernet, data, trial.settings, order=trial.order, alpha_warmup_epochs=warmup_epochs):
+        mixtures = supernet.mixtures()
+        found = genotype.derive(*mixtures, trial.primitives, layout.num_nodes)
+        reason = stop_rule.reason(found, mixtures) if metrics.epoch > warmup_epochs else None
         epochs.append({"epoch": metrics.epoch, **_named(metrics, found)})
         if group.is_first:
             metric_lines.report(_named(metrics, found), epoch=metrics.epoch)
-            artifacts.write_json(trial.output_dir / "genotype.json", _record(trial, data, found, epochs))
+            artifacts.write_json(
+                trial.output_dir / "genotype.json", _record(trial, data, found, epochs) | {"stopped": reason}
+            )
+        if reason is not None:
+            logger.info("stopped after epoch %d of %d: %s", metrics.epoch, trial.settings.num_epochs, reason)
+            break
     if group.is_first:
         metric_lines.report({"Best-Genotype": str(found)})
 
@@ -138,6 +151,7 @@ def _record(
         "order": trial.order,
         "precision": trial.precision,
         "compiled": trial.compile,
+        "variants": asdict(trial.variants),
         "dataset": trial.dataset,
         "max_images": trial.max_images,
         "seed": trial.seed,

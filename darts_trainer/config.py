@@ -11,6 +11,8 @@ import torch
 
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
+from darts_trainer import variants
+from darts_trainer.variants import Variants
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
@@ -33,6 +35,8 @@ class TrainerConfig:
     """Cells of the supernet."""
     order: int
     """2: the architecture step looks one weight step ahead; 1: it holds the weights fixed."""
+    variants: Variants
+    """What else differs from the paper's search."""
     checkpoint_cells: bool
     """Save memory: keep only the cells' outputs for the backward pass, and compute the rest again."""
     precision: str
@@ -69,16 +73,20 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
     The three values that Katib passes come with and without the literal double quotes of a manifest.
 
     Raises:
-        CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        CommandLineError: a flag is unknown, missing, or has a value that it does not take or that makes no sense with
+            the settings and the search space.
         MalformedAssignment: a value of Katib's is not JSON in single quotes.
         InvalidExperiment: a setting, the search space or the number of layers is wrong.
     """
     arguments = _parser().parse_args(argv)
+    algorithm_settings = _settings(arguments.algorithm_settings)
+    search_space = _search_space(arguments.search_space)
     return TrainerConfig(
-        settings=_settings(arguments.algorithm_settings),
-        search_space=_search_space(arguments.search_space),
+        settings=algorithm_settings,
+        search_space=search_space,
         num_layers=_num_layers(arguments.num_layers),
         order=arguments.order,
+        variants=variants.of(arguments, algorithm_settings, search_space),
         checkpoint_cells=arguments.checkpoint_cells,
         precision=arguments.precision,
         compile=_compile(arguments.compile),
@@ -113,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--compile", action="store_true", help="let torch.compile translate the cells first, for minutes; needs g++"
     )
+    variants.add_arguments(parser)
     command_line.add_data_arguments(parser)
     return parser
 

@@ -104,7 +104,9 @@ class SearchData:
         )
 
 
-def search(supernet: Supernet, data: SearchData, settings: DartsSettings, *, order: int) -> Iterator[EpochMetrics]:
+def search(
+    supernet: Supernet, data: SearchData, settings: DartsSettings, *, order: int, alpha_warmup_epochs: int = 0
+) -> Iterator[EpochMetrics]:
     """Search, and measure the supernet after every epoch.
 
     Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
@@ -115,6 +117,7 @@ def search(supernet: Supernet, data: SearchData, settings: DartsSettings, *, ord
         data: both halves.
         settings: of the optimisation.
         order: 2 looks one weight step ahead in the architecture step, 1 does not.
+        alpha_warmup_epochs: epochs at the start without architecture steps.
 
     Raises:
         TrainingDiverged: a loss is not finite; in every process alike.
@@ -124,7 +127,8 @@ def search(supernet: Supernet, data: SearchData, settings: DartsSettings, *, ord
         supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
     )
     for epoch in range(1, settings.num_epochs + 1):
-        train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch)
+        alphas_move = epoch > alpha_warmup_epochs
+        train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch, alphas_move=alphas_move)
         _average_statistics(supernet, data.processes)
         validation_loss, validation_accuracy = evaluate(supernet, data.validation, settings, epoch)
         optimiser.end_epoch()
@@ -156,7 +160,13 @@ def evaluate(supernet: Supernet, batches: Batches, settings: DartsSettings, epoc
 
 
 def _train(
-    supernet: Supernet, optimiser: BilevelOptimiser, data: SearchData, settings: DartsSettings, epoch: int
+    supernet: Supernet,
+    optimiser: BilevelOptimiser,
+    data: SearchData,
+    settings: DartsSettings,
+    epoch: int,
+    *,
+    alphas_move: bool,
 ) -> tuple[float, float]:
     """Take an epoch's steps; return mean loss and accuracy on the training half."""
     supernet.train()
@@ -166,7 +176,8 @@ def _train(
     if data.processes.is_first:
         pairs = bar(pairs, total=num_steps, description=f"epoch {epoch}")
     for step, (train_batch, validation_batch) in enumerate(pairs, 1):
-        _architecture_step(supernet, optimiser, train_batch, validation_batch, data.batch_size)
+        if alphas_move:
+            _architecture_step(supernet, optimiser, train_batch, validation_batch, data.batch_size)
         x_bchw, labels_b = train_batch
         logits_bk = supernet(x_bchw)
         loss = functional.cross_entropy(logits_bk, labels_b)

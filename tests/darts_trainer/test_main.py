@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import re
 import shutil
@@ -72,6 +73,7 @@ def test_the_record_tells_what_is_needed_to_repeat_the_search(search, tmp_path):
     assert record["settings"]["num_epochs"] == 2
     assert (record["search_space"], record["num_layers"], record["dataset"]) == (SEARCH_SPACE, 3, "fake:40")
     assert (record["order"], record["max_images"], record["batch_size"]) == (1, 30, 8)
+    assert (record["variants"]["alpha_warmup_epochs"], record["stopped"]) == (0, None)
     assert {"python", "torch", "katib-nas"} <= record["versions"].keys()
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
     last_line = katibs_default_pattern(out.splitlines()[-2])
@@ -104,6 +106,25 @@ def test_the_genotype_is_the_last_epochs_even_with_accuracy_zero(tmp_path, capsy
     assert code == 0
     assert [katibs_default_pattern(line)["Validation-Accuracy"] for line in epochs] == ["0", "0"]
     assert katibs_genotypes(last)
+
+
+def test_a_search_stops_at_its_skips_but_not_while_the_weights_warm_up(search, caplog, tmp_path):
+    """With alphas that stand still, the genotype is that of the first alphas: of eight edges, some are skips."""
+    settings = SETTINGS | {"num_epochs": "3", "num_nodes": "4", "init_channels": "1", "alpha_lr": "0"}
+    space = ["max_pooling_3x3", "skip_connection"]
+    flags = ["--stop-at-skips", "1", "--order", "1", "--seed", "0"]
+    for warmup_epochs in (0, 1):
+        changes = {"settings": settings, "search_space": space, "num_layers": 1}
+        with caplog.at_level(logging.INFO):
+            code, out, _ = search(*flags, f"--alpha-warmup-epochs={warmup_epochs}", **changes)
+        *epochs, last = out.splitlines()
+        assert code == 0
+        assert len(epochs) == warmup_epochs + 1
+        assert f"stopped after epoch {warmup_epochs + 1} of 3: the normal cell has " in caplog.text
+        assert katibs_genotypes(last)
+        record = json.loads((tmp_path / "out/genotype.json").read_text())
+        assert (record["epoch"], record["variants"]["stop_at_skips"]) == (warmup_epochs + 1, 1)
+        assert record["stopped"].startswith("the normal cell has ")
 
 
 @pytest.mark.fault(16)

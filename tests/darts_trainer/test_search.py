@@ -46,6 +46,17 @@ def test_a_search_learns_weights_and_alphas(order):
     assert not any(torch.equal(before, after) for before, after in zip(alphas, net.alphas(), strict=True))
 
 
+def test_alphas_stay_as_they_are_while_the_weights_warm_up():
+    net = supernet()
+    alphas = [alpha.detach().clone() for alpha in net.alphas()]
+    weight = net.stem[0].weight.detach().clone()
+    still = []
+    for _ in search(net, data(24, 6), DartsSettings(num_epochs=3), order=2, alpha_warmup_epochs=2):
+        still.append([torch.equal(before, now) for before, now in zip(alphas, net.alphas(), strict=True)])
+        assert not torch.equal(weight, net.stem[0].weight)
+    assert still == [[True, True], [True, True], [False, False]]
+
+
 def test_a_search_is_repeatable():
     def run():
         net = supernet()
