@@ -20,7 +20,7 @@ from darts_trainer.layout import Layout, reduction_layers
 from darts_trainer.search import EpochMetrics, SearchData, search
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, command_line, datasets, metric_lines, processes, seeds
+from trial_runtime import artifacts, command_line, metric_lines, processes, seeds
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.processes import Processes
 
@@ -35,15 +35,22 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         group: the processes that search together, joined.
 
     Raises:
-        DatasetError: the data are not there.
+        DatasetError: the data are not there, are broken, or do not fit the options.
         OSError: the output folder cannot be written.
         InvalidExperiment: settings and data do not fit.
         TrainingDiverged: a loss is not finite.
         ProcessLost: another process has ended.
     """
-    images = datasets.load(trial.dataset, trial.data_dir)
-    images = datasets.subset(images, trial.max_images, seeds.generator(trial.seed, "subset"))
-    data = SearchData.of(images, trial.batch_size, device=trial.device, seed=trial.seed, processes=group)
+    images = trial.data.load(seeds.generator(trial.seed, "subset"))
+    data = SearchData.of(
+        images,
+        trial.batch_size,
+        train_portion=trial.data.train_portion,
+        cutout=trial.data.cutout,
+        device=trial.device,
+        seed=trial.seed,
+        processes=group,
+    )
     layout = _layout(trial, images)
     _check_size(layout, images, data.batch_size, group.size)
     supernet = Supernet(
@@ -152,8 +159,7 @@ def _record(
         "precision": trial.precision,
         "compiled": trial.compile,
         "variants": asdict(trial.variants),
-        "dataset": trial.dataset,
-        "max_images": trial.max_images,
+        **trial.data.record(),
         "seed": trial.seed,
         "device": str(trial.device),
         "processes": data.processes.size,

@@ -17,6 +17,7 @@ from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
 from trial_runtime.command_line import CommandLineError
+from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 
 DEFAULT_BATCH_SIZE = 64
@@ -43,12 +44,8 @@ class TrainerConfig:
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     compile: bool
     """Let torch.compile translate the cells first."""
-    dataset: str
-    """Name of the data set, as `trial_runtime.datasets.load` knows it."""
-    data_dir: Path | None
-    """Folder of the data; None for the usual one."""
-    max_images: int | None
-    """Search on that many images, drawn at random; None for all."""
+    data: DataOptions
+    """The images to search on."""
     output_dir: Path
     """Folder for what the search writes."""
     seed: int
@@ -90,9 +87,7 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         checkpoint_cells=arguments.checkpoint_cells,
         precision=arguments.precision,
         compile=_compile(arguments.compile),
-        dataset=arguments.dataset,
-        data_dir=arguments.data_dir,
-        max_images=arguments.max_images,
+        data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
         device=arguments.device,
@@ -122,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "--compile", action="store_true", help="let torch.compile translate the cells first, for minutes; needs g++"
     )
     variants.add_arguments(parser)
-    command_line.add_data_arguments(parser)
+    command_line.add_data_arguments(parser, train_portion=0.5)
     return parser
 
 

@@ -44,16 +44,16 @@ class EpochMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchData:
-    """The two halves of the training images."""
+    """The two parts of the training images: halves, unless asked otherwise."""
 
     training: Batches
-    """The half that the weights learn from, augmented."""
+    """The part that the weights learn from, augmented."""
     architecture: Batches
-    """The half that the alphas learn from, augmented."""
+    """The part that the alphas learn from, augmented."""
     validation: Batches
-    """The same half, as it is."""
+    """The same part, as it is."""
     batch_size: int
-    """Images in a step, from each half; those of all processes together."""
+    """Images in a step, from each part; those of all processes together."""
 
     @property
     def processes(self) -> Processes:
@@ -68,21 +68,32 @@ class SearchData:
         *,
         device: torch.device,
         seed: int,
+        train_portion: float = 0.5,
+        cutout: int = 0,
         processes: Processes = ALONE,
     ) -> "SearchData":
-        """Divide images at random into halves; the same ones in every process that has the seed.
+        """Divide images at random into two parts; the same ones in every process that has the seed.
 
-        A half with fewer images than batch_size becomes one batch, so that every epoch has a step; that is warned of.
+        A part with fewer images than batch_size becomes one batch, so that every epoch has a step; that is warned of.
+
+        Args:
+            images: to be divided.
+            batch_size: images in a step, from each part.
+            device: where the batches are.
+            seed: of the division, the order and the augmentation.
+            train_portion: share of the images that the weights learn from, between 0 and 1; the paper's is a half.
+            cutout: see `Batches`.
+            processes: those that share the batches.
 
         Raises:
             DatasetError: there are fewer than two images.
         """
-        half, other_half = datasets.split(images, 0.5, seeds.generator(seed, "halves"))
-        smaller = min(len(half), len(other_half))
+        weight_part, alpha_part = datasets.split(images, train_portion, seeds.generator(seed, "halves"))
+        smaller = min(len(weight_part), len(alpha_part))
         if smaller < batch_size:
-            logger.warning("batch_size %d is more than half of the data: using %d", batch_size, smaller)
+            logger.warning("batch_size %d is more than the smaller part of the data: using %d", batch_size, smaller)
             batch_size = smaller
-        logger.info("%s: %d images for the weights, %d for the alphas", images.name, len(half), len(other_half))
+        logger.info("%s: %d images for the weights, %d for the alphas", images.name, len(weight_part), len(alpha_part))
         normalisation = Normalisation.of(images)
 
         def batches(part: ImageDataset, stream: str, *, training: bool) -> Batches:
@@ -93,13 +104,14 @@ class SearchData:
                 device=device,
                 generator=seeds.generator(seed, stream),
                 training=training,
+                cutout=cutout,
                 processes=processes,
             )
 
         return cls(
-            training=batches(half, "weight batches", training=True),
-            architecture=batches(other_half, "architecture batches", training=True),
-            validation=batches(other_half, "validation batches", training=False),
+            training=batches(weight_part, "weight batches", training=True),
+            architecture=batches(alpha_part, "architecture batches", training=True),
+            validation=batches(alpha_part, "validation batches", training=False),
             batch_size=batch_size,
         )
 

@@ -18,10 +18,11 @@ from enas_trainer.child import Child
 from enas_trainer.train import EpochMetrics, TrainingSettings, train
 from trial_runtime import artifacts, command_line, datasets, devices, metric_lines, seeds
 from trial_runtime.batches import Batches, Normalisation
+from trial_runtime.data_options import DataOptions
 from trial_runtime.datasets import DatasetError, ImageDataset
 
-VALIDATION_SHARE = 0.2
-"""Share of the training images that is held out to validate on."""
+TRAIN_PORTION = 0.8
+"""Share of the training images to train on, where none is asked for; the others are held out to validate on."""
 
 COMMON_SEED = 0
 """Decides which images are held out: the same for every trial of a search, so that all are compared on the same."""
@@ -38,9 +39,7 @@ class Trial:
     nn_config: str
     """JSON, see `config.read`."""
     settings: TrainingSettings
-    dataset: str
-    data_dir: Path | None
-    max_images: int | None
+    data: DataOptions
     output_dir: Path
     seed: int
     device: torch.device
@@ -51,13 +50,13 @@ def run(trial: Trial) -> None:
 
     Raises:
         InvalidNetwork: architecture, nn_config and data do not fit.
-        DatasetError: the data are not there.
+        DatasetError: the data are not there, are broken, or do not fit the options.
         TrainingDiverged: a loss is not finite.
     """
     architecture, network = config.read(trial.architecture, trial.nn_config)
-    images = datasets.load(trial.dataset, trial.data_dir)
+    images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
     network.check_data(images.image_shape, images.num_classes)
-    training_images, validation_images = divide(images, trial.max_images)
+    training_images, validation_images = divide(images, trial.data.train_portion)
     normalisation = Normalisation.of(training_images)
 
     def batches(part: ImageDataset, *, training: bool) -> Batches:
@@ -68,6 +67,7 @@ def run(trial: Trial) -> None:
             device=trial.device,
             generator=seeds.generator(trial.seed, "batches"),
             training=training,
+            cutout=trial.data.cutout,
         )
 
     child = Child(architecture, network, seeds.generator(trial.seed, "weights")).to(trial.device)
@@ -100,7 +100,7 @@ def _parse(argv: Sequence[str] | None) -> Trial:
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
     parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=_rate, default=default.learning_rate, help="default: %(default)s")
-    command_line.add_data_arguments(parser)
+    command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     arguments = parser.parse_args(argv)
     return Trial(
         architecture=arguments.architecture,
@@ -110,9 +110,7 @@ def _parse(argv: Sequence[str] | None) -> Trial:
             batch_size=arguments.batch_size,
             learning_rate=arguments.learning_rate,
         ),
-        dataset=arguments.dataset,
-        data_dir=arguments.data_dir,
-        max_images=arguments.max_images,
+        data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
         device=_device(arguments.device, arguments.num_gpus),
@@ -137,16 +135,16 @@ def _device(device: torch.device, num_gpus: int) -> torch.device:
     return device
 
 
-def divide(images: ImageDataset, max_images: int | None) -> tuple[ImageDataset, ImageDataset]:
+def divide(images: ImageDataset, train_portion: float) -> tuple[ImageDataset, ImageDataset]:
     """Return the images to train on and those to validate on, which are held out; the same in each trial of a search.
 
     Raises:
         DatasetError: there are too few.
     """
-    images = datasets.subset(images, max_images, seeds.generator(COMMON_SEED, "subset"))
-    if len(images) < 3:  # batch normalisation needs two to train on
-        raise DatasetError("dataset", images.name, "it must have at least 3 images")
-    validation, training = datasets.split(images, VALIDATION_SHARE, seeds.generator(COMMON_SEED, "validation"))
+    validation, training = datasets.split(images, 1 - train_portion, seeds.generator(COMMON_SEED, "validation"))
+    if len(training) < 2:  # batch normalisation needs two
+        allowed = f"of {len(images)} images it must leave at least 2 to train on"
+        raise DatasetError("train_portion", train_portion, allowed)
     logger.info("%s: %d images for training, %d for validation", images.name, len(training), len(validation))
     return training, validation
 
@@ -168,8 +166,7 @@ def _record(trial: Trial, num_weights: int, epochs: Sequence[EpochMetrics]) -> d
         "num_weights": num_weights,
         "epochs": [{"epoch": metrics.epoch, **_named(metrics)} for metrics in epochs],
         "training": asdict(trial.settings),
-        "dataset": trial.dataset,
-        "max_images": trial.max_images,
+        **trial.data.record(),
         "seed": trial.seed,
         "device": str(trial.device),
         "versions": artifacts.versions(),

@@ -57,8 +57,9 @@ class Batches:
     """An iterable of batches; each `iter` is one pass over the data.
 
     For training, each pass has a new order, each image is shifted by up to 4 pixels (black comes in; less for images
-    under 32 pixels) and, where the data set allows it, mirrored with probability 1/2; the incomplete last batch is
-    dropped, unless it is the only one. For validation, the order stays, nothing is augmented, and every image counts.
+    under 32 pixels) and, where the data set allows it, mirrored with probability 1/2; where asked for, a square is cut
+    out of it; the incomplete last batch is dropped, unless it is the only one. For validation, the order stays, nothing
+    is augmented, and every image counts.
 
     Of several processes each gets its share of every batch. With generators in the same state the shares together are
     what one process alone would get: each draws for the whole batch.
@@ -79,6 +80,7 @@ class Batches:
         device: torch.device,
         generator: torch.Generator,
         training: bool,
+        cutout: int = 0,
         processes: Processes = ALONE,
     ) -> None:
         """Move the data to the device, as uint8.
@@ -90,6 +92,7 @@ class Batches:
             device: where the batches are.
             generator: on the CPU, so that order and augmentation are the same whatever the device; training only.
             training: see the class.
+            cutout: side of the square that is cut out of each training image, in pixels; 0 for none.
             processes: those that share the batches.
         """
         assert batch_size >= 1, batch_size
@@ -101,6 +104,7 @@ class Batches:
         self._device = device
         self._training = training
         self._may_flip = dataset.may_flip
+        self._cutout = cutout if training else 0
         _, self._height, self._width = dataset.image_shape
         self._padding = min(_CROP_PADDING, self._height // 8, self._width // 8) if training else 0
         self._images_nchw = functional.pad(dataset.images_nchw.to(device), (self._padding,) * 4)
@@ -118,7 +122,10 @@ class Batches:
             index_b = order_n[start : start + self._batch_size]
             share = self.processes.share(len(index_b))
             images_bchw = self._augmented(index_b, share) if self._training else self._images_nchw[index_b[share]]
-            yield self._normalisation.apply(images_bchw), self._labels_n[index_b[share]]
+            x_bchw = self._normalisation.apply(images_bchw)
+            if self._cutout:
+                x_bchw = x_bchw.masked_fill(self._hole(len(index_b), share), 0.0)
+            yield x_bchw, self._labels_n[index_b[share]]
 
     def _order(self) -> Tensor:
         if not self._training:
@@ -144,6 +151,19 @@ class Batches:
             row_bh[share].to(self._device)[:, None, :, None],
             column_bw[share].to(self._device)[:, None, None, :],
         ]
+
+    def _hole(self, count: int, share: slice) -> Tensor:
+        """Where an image becomes the mean, (B, 1, H, W): a square around any pixel, at the border the part inside.
+
+        Cutout (DeVries and Taylor, 1708.04552). Centres are drawn for the whole batch, and those of a share are used.
+        """
+        inside = []
+        for size in (self._height, self._width):
+            first_b1 = torch.randint(size, (count, 1), generator=self._generator)[share] - self._cutout // 2
+            place_bs = torch.arange(size) - first_b1
+            inside.append((place_bs >= 0) & (place_bs < self._cutout))
+        row_bh, column_bw = inside
+        return (row_bh[:, None, :, None] & column_bw[:, None, None, :]).to(self._device)
 
     def _offsets(self, count: int) -> Tensor:
         """Corners of windows, (B, 1)."""

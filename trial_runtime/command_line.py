@@ -3,8 +3,9 @@
 A trainer reads::
 
     parser = command_line.Parser(prog="…")
-    command_line.add_data_arguments(parser)
+    command_line.add_data_arguments(parser, train_portion=0.5)
     arguments = parser.parse_args(argv)
+    data = command_line.data_options(arguments)
 
 inside the function that it hands to `run`, so that every mistake becomes one line on standard error.
 """
@@ -21,6 +22,7 @@ from typing import NoReturn
 from torch import OutOfMemoryError
 
 from trial_runtime import datasets, devices, processes
+from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
 
 EXIT_WRONG_INPUT = 2
@@ -52,12 +54,17 @@ class Parser(argparse.ArgumentParser):
         raise CommandLineError(message)
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--dataset``, ``--data-dir``, ``--max-images``, ``--output-dir``, ``--seed`` and ``--device``.
+def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float | None, cutout: int = 0) -> None:
+    """Add the flags of `DataOptions`, and ``--output-dir``, ``--seed`` and ``--device``.
 
-    In the namespace: ``dataset: str``, ``data_dir: Path | None``, ``max_images: int | None``, ``output_dir: Path``,
-    ``seed: int | None``, ``device: torch.device``. Where a flag is not given, its environment variable decides, so that
-    a runner or a cluster changes the data without changing a command.
+    In the namespace, besides what `data_options` reads: ``output_dir: Path``, ``seed: int | None``, ``device:
+    torch.device``. Where a flag is not given, its environment variable decides, so that a runner or a cluster changes
+    the data without changing a command.
+
+    Args:
+        parser: the trainer's.
+        train_portion: the default; None for a trainer that needs all images for its weights, and has no such flag.
+        cutout: the default.
     """
     group = parser.add_argument_group("data and machine")
 
@@ -73,11 +80,32 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
     add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
     add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
-    add("--max-images", integer(1), None, "search on that many training images, drawn at random")
+    add("--max-images", integer(1), None, "use that many training images, drawn at random")
+    if train_portion is None:
+        parser.set_defaults(train_portion=1.0)
+    else:
+        portion = "share of the training images that the weights learn from; the others serve the search"
+        add("--train-portion", _portion, str(train_portion), portion)
+    add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
+    add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
+    add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
     add("--output-dir", Path, "output", "folder for what the trial writes")
     group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
     group.add_argument("--device", type=_device, default="auto", help=device)
+
+
+def data_options(arguments: argparse.Namespace) -> DataOptions:
+    """Read what `add_data_arguments` added."""
+    return DataOptions(
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        max_images=arguments.max_images,
+        train_portion=arguments.train_portion,
+        image_size=arguments.image_size,
+        flip=arguments.flip,
+        cutout=arguments.cutout,
+    )
 
 
 def integer(minimum: int) -> Callable[[str], int]:
@@ -132,6 +160,27 @@ def _fail(error: BaseException, code: int) -> int:
     message = " ".join(str(error).split()) or type(error).__name__
     sys.stderr.write(f"error: {message}\n")
     return code
+
+
+def _portion(text: str) -> float:
+    if not re.fullmatch(r"0?\.\d{1,9}", text, re.ASCII) or not float(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a number between 0 and 1, such as 0.5")
+    return float(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d{0,3})(?:x([1-9]\d{0,3}))?", text, re.ASCII)
+    if not found:
+        allowed = "it must be N or HxW, each from 1 to 9999"
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: {allowed}")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _flip(text: str) -> bool | None:
+    choices = {"auto": None, "on": True, "off": False}
+    if text not in choices:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be {', '.join(choices)}")
+    return choices[text]
 
 
 def _device(text: str) -> object:

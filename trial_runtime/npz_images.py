@@ -37,7 +37,33 @@ def load(paths: str, data_dir: Path) -> tuple[Tensor, Tensor, bool]:
     Raises:
         DatasetError: nothing is there, a file is broken, or files do not match each other.
     """
-    files = [file for path in paths.split(",") for file in _find(path.strip(), data_dir)]
+    return _joined(_find_all(paths, data_dir))
+
+
+def load_test(paths: str, data_dir: Path) -> tuple[Tensor, Tensor]:
+    """Read the test images: files named ``test*.npz`` in the folders of the training files, in the order of names.
+
+    Args:
+        paths: those of the training images, see `load`.
+        data_dir: see `load`.
+
+    Returns:
+        images (N, H, W, C) uint8, labels (N,) int64.
+
+    Raises:
+        DatasetError: there are none, a file is broken, or files do not match each other.
+    """
+    training = _find_all(paths, data_dir)
+    folders = dict.fromkeys(file.parent for file in training)
+    files = [file for folder in folders for file in sorted(folder.glob("test*.npz")) if file not in training]
+    if not files:
+        where = ", ".join(map(str, folders))
+        raise DatasetError("dataset", f"npz:{paths}", f"no test images: there is no other file test*.npz in {where}")
+    images, labels, _ = _joined(files)
+    return images, labels
+
+
+def _joined(files: list[Path]) -> tuple[Tensor, Tensor, bool]:
     parts = [_read(file) for file in files]
     for file, (images_nhwc, _, _) in zip(files, parts, strict=True):
         expected = parts[0][0].shape[1:]
@@ -47,6 +73,10 @@ def load(paths: str, data_dir: Path) -> tuple[Tensor, Tensor, bool]:
     images = torch.from_numpy(np.concatenate([images for images, _, _ in parts]))
     labels = torch.from_numpy(np.concatenate([labels for _, labels, _ in parts]))
     return images, labels, all(may_flip for _, _, may_flip in parts)
+
+
+def _find_all(paths: str, data_dir: Path) -> list[Path]:
+    return [file for path in paths.split(",") for file in _find(path.strip(), data_dir)]
 
 
 def _find(path: str, data_dir: Path) -> list[Path]:

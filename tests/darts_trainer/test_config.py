@@ -127,8 +127,8 @@ def test_katibs_three_values_are_required(missing):
 def test_options_of_the_trainer_alone(tmp_path):
     flags = ["--dataset", "fake:9", "--data-dir", str(tmp_path), "--output-dir", "o", "--order", "1", "--device", "cpu"]
     config = read(SETTINGS, SEARCH_SPACE, "3", *flags, "--max-images", "5", "--checkpoint-cells", "--precision", "bf16")
-    assert (config.dataset, config.data_dir, config.output_dir) == ("fake:9", tmp_path, Path("o"))
-    assert (config.order, config.device, config.max_images) == (1, torch.device("cpu"), 5)
+    assert (config.data.dataset, config.data.data_dir, config.output_dir) == ("fake:9", tmp_path, Path("o"))
+    assert (config.order, config.device, config.data.max_images) == (1, torch.device("cpu"), 5)
     assert config.checkpoint_cells
     assert (config.precision, config.compile) == ("bf16", False)
 
@@ -147,8 +147,8 @@ def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):
     monkeypatch.setenv("KATIB_NAS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("KATIB_NAS_OUTPUT_DIR", str(tmp_path / "out"))
     config = read()
-    assert (config.dataset, config.data_dir, config.output_dir) == ("digits", tmp_path, tmp_path / "out")
-    assert read(SETTINGS, SEARCH_SPACE, "3", "--dataset", "fake").dataset == "fake"
+    assert (config.data.dataset, config.data.data_dir, config.output_dir) == ("digits", tmp_path, tmp_path / "out")
+    assert read(SETTINGS, SEARCH_SPACE, "3", "--dataset", "fake").data.dataset == "fake"
 
 
 @pytest.mark.fault(19)

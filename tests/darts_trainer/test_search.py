@@ -89,7 +89,7 @@ def test_a_half_smaller_than_the_batch_is_one_batch_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         halves = data(21, 64)
     assert halves.batch_size == 10
-    assert "batch_size 64 is more than half of the data: using 10" in caplog.text
+    assert "batch_size 64 is more than the smaller part of the data: using 10" in caplog.text
     assert len(halves.training) == 1
     epochs = list(search(supernet(), halves, DartsSettings(num_epochs=1), order=2))
     assert math.isfinite(epochs[0].train_loss)

@@ -88,18 +88,18 @@ def test_a_seed_makes_a_trial_repeatable(tmp_path, capfd):
 
 
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("max_images", [None, 20])
-def test_validation_images_are_held_out_and_the_same_in_every_trial(max_images, tmp_path):
+@pytest.mark.parametrize(("portion", "sizes"), [(0.8, (40, 10)), (0.5, (25, 25))])
+def test_validation_images_are_held_out_and_the_same_in_every_trial(portion, sizes, tmp_path):
     """Each image has a grey of its own, so that a part shows which images it holds."""
     greys = np.arange(50, dtype=np.uint8)
     np.savez(tmp_path / "greys.npz", x=np.broadcast_to(greys.reshape(50, 1, 1), (50, 32, 32)), y=greys % 10)
     images = load("npz:greys.npz", tmp_path)
 
-    first, again = divide(images, max_images), divide(images, max_images)
+    first, again = divide(images, portion), divide(images, portion)
 
     training, validation = ({int(image.max()) for image in part.images_nchw} for part in first)
     assert training.isdisjoint(validation)
-    assert (len(training), len(validation)) == ((40, 10) if max_images is None else (16, 4))
+    assert (len(training), len(validation)) == sizes
     assert all(torch.equal(a.images_nchw, b.images_nchw) for a, b in zip(first, again, strict=True))
 
 
@@ -110,7 +110,9 @@ def test_validation_images_are_held_out_and_the_same_in_every_trial(max_images, 
         (["--nn_config={}"], "nn_config.num_layers: None is not allowed: it is missing"),
         (["--dataset=digits"], "nn_config.input_sizes: [32, 32, 3] is not allowed"),
         (["--dataset=mnist"], "dataset: 'mnist' is not allowed"),
-        (["--dataset=fake:2"], "dataset: 'fake:2' is not allowed: it must have at least 3 images"),
+        (["--dataset=fake:2"], "train_portion: 0.8 is not allowed: of 2 images it must leave at least 2 to train on"),
+        (["--cutout=33"], "cutout: 33 is not allowed: the images have 32x32 pixels"),
+        (["--image-size=28"], "nn_config.input_sizes: [32, 32, 3] is not allowed: the images of the data set have"),
         (["--num_epochs=0"], "--num_epochs: '0' is not allowed"),
         (["--num_epochs=ten"], "--num_epochs: 'ten' is not allowed"),
         (["--num_gpus=-1"], "--num_gpus: '-1' is not allowed"),

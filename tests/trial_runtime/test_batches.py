@@ -23,7 +23,7 @@ def _random_images(*shape):
     return torch.randint(256, shape, generator=generator(0, "images"), dtype=torch.uint8)
 
 
-def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0, processes=ALONE):
+def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0, cutout=0, processes=ALONE):
     return Batches(
         dataset,
         batch_size,
@@ -31,6 +31,7 @@ def _batches(dataset, batch_size, *, training, normalisation=PLAIN, seed=0, proc
         device=CPU,
         generator=generator(seed, "batches"),
         training=training,
+        cutout=cutout,
         processes=processes,
     )
 
@@ -127,6 +128,35 @@ def _key(window):
     return (window * 255).round().to(torch.uint8).numpy().tobytes()
 
 
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_cutout_sets_a_square_around_any_pixel_to_the_mean(length):
+    """Images of 7 x 5 pixels are not shifted, so what is 0 after the scaling was cut out: no pixel is the mean."""
+    dataset = _dataset(torch.full((2000, 2, 7, 5), 255, dtype=torch.uint8))
+
+    ((x, _),) = _batches(dataset, 2000, training=True, cutout=length)
+
+    holes = {_key(hole) for hole in (x == 0).all(dim=1)}
+    centres = [(row, column) for row in range(7) for column in range(5)]
+    assert holes == {_key(_square(row, column, length)) for row, column in centres}
+    assert torch.equal((x == 0).any(dim=1), (x == 0).all(dim=1))
+
+
+def _square(row, column, length):
+    """True in the square from length // 2 pixels above and left of a pixel, as far as it lies in an image of 7 x 5."""
+    hole = torch.zeros(7, 5, dtype=torch.bool)
+    top, left = row - length // 2, column - length // 2
+    hole[max(top, 0) : top + length, max(left, 0) : left + length] = True
+    return hole
+
+
+def test_cutout_leaves_validation_images_alone():
+    images = _random_images(10, 1, 16, 16)
+
+    ((x, _),) = _batches(_dataset(images), 10, training=False, cutout=8)
+
+    torch.testing.assert_close(x, images / 255)
+
+
 def test_the_generator_alone_decides():
     dataset = _dataset(_random_images(20, 3, 32, 32), may_flip=True)
 
@@ -149,9 +179,9 @@ def test_batches_have_the_types_that_a_network_takes():
 @pytest.mark.parametrize(("batch_size", "size"), [(6, 2), (5, 2), (5, 3), (4, 4)])
 def test_the_shares_of_all_processes_join_to_the_batch_of_one_alone(training, batch_size, size):
     dataset = _dataset(_random_images(13, 3, 32, 32), may_flip=True)
-    alone = _batches(dataset, batch_size, training=training)
+    alone = _batches(dataset, batch_size, training=training, cutout=8)
     shared = [
-        _batches(dataset, batch_size, training=training, processes=Processes(rank=rank, size=size))
+        _batches(dataset, batch_size, training=training, cutout=8, processes=Processes(rank=rank, size=size))
         for rank in range(size)
     ]
 

@@ -9,9 +9,22 @@ import torch
 from darts_service.settings import DartsSettings
 from katib_suggestion import assignment, settings
 from trial_runtime import command_line, datasets, devices
+from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
 
-VARIABLES = ("KATIB_NAS_DATASET", "KATIB_NAS_DATA_DIR", "KATIB_NAS_MAX_IMAGES", "KATIB_NAS_OUTPUT_DIR")
+VARIABLES = tuple(
+    f"KATIB_NAS_{name}"
+    for name in (
+        "DATASET",
+        "DATA_DIR",
+        "MAX_IMAGES",
+        "OUTPUT_DIR",
+        "TRAIN_PORTION",
+        "IMAGE_SIZE",
+        "FLIP",
+        "CUTOUT",
+    )
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +35,7 @@ def _no_variables(monkeypatch):
 
 def _parse(*argv):
     parser = command_line.Parser(prog="test")
-    command_line.add_data_arguments(parser)
+    command_line.add_data_arguments(parser, train_portion=0.5)
     return parser.parse_args(argv)
 
 
@@ -31,6 +44,10 @@ def test_without_flags_and_variables_the_defaults_hold():
         "dataset": "cifar10",
         "data_dir": None,
         "max_images": None,
+        "train_portion": 0.5,
+        "image_size": None,
+        "flip": None,
+        "cutout": 0,
         "output_dir": Path("output"),
         "seed": None,
         "device": torch.device("cpu"),
@@ -38,16 +55,49 @@ def test_without_flags_and_variables_the_defaults_hold():
 
 
 def test_variables_decide_without_flags_and_flags_over_variables(monkeypatch):
-    for name, value in zip(VARIABLES, ("digits", "/data", "300", "/out"), strict=True):
+    values = ("digits", "/data", "300", "/out", "0.75", "28x24", "on", "8")
+    for name, value in zip(VARIABLES, values, strict=True):
         monkeypatch.setenv(name, value)
 
     from_variables = _parse()
-    from_flags = _parse("--dataset", "fake", "--data-dir=d", "--max-images", "5", "--output-dir=o", "--seed=0")
+    from_flags = _parse(
+        *("--dataset", "fake", "--data-dir=d", "--max-images", "5", "--output-dir=o", "--seed=0"),
+        *("--train-portion=.9", "--image-size=28", "--flip=off", "--cutout=0"),
+    )
 
     assert (from_variables.dataset, from_variables.data_dir) == ("digits", Path("/data"))
     assert (from_variables.max_images, from_variables.output_dir) == (300, Path("/out"))
     assert (from_flags.dataset, from_flags.data_dir) == ("fake", Path("d"))
     assert (from_flags.max_images, from_flags.output_dir, from_flags.seed) == (5, Path("o"), 0)
+    assert command_line.data_options(from_variables) == DataOptions(
+        dataset="digits",
+        data_dir=Path("/data"),
+        max_images=300,
+        train_portion=0.75,
+        image_size=(28, 24),
+        flip=True,
+        cutout=8,
+    )
+    assert command_line.data_options(from_flags) == DataOptions(
+        dataset="fake",
+        data_dir=Path("d"),
+        max_images=5,
+        train_portion=0.9,
+        image_size=(28, 28),
+        flip=False,
+        cutout=0,
+    )
+
+
+def test_a_trainer_that_needs_all_images_has_no_portion():
+    parser = command_line.Parser(prog="test")
+    command_line.add_data_arguments(parser, train_portion=None, cutout=16)
+
+    data = command_line.data_options(parser.parse_args(["--dataset=fake"]))
+
+    assert (data.train_portion, data.cutout) == (1.0, 16)
+    with pytest.raises(command_line.CommandLineError, match="unrecognized arguments: --train-portion"):
+        parser.parse_args(["--train-portion=.5"])
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch):
@@ -62,6 +112,13 @@ def test_an_empty_variable_counts_as_none(monkeypatch):
     [
         (["--max-images", "0"], "--max-images: '0' is not allowed: it must be an integer >= 1"),
         (["--max-images", "1e3"], "--max-images: '1e3' is not allowed"),
+        (["--train-portion", "1"], "--train-portion: '1' is not allowed: it must be a number between 0 and 1"),
+        (["--train-portion", "0.0"], "--train-portion: '0.0' is not allowed"),
+        (["--train-portion", "nan"], "--train-portion: 'nan' is not allowed"),
+        (["--image-size", "32x"], "--image-size: '32x' is not allowed: it must be N or HxW"),
+        (["--image-size", "0"], "--image-size: '0' is not allowed"),
+        (["--flip", "yes"], "--flip: 'yes' is not allowed: it must be auto, on, off"),
+        (["--cutout", "-1"], "--cutout: '-1' is not allowed: it must be an integer >= 0"),
         (["--seed", "-1"], "--seed: '-1' is not allowed: it must be an integer >= 0"),
         (["--seed"], "--seed: expected one argument"),
         (["--device", "gpu"], "--device: .*'gpu' is not allowed: it must be auto, cpu"),

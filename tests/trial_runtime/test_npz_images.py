@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from trial_runtime.datasets import DatasetError, load
+from trial_runtime.datasets import DatasetError, load, load_test
 
 
 def _save(path, *, count=4, shape=(6, 5, 3), first_label=0, **arrays):
@@ -125,3 +125,42 @@ def test_a_broken_file_is_refused(damage, tmp_path):
 
     with pytest.raises(DatasetError, match=r"a\.npz' is not allowed: it must be an intact .npz file"):
         load("npz:a.npz", tmp_path)
+
+
+@pytest.mark.parametrize("paths", ["d", "d/*.npz", "d/a.npz", "d/b.npz,d/a.npz"])
+def test_test_images_lie_beside_the_training_images(paths, tmp_path):
+    _save(tmp_path / "d" / "a.npz")
+    _save(tmp_path / "d" / "b.npz", first_label=4)
+    x = _save(tmp_path / "d" / "test.npz", count=2, first_label=1)
+
+    test = load_test(load(f"npz:{paths}", tmp_path), tmp_path)
+
+    assert torch.equal(test.images_nchw, torch.from_numpy(x).permute(0, 3, 1, 2))
+    assert test.labels_n.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (None, r"no test images: there is no other file test\*.npz in .*d"),
+        ({"first_label": 2}, "label of a test image: 5 is not allowed: the training images have the labels 0 to 3"),
+        ({"shape": (6, 4, 3)}, r"shape of a test image: \(3, 6, 4\) is not allowed: .* \(3, 6, 5\)"),
+        ({"shape": (6, 5)}, r"shape of a test image: \(1, 6, 5\) is not allowed"),
+        ({"y": None}, r"test-1.npz: y: None is not allowed"),
+    ],
+)
+def test_test_images_that_do_not_match_are_refused(test, message, tmp_path):
+    _save(tmp_path / "d" / "a.npz")
+    if test is not None:
+        _save(tmp_path / "d" / "test-1.npz", **test)
+    training = load("npz:d/a.npz", tmp_path)
+
+    with pytest.raises(DatasetError, match=message):
+        load_test(training, tmp_path)
+
+
+def test_a_file_that_is_trained_on_is_no_test_file(tmp_path):
+    _save(tmp_path / "test-1.npz")
+
+    with pytest.raises(DatasetError, match="no test images"):
+        load_test(load("npz:test-1.npz", tmp_path), tmp_path)
