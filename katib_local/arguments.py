@@ -106,7 +106,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
-    parser.add_argument("--dataset", type=_dataset, help="data set of the trials: cifar10, digits, npz:PATH, fake")
+    datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
+    parser.add_argument("--dataset", type=_dataset, help=f"data set of the trials: {datasets}")
     parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
@@ -129,12 +130,12 @@ def _image(text: str) -> tuple[str, Path]:
 
 
 def _dataset(text: str) -> str:
-    """Make the paths of ``npz:`` absolute where they are there: the trials run in other folders."""
+    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
     kind, _, paths = text.partition(":")
-    if kind != "npz":
+    if kind not in ("npz", "imagefolder") or not paths:
         return text
-    found = (Path(path.strip()) for path in paths.split(","))
-    return "npz:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
+    found = (Path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
+    return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
 
 
 def _is_there(path: Path) -> bool:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import darts_trainer
 from darts_trainer.__main__ import main
@@ -125,6 +127,37 @@ def test_a_search_stops_at_its_skips_but_not_while_the_weights_warm_up(search, c
         record = json.loads((tmp_path / "out/genotype.json").read_text())
         assert (record["epoch"], record["variants"]["stop_at_skips"]) == (warmup_epochs + 1, 1)
         assert record["stopped"].startswith("the normal cell has ")
+
+
+@pytest.mark.parametrize(("shape", "size"), [((27, 33), []), ((5, 7, 3), []), ((9, 8, 3), ["--image-size", "13x10"])])
+def test_images_of_any_size_and_one_or_three_channels_are_searched_on(tmp_path, capsys, shape, size):
+    x = np.random.default_rng(0).integers(256, size=(24, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(24) % 3)
+    search_space = [*SEARCH_SPACE, "dilated_convolution_5x5", "avg_pooling_3x3"]
+    arguments = flags(settings=SETTINGS | {"num_epochs": "1"}, search_space=search_space)
+    options = ["--cutout", "5", "--flip", "off", "--train-portion", "0.75", *size]
+    code = main([*arguments, "--dataset", f"npz:{tmp_path / 'images.npz'}", "--output-dir", str(tmp_path), *options])
+    assert (code, len(katibs_genotypes(capsys.readouterr().out))) == (0, 1)
+    record = json.loads((tmp_path / "genotype.json").read_text())
+    assert (record["cutout"], record["flip"], record["train_portion"]) == (5, False, 0.75)
+    assert record["image_size"] == ([13, 10] if size else None)
+    assert record["batch_size"] == 6  # a quarter of the images is for the alphas
+
+
+def test_a_folder_of_pictures_is_searched_on_and_a_broken_one_is_named(tmp_path, capsys):
+    for index in range(12):
+        folder = tmp_path / "pets" / ("cat" if index % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (10 + index, 12), (20 * index, 0, 90)).save(folder / f"{index}.png")
+    options = ["--dataset", "imagefolder:pets", "--data-dir", str(tmp_path), "--image-size", "8"]
+    arguments = [*flags(settings=SETTINGS | {"num_epochs": "1"}), *options, "--output-dir", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert katibs_genotypes(capsys.readouterr().out)
+    (tmp_path / "pets" / "cat" / "7.png").write_bytes(b"broken")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"error: image: '{tmp_path}/pets/cat/7.png' is not allowed: it must be an")
 
 
 @pytest.mark.fault(16)

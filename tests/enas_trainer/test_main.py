@@ -87,6 +87,22 @@ def test_a_seed_makes_a_trial_repeatable(tmp_path, capfd):
     assert lines[0] == lines[1] != lines[2]
 
 
+@pytest.mark.parametrize(("shape", "size"), [((27, 33, 1), None), ((5, 7, 3), None), ((9, 8, 3), (13, 10))])
+def test_images_of_any_size_and_one_or_three_channels_are_trained_on(shape, size, tmp_path, capfd):
+    x = np.random.default_rng(0).integers(256, size=(24, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(24) % 3)
+    nn_config = NN_CONFIG | {"input_sizes": [*(size or shape[:2]), shape[2]]}
+    options = [f"--dataset=npz:{tmp_path / 'images.npz'}", "--cutout=5", "--flip=off", "--train-portion=.5"]
+    if size is not None:
+        options.append("--image-size={}x{}".format(*size))
+
+    assert main(_arguments(tmp_path, *options, nn_config=nn_config)) == 0
+
+    assert len(_collected(capfd.readouterr().out)) == 2
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert (record["cutout"], record["flip"], record["train_portion"]) == (5, False, 0.5)
+
+
 @pytest.mark.fault(22)
 @pytest.mark.parametrize(("portion", "sizes"), [(0.8, (40, 10)), (0.5, (25, 25))])
 def test_validation_images_are_held_out_and_the_same_in_every_trial(portion, sizes, tmp_path):

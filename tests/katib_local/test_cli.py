@@ -349,16 +349,33 @@ def test_validate_asks_our_own_service(
     assert capsys.readouterr().out == f"{path} is valid\n"
 
 
-def test_a_relative_npz_path_is_made_absolute(
-    run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("dataset", "absolute"),
+    [
+        ("npz:a.npz,*.npz,elsewhere.npz", "npz:{0}/a.npz,{0}/*.npz,elsewhere.npz"),
+        ("imagefolder:pets, wild", "imagefolder:{0}/pets, wild"),
+        ("imagefolder:elsewhere", "imagefolder:elsewhere"),
+        ("svhn", "svhn"),
+    ],
+)
+def test_a_relative_path_of_images_is_made_absolute(
+    run: Run,
+    write_manifest: Write,
+    program: Program,
+    out: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: str,
+    absolute: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     program('echo "data=$KATIB_NAS_DATASET dir=$KATIB_NAS_DATA_DIR"; echo score=1')
     (tmp_path / "a.npz").touch()
-    flags = ("--dataset", "npz:a.npz,*.npz,elsewhere.npz", "--data-dir", "data", "--output-dir", str(out))
+    (tmp_path / "pets, wild").mkdir()
+    flags = ("--dataset", dataset, "--data-dir", "data", "--output-dir", str(out))
     assert run("run", write_manifest(), *flags)[0] == 0
     log = next(out.glob("trials/*-0001/output.log")).read_text()
-    assert f"data=npz:{tmp_path}/a.npz,{tmp_path}/*.npz,elsewhere.npz dir={tmp_path}/data" in log
+    assert f"data={absolute.format(tmp_path)} dir={tmp_path}/data" in log
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,12 +131,15 @@ def test_fashion_mnist_is_grey_and_its_archives_are_unpacked(fashion, tmp_path, 
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn"])
-def test_a_folder_that_holds_the_data_is_not_written_to(name, request, tmp_path):
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn", "fashion"])
+def test_a_folder_that_holds_the_unpacked_data_is_not_written_to(name, request, tmp_path):
     request.getfixturevalue(name)
+    for archive in tmp_path.rglob("*.gz"):
+        archive.with_suffix("").write_bytes(gzip.decompress(archive.read_bytes()))
+        archive.unlink()
     before = sorted(tmp_path.rglob("*"))
 
-    load(name, tmp_path)
+    load("fashion-mnist" if name == "fashion" else name, tmp_path)
 
     assert sorted(tmp_path.rglob("*")) == before
 
