@@ -59,6 +59,7 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         generator=seeds.generator(trial.seed, "supernet"),
         checkpoint_cells=trial.checkpoint_cells,
         precision=trial.precision,
+        partial_channels=trial.variants.partial_channels,
     ).to(trial.device)
     if trial.compile:
         supernet.compile_cells()

@@ -25,6 +25,7 @@ from darts_trainer.batch_norm import BatchNorm
 from darts_trainer.depthwise import DepthwiseConvolution, apart, together
 from darts_trainer.layout import NUM_INPUTS
 from darts_trainer.operations import FactorizedReduce, Pooling
+from darts_trainer.partial_channels import PartialEdge, bypass, join, split
 from darts_trainer.plain_cell import MixedOperation, PlainCell
 from darts_trainer.pointwise_norm import PointwiseNorm, weighed_sum
 
@@ -40,6 +41,7 @@ class FusedCell(nn.Module):
     def __init__(self, plain: PlainCell, primitives: Sequence[str]) -> None:
         super().__init__()
         self.is_reduction = plain.is_reduction
+        self._k = plain.k
         self.inputs = plain.inputs
         nodes = [list(edges) for edges in plain.nodes]  # type: ignore[call-overload]
         # Of the edges in the order of the alphas, node by node, those that leave each node but the last.
@@ -49,20 +51,40 @@ class FusedCell(nn.Module):
             for source in range(NUM_INPUTS + len(nodes) - 1)
         ]
         self.fans = nn.ModuleList(
-            Fan([edges[source] for edges in nodes if source < len(edges)], primitives)
+            Fan([_mixed(edges[source]) for edges in nodes if source < len(edges)], primitives)
             for source in range(NUM_INPUTS + len(nodes) - 1)
         )
 
-    def forward(self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor) -> Tensor:
-        """Compute the concatenation of all inner nodes; ``weight_eo`` lists a node's edges by their source."""
+    def forward(
+        self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor, weight_e: Tensor | None = None
+    ) -> Tensor:
+        """Compute the concatenation of all inner nodes; the weights are those of `PlainCell`."""
+        if weight_e is not None:
+            weight_eo = weight_e[:, None] * weight_eo
         states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
         arrived: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
+        passed_by: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
         for source, (fan, edges) in enumerate(zip(self.fans, self._edges_of_source, strict=True)):
             if source >= NUM_INPUTS:
-                states.append(_total(arrived[source]))
-            for target, term in zip(range(-len(edges), 0), fan(states[source], weight_eo[edges]), strict=True):
+                states.append(self._node(arrived[source], passed_by[source]))
+            targets = range(-len(edges), 0)
+            part_bphw = states[source]
+            if self._k > 1:
+                assert weight_e is not None, "channels that pass by need weights of the edges"
+                part_bphw, rest_brhw = split(states[source], self._k)
+                rest_brhw = bypass(rest_brhw, 2 if self.is_reduction and source < NUM_INPUTS else 1)
+                for target, weight in zip(targets, weight_e[edges], strict=True):
+                    passed_by[target].append(weight * rest_brhw)
+            for target, term in zip(targets, fan(part_bphw, weight_eo[edges]), strict=True):
                 arrived[target].append(term)
-        return torch.cat([*states[NUM_INPUTS:], _total(arrived[-1])], dim=1)
+        return torch.cat([*states[NUM_INPUTS:], self._node(arrived[-1], passed_by[-1])], dim=1)
+
+    def _node(self, arrived: Sequence[Tensor], passed_by: Sequence[Tensor]) -> Tensor:
+        return join(_total(arrived), _total(passed_by), self._k) if passed_by else _total(arrived)
+
+
+def _mixed(edge: Any) -> Any:
+    return edge.mixed if isinstance(edge, PartialEdge) else edge
 
 
 class Fan(nn.Module):

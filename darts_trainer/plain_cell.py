@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from darts_trainer import operations
 from darts_trainer.layout import NUM_INPUTS, CellPlace, cell_inputs, edge_sources
+from darts_trainer.partial_channels import PartialEdge
 
 
 class MixedOperation(nn.Module):
@@ -29,29 +30,52 @@ class MixedOperation(nn.Module):
 
 
 class PlainCell(nn.Module):
-    """A cell: each inner node is the sum of the edges from all earlier nodes."""
+    """A cell: each inner node is the sum of the edges from all earlier nodes.
 
-    def __init__(self, primitives: Sequence[str], num_nodes: int, place: CellPlace) -> None:
+    Args:
+        primitives: the operations that each edge chooses from.
+        num_nodes: inner nodes.
+        place: where the cell stands.
+        k: one in K channels of an edge goes through its mixture; see `darts_trainer.partial_channels`.
+    """
+
+    def __init__(self, primitives: Sequence[str], num_nodes: int, place: CellPlace, *, k: int = 1) -> None:
         super().__init__()
         self.is_reduction = place.is_reduction
+        self.k = k
         self.inputs = nn.ModuleList(cell_inputs(place, affine=False))
         self.nodes = nn.ModuleList()
         for sources in edge_sources(num_nodes):
             strides = (2 if place.is_reduction and source < NUM_INPUTS else 1 for source in sources)
-            self.nodes.append(nn.ModuleList(MixedOperation(primitives, place.channels, stride) for stride in strides))
+            self.nodes.append(nn.ModuleList(_edge(primitives, place.channels, stride, k) for stride in strides))
 
-    def forward(self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor) -> Tensor:
-        """Compute the concatenation of all inner nodes; ``weight_eo`` lists a node's edges by their source."""
+    def forward(
+        self, before_previous_bchw: Tensor, previous_bchw: Tensor, weight_eo: Tensor, weight_e: Tensor | None = None
+    ) -> Tensor:
+        """Compute the concatenation of all inner nodes.
+
+        Args:
+            before_previous_bchw: output of the cell before the previous one.
+            previous_bchw: output of the previous cell.
+            weight_eo: of the operations; edges node by node, sources ascending.
+            weight_e: of whole edges; None where all count alike, as in the paper.
+        """
         states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
-        weights_by_node = weight_eo.split([len(edges) for edges in self.nodes])  # type: ignore[arg-type, no-untyped-call]
-        for edges, node_weight_eo in zip(self.nodes, weights_by_node, strict=True):
+        num_edges = [len(edges) for edges in self.nodes]  # type: ignore[arg-type]
+        weights_by_node = weight_eo.split(num_edges)  # type: ignore[no-untyped-call]
+        edge_weights_by_node = [None] * len(num_edges) if weight_e is None else weight_e.split(num_edges)  # type: ignore[no-untyped-call]
+        for edges, node_weight_eo, node_weight_e in zip(self.nodes, weights_by_node, edge_weights_by_node, strict=True):
             assert isinstance(edges, nn.ModuleList)
-            states.append(
-                _total(
-                    edge(state, weight_o) for edge, state, weight_o in zip(edges, states, node_weight_eo, strict=True)
-                )
-            )
+            terms = [edge(state, weight_o) for edge, state, weight_o in zip(edges, states, node_weight_eo, strict=True)]
+            if node_weight_e is not None:
+                terms = [weight * term for weight, term in zip(node_weight_e, terms, strict=True)]
+            states.append(_total(terms))
         return torch.cat(states[NUM_INPUTS:], dim=1)
+
+
+def _edge(primitives: Sequence[str], channels: int, stride: int, k: int) -> nn.Module:
+    mixed = MixedOperation(primitives, channels // k, stride)
+    return mixed if k == 1 else PartialEdge(mixed, k, stride)
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from darts_trainer import operations
 from darts_trainer.fused_cell import FusedCell
 from darts_trainer.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers, stem
+from darts_trainer.partial_channels import edge_weights
 from darts_trainer.plain_cell import PlainCell
 from trial_runtime.precision import autocast
 
@@ -30,6 +31,8 @@ class Supernet(nn.Module):
         plain: leave the cells in their plain form, which is slow; see `darts_trainer.plain_cell`.
         checkpoint_cells: keep only the cells' outputs for the backward pass, which computes the rest again.
         precision: that the passes compute in; see `trial_runtime.precision`.
+        partial_channels: give each edge a weight of its own, and send one in that many of its channels through the
+            mixture; divides the layout's channels. None for neither; see `darts_trainer.partial_channels`.
     """
 
     def __init__(
@@ -41,20 +44,28 @@ class Supernet(nn.Module):
         plain: bool = False,
         checkpoint_cells: bool = False,
         precision: str = "fp32",
+        partial_channels: int | None = None,
     ) -> None:
         super().__init__()
         self._checkpoint_cells = checkpoint_cells
         self._precision = precision
         self._primitives = tuple(primitives)
+        self._sources = edge_sources(layout.num_nodes)
         self.stem = stem(layout)
-        self.cells = nn.ModuleList(PlainCell(primitives, layout.num_nodes, place) for place in cell_places(layout))
+        self.cells = nn.ModuleList(
+            PlainCell(primitives, layout.num_nodes, place, k=partial_channels or 1) for place in cell_places(layout)
+        )
         self.classifier = nn.Linear(output_channels(layout), layout.num_classes)
         operations.initialise(self, generator)
-        num_edges = sum(len(sources) for sources in edge_sources(layout.num_nodes))
+        num_edges = sum(len(sources) for sources in self._sources)
         kinds = ["normal", "reduce"] if reduction_layers(layout.num_layers) else ["normal"]
         self.alphas_by_kind = nn.ParameterDict(
             {kind: _ALPHA_SCALE * torch.randn(num_edges, len(primitives), generator=generator) for kind in kinds}
         )
+        self.betas_by_kind = nn.ParameterDict()
+        if partial_channels is not None:
+            for kind in kinds:
+                self.betas_by_kind[kind] = _ALPHA_SCALE * torch.randn(num_edges, generator=generator)
         if not plain:
             self.fuse()
 
@@ -89,13 +100,20 @@ class Supernet(nn.Module):
         return isinstance(self.cells[0], PlainCell)
 
     def mixtures(self) -> tuple[Tensor, Tensor | None]:
-        """Weights of the operations on each edge of the normal and of the reduction cells: softmax of the alphas."""
-        reduce_eo = self.alpha_reduce_eo
-        return self.alpha_normal_eo.softmax(dim=-1), None if reduce_eo is None else reduce_eo.softmax(dim=-1)
+        """Weights of the operations on each edge of the normal and of the reduction cells: softmax of the alphas.
+
+        Where edges have weights of their own, each is multiplied by that of its edge.
+        """
+
+        def mixture(kind: str) -> Tensor:
+            weight_eo, weight_e = self._weights_of(kind)
+            return weight_eo if weight_e is None else weight_e[:, None] * weight_eo
+
+        return mixture("normal"), mixture("reduce") if "reduce" in self.alphas_by_kind else None
 
     def alphas(self) -> list[nn.Parameter]:
-        """The parameters that say which operation counts how much."""
-        return list(self.alphas_by_kind.parameters())
+        """The parameters that say which operation counts how much, and which edge where edges have weights."""
+        return [*self.alphas_by_kind.parameters(), *self.betas_by_kind.parameters()]
 
     def weights(self) -> list[nn.Parameter]:
         """All other parameters: those of the operations, the stem and the classifier."""
@@ -109,17 +127,23 @@ class Supernet(nn.Module):
         return logits_bk if self._precision == "fp32" else logits_bk.float()
 
     def _logits(self, x_bchw: Tensor) -> Tensor:
-        normal_eo, reduce_eo = self.mixtures()
+        weights = {kind: self._weights_of(kind) for kind in self.alphas_by_kind}
         if not self._is_plain:
             x_bchw = x_bchw.contiguous(memory_format=torch.channels_last)
         before_previous_bchw = previous_bchw = self.stem(x_bchw)
         for cell in self.cells:
-            weight_eo = reduce_eo if cell.is_reduction else normal_eo
+            weights_of_kind = weights["reduce" if cell.is_reduction else "normal"]
             before_previous_bchw, previous_bchw = (
                 previous_bchw,
-                self._run(cell, before_previous_bchw, previous_bchw, weight_eo),
+                self._run(cell, before_previous_bchw, previous_bchw, *weights_of_kind),
             )
         return self.classifier(previous_bchw.mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+    def _weights_of(self, kind: str) -> tuple[Tensor, Tensor | None]:
+        """Weights of the operations on each edge of a kind of cell, and of the edges where they have weights."""
+        weight_eo = self.alphas_by_kind[kind].softmax(dim=-1)
+        beta_e = self.betas_by_kind.get(kind)
+        return weight_eo, None if beta_e is None else edge_weights(beta_e, self._sources)
 
     def _run(self, cell: nn.Module, *inputs: Tensor | None) -> Tensor:
         if not self._checkpoint_cells or not torch.is_grad_enabled():

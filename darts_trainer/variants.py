@@ -21,6 +21,8 @@ class Variants:
     """Stop when the normal cell has that many skip connections (DARTS+, arXiv 1909.06035, criterion 1)."""
     stop_when_stable: int | None = None
     """Stop when the alphas have ranked the operations alike for that many epochs (DARTS+, criterion 1*)."""
+    partial_channels: int | None = None
+    """Weigh the edges, and mix operations on one in that many channels only (PC-DARTS); None for neither."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stop-when-stable", type=integer(1), metavar="N",
         help="stop when the alphas have ranked the operations with weights alike for N epochs (DARTS+: 10)",
     )  # fmt: skip
+    group.add_argument(
+        "--partial-channels", type=integer(1), metavar="K",
+        help="weigh the edges, and mix operations on one in K channels (PC-DARTS: 4); 1 weighs the edges alone",
+    )  # fmt: skip
 
 
 def of(arguments: argparse.Namespace, settings: DartsSettings, search_space: Sequence[str]) -> Variants:
@@ -50,10 +56,12 @@ def of(arguments: argparse.Namespace, settings: DartsSettings, search_space: Seq
         alpha_warmup_epochs=arguments.alpha_warmup_epochs,
         stop_at_skips=arguments.stop_at_skips,
         stop_when_stable=arguments.stop_when_stable,
+        partial_channels=arguments.partial_channels,
     )
     _check_epochs(variants, settings)
     _check_skips(variants, settings, search_space)
     _check_stability(variants, search_space)
+    _check_channels(variants, settings)
     return variants
 
 
@@ -86,6 +94,12 @@ def _check_stability(variants: Variants, search_space: Sequence[str]) -> None:
     if variants.stop_when_stable is not None and len(with_weights(search_space)) < 2:
         allowed = f"the search space {list(search_space)} has no two operations with weights that could change places"
         raise _wrong("--stop-when-stable", variants.stop_when_stable, allowed)
+
+
+def _check_channels(variants: Variants, settings: DartsSettings) -> None:
+    if variants.partial_channels is not None and settings.init_channels % variants.partial_channels:
+        allowed = f"it must divide init_channels, which is {settings.init_channels}"
+        raise _wrong("--partial-channels", variants.partial_channels, allowed)
 
 
 def _wrong(flag: str, value: object, allowed: str) -> CommandLineError:

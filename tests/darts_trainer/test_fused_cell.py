@@ -18,11 +18,12 @@ PAPER = tuple(
 )
 
 
-def pair(primitives=(*PRIMITIVES, NONE), dtype=torch.float64, **changes):
+def pair(primitives=(*PRIMITIVES, NONE), dtype=torch.float64, options=None, **changes):
     """The same supernet in its plain and in its fast form, with alphas that tell the edges apart."""
     sizes = {"num_layers": 5, "num_nodes": 3, "init_channels": 3, "stem_multiplier": 3}
     layout = Layout(**(sizes | changes), image_channels=3, num_classes=10)
-    plain = Supernet(layout, primitives, generator=torch.Generator().manual_seed(0), plain=True).to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    plain = Supernet(layout, primitives, generator=generator, plain=True, **(options or {})).to(dtype)
     with torch.no_grad():
         for alpha_eo in plain.alphas():
             alpha_eo.copy_(torch.linspace(-1, 1, alpha_eo.numel()).reshape(alpha_eo.shape))
@@ -59,7 +60,17 @@ def loss_and_gradients(net, x_bchw, labels_b):
 @pytest.mark.parametrize("shape", [(12, 8), (9, 7), (5, 5), (1, 3)])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_outputs_and_gradients_are_those_of_the_plain_form(shape, channels):
-    plain, fast = pair(init_channels=channels)
+    check_that_both_forms_agree(*pair(init_channels=channels), shape)
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (5, 3)])
+@pytest.mark.parametrize(("channels", "k"), [(2, 1), (4, 2), (3, 3)])
+def test_partial_channels_are_those_of_the_plain_form(shape, channels, k):
+    options = {"partial_channels": k}
+    check_that_both_forms_agree(*pair(options=options, num_layers=3, num_nodes=2, init_channels=channels), shape)
+
+
+def check_that_both_forms_agree(plain, fast, shape):
     x_bchw, labels_b = batch(4, torch.float64, shape)
     loss, gradients = loss_and_gradients(plain, x_bchw, labels_b)
     fast_loss, fast_gradients = loss_and_gradients(fast, x_bchw, labels_b)

@@ -160,6 +160,14 @@ def test_a_folder_of_pictures_is_searched_on_and_a_broken_one_is_named(tmp_path,
     assert err.splitlines()[-1].startswith(f"error: image: '{tmp_path}/pets/cat/7.png' is not allowed: it must be an")
 
 
+def test_partial_channels_search(search, tmp_path):
+    code, out, _ = search("--partial-channels", "2", "--seed", "0")
+    assert code == 0
+    assert katibs_genotypes(out)
+    record = json.loads((tmp_path / "out/genotype.json").read_text())
+    assert record["variants"]["partial_channels"] == 2
+
+
 @pytest.mark.fault(16)
 def test_no_batch_size_trains(search, tmp_path):
     code, out, _ = search(settings=SETTINGS | {"batch_size": None, "num_epochs": "1"})

@@ -15,12 +15,12 @@ def read(*flags, search_space=SEARCH_SPACE):
 
 
 def test_without_flags_the_search_is_the_papers():
-    assert read() == Variants(alpha_warmup_epochs=0, stop_at_skips=None, stop_when_stable=None)
+    assert read() == Variants(alpha_warmup_epochs=0, stop_at_skips=None, stop_when_stable=None, partial_channels=None)
 
 
 def test_each_flag_is_read():
-    flags = ["--alpha-warmup-epochs=5", "--stop-at-skips=2", "--stop-when-stable=10"]
-    assert read(*flags) == Variants(alpha_warmup_epochs=5, stop_at_skips=2, stop_when_stable=10)
+    flags = ["--alpha-warmup-epochs=5", "--stop-at-skips=2", "--stop-when-stable=10", "--partial-channels=4"]
+    assert read(*flags) == Variants(alpha_warmup_epochs=5, stop_at_skips=2, stop_when_stable=10, partial_channels=4)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,9 @@ def test_each_flag_is_read():
         (["--stop-at-skips=2"], "['skip_connection']", "--stop-at-skips: 2 .* stop at once"),
         (["--stop-when-stable=20"], SEARCH_SPACE, "--stop-when-stable: 20 .* move in 20 epochs"),
         (["--stop-when-stable=10", "--alpha-warmup-epochs=10"], SEARCH_SPACE, "--stop-when-stable: 10 .* in 10 epochs"),
+        (["--partial-channels=5"], SEARCH_SPACE, "--partial-channels: 5 .* divide init_channels, which is 12"),
+        (["--partial-channels=24"], SEARCH_SPACE, "--partial-channels: 24 .* divide init_channels, which is 12"),
+        (["--partial-channels=0"], SEARCH_SPACE, "--partial-channels: '0'"),
         (
             ["--stop-when-stable=10"],
             "['separable_convolution_3x3', 'skip_connection']",
@@ -50,3 +53,4 @@ def test_what_just_makes_sense_is_read():
     assert read("--alpha-warmup-epochs=19").alpha_warmup_epochs == 19
     assert read("--stop-at-skips=4").stop_at_skips == 4
     assert read("--stop-when-stable=19").stop_when_stable == 19
+    assert read("--partial-channels=12").partial_channels == 12
