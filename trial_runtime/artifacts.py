@@ -7,8 +7,12 @@ import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def prepare_folder(path: Path) -> None:
@@ -30,20 +34,32 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: "ReadableBuffer") -> None:
+    """Write a file, with its folder; whoever reads it sees the old or the new one, never a part, after any kill.
+
+    Raises:
+        OSError: the machine refuses.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
+    # Always the same name: what a kill left behind is gone with the next write.
+    temporary = path.with_name(f".{path.name}.writing")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            temporary.chmod(0o644)  # a temporary file is for its owner alone
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or a machine that loses power may come back with the old name
+    finally:
+        os.close(folder)
 
 
 def versions() -> dict[str, str]:

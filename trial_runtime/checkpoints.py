@@ -1,0 +1,150 @@
+"""What a trial goes on from after it was killed: one file, replaced as a whole.
+
+Whoever kills the process, and whenever, the file is the last one that was written completely. It holds the
+configuration of its run beside the state, so that a run of another configuration does not go on from it.
+"""
+
+import dataclasses
+import io
+import logging
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trial_runtime import artifacts
+
+Plain = str | int | float | bool | None | tuple[str, ...]
+"""A value of a configuration."""
+
+_FORMAT = 1
+_FIELDS = {"format", "configuration", "state"}
+_MISSING = "nothing"
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or of another configuration."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """What a file holds; all tensors are on the CPU."""
+
+    path: Path
+    configuration: Mapping[str, Plain]
+    """Of the run that wrote it."""
+    state: Mapping[str, Any]
+    """Whatever the run needs to go on: tensors, numbers, texts, and lists and dictionaries of these."""
+
+    def check(self, asked: Mapping[str, Plain]) -> None:
+        """Refuse to go on with another configuration.
+
+        Raises:
+            CheckpointError: the configurations differ; the message names each field with both values.
+        """
+        differences = [
+            f"{name} is {_shown(self.configuration, name)} there and {_shown(asked, name)} here"
+            for name in {**self.configuration, **asked}
+            if _shown(self.configuration, name) != _shown(asked, name)
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{self.path} is of another configuration: {'; '.join(differences)}. Take another --output-dir, or let "
+                "--fresh begin anew in this one"
+            )
+
+
+def write(path: Path, state: Mapping[str, Any], configuration: Mapping[str, Plain]) -> bool:
+    """Replace a checkpoint, with its folder; return whether that worked.
+
+    A machine that refuses, such as one whose disk is full, is warned of: the one before it stays, and a trial that can
+    still end with a result should.
+
+    Args:
+        path: of the file.
+        state: see `Checkpoint.state`; anything else could not be read back.
+        configuration: see `configuration_of`.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": _FORMAT, "configuration": dict(configuration), "state": dict(state)}, buffer)
+    try:
+        artifacts.write_bytes(path, buffer.getbuffer())
+    except OSError as error:
+        logger.warning("%s cannot be written, and after a kill less could be gone on from: %s", path, error)
+        return False
+    return True
+
+
+def read(path: Path) -> Checkpoint | None:
+    """Read a checkpoint; None where there is no file. Nothing but tensors and plain values is ever unpickled.
+
+    Raises:
+        CheckpointError: the file is damaged, or something else.
+        OSError: the machine refuses.
+    """
+    try:
+        with path.open("rb") as file:
+            # torch reads over a flipped bit; its files carry checksums all the same.
+            if zipfile.ZipFile(file).testzip() is not None:
+                raise zipfile.BadZipFile("a checksum is wrong")
+            file.seek(0)
+            found = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise
+    except Exception as error:  # whatever unpickling damaged data comes to
+        raise _unreadable(path, str(error)) from error
+    if not isinstance(found, dict) or set(found) != _FIELDS or found["format"] != _FORMAT:
+        raise _unreadable(path, f"it is no checkpoint of format {_FORMAT}")
+    return Checkpoint(path=path, configuration=found["configuration"], state=found["state"])
+
+
+def configuration_of(config: Any, *, without: frozenset[str] = frozenset()) -> dict[str, Plain]:
+    """Return the fields of a dataclass as a flat mapping; those of a dataclass inside it as ``field.field``.
+
+    Args:
+        config: a dataclass.
+        without: names of fields on which the run's result does not depend.
+    """
+    flat: dict[str, Plain] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in without:
+            continue
+        if dataclasses.is_dataclass(value):
+            flat |= {f"{field.name}.{name}": inner for name, inner in configuration_of(value).items()}
+        else:
+            flat[field.name] = value if isinstance(value, str | int | float | tuple | None) else str(value)
+    return flat
+
+
+def random_states() -> dict[str, Tensor]:
+    """Return the states of torch's own generators: the CPU's, and where CUDA is in use its present device's."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Tensor]) -> None:
+    """Put torch's own generators into states that `random_states` returned."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _unreadable(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} cannot be gone on from: {' '.join(reason.split())[:200]}. Remove it, or let --fresh begin anew"
+    )
+
+
+def _shown(configuration: Mapping[str, Plain], name: str) -> str:
+    return repr(configuration[name]) if name in configuration else _MISSING
