@@ -60,6 +60,7 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         checkpoint_cells=trial.checkpoint_cells,
         precision=trial.precision,
         partial_channels=trial.variants.partial_channels,
+        auxiliary_skip=trial.variants.auxiliary_skip,
     ).to(trial.device)
     if trial.compile:
         supernet.compile_cells()

@@ -1,7 +1,8 @@
 """Collapse: searches that go on for long tend to end with cells of skip connections.
 
 A skip connection has nothing to learn, so it is ahead of the convolutions while these are not trained, and the alphas
-may settle on it. DARTS+ (arXiv 1909.06035) stops the search before.
+may settle on it. DARTS+ (arXiv 1909.06035) stops the search before; DARTS- (arXiv 2009.01027) gives each edge a skip
+connection that is no candidate, until the convolutions are trained.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,14 @@ def num_skips(cell: Sequence[Node]) -> int:
 def with_weights(primitives: Sequence[str]) -> list[int]:
     """Return the places of the operations that have weights to learn."""
     return [place for place, primitive in enumerate(primitives) if not primitive.startswith(_WITHOUT_WEIGHTS)]
+
+
+def auxiliary_weight(epoch: int, num_epochs: int) -> float:
+    """Weight of the auxiliary skips in an epoch, counted from 1: it falls from 1 in a line that ends at 0.
+
+    As in the published code of DARTS-, it changes between epochs, and the last one still has one step to go.
+    """
+    return 1 - (epoch - 1) / num_epochs
 
 
 class StopRule:

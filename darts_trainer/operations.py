@@ -16,6 +16,9 @@ from torch.nn import functional
 from darts_service.primitives import NONE, PRIMITIVES, SKIP_CONNECTION
 from darts_trainer.batch_norm import BatchNorm
 
+AUXILIARY_SKIP = "auxiliary_skip"
+"""A second skip connection that no alpha weighs (DARTS-, arXiv 2009.01027): the same operation by another name."""
+
 _FILTER = re.compile(r"(?P<kind>\w+)_(?P<size>\d+)x\d+")
 
 
@@ -77,15 +80,15 @@ def build(primitive: str, channels: int, stride: int, *, affine: bool) -> nn.Mod
     """Build an operation by its name in a search space.
 
     Args:
-        primitive: an entry of `darts_service.primitives.PRIMITIVES`, or ``none``.
+        primitive: an entry of `darts_service.primitives.PRIMITIVES`, ``none``, or `AUXILIARY_SKIP`.
         channels: channels of the input and of the output, >= 1.
         stride: 1 or 2.
         affine: whether batch norms learn a scale and a shift.
     """
-    assert primitive in (*PRIMITIVES, NONE), primitive
+    assert primitive in (*PRIMITIVES, NONE, AUXILIARY_SKIP), primitive
     if primitive == NONE:
         return Zero(stride)
-    if primitive == SKIP_CONNECTION:
+    if primitive in (SKIP_CONNECTION, AUXILIARY_SKIP):
         return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine=affine)
     match = _FILTER.fullmatch(primitive)
     assert match is not None, primitive

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
+from darts_trainer.collapse import auxiliary_weight
 from darts_trainer.supernet import Supernet, frozen_statistics
 from trial_runtime import datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
@@ -139,6 +140,7 @@ def search(
         supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
     )
     for epoch in range(1, settings.num_epochs + 1):
+        supernet.auxiliary_weight = auxiliary_weight(epoch, settings.num_epochs)
         alphas_move = epoch > alpha_warmup_epochs
         train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch, alphas_move=alphas_move)
         _average_statistics(supernet, data.processes)

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from darts_trainer import operations
@@ -33,6 +34,11 @@ class Supernet(nn.Module):
         precision: that the passes compute in; see `trial_runtime.precision`.
         partial_channels: give each edge a weight of its own, and send one in that many of its channels through the
             mixture; divides the layout's channels. None for neither; see `darts_trainer.partial_channels`.
+        auxiliary_skip: add a skip connection to each mixture that no alpha weighs (DARTS-, arXiv 2009.01027, section
+            3.2). It takes over what a skip connection does for the gradient whatever the edge is to become.
+
+    Attributes:
+        auxiliary_weight: of the auxiliary skips, where there are any; the paper lets it fall from 1 to 0.
     """
 
     def __init__(
@@ -45,15 +51,19 @@ class Supernet(nn.Module):
         checkpoint_cells: bool = False,
         precision: str = "fp32",
         partial_channels: int | None = None,
+        auxiliary_skip: bool = False,
     ) -> None:
         super().__init__()
         self._checkpoint_cells = checkpoint_cells
         self._precision = precision
-        self._primitives = tuple(primitives)
+        self.auxiliary_weight = 1.0
+        self._auxiliary = (operations.AUXILIARY_SKIP,) if auxiliary_skip else ()
+        self._operations = (*primitives, *self._auxiliary)
         self._sources = edge_sources(layout.num_nodes)
         self.stem = stem(layout)
         self.cells = nn.ModuleList(
-            PlainCell(primitives, layout.num_nodes, place, k=partial_channels or 1) for place in cell_places(layout)
+            PlainCell(self._operations, layout.num_nodes, place, k=partial_channels or 1)
+            for place in cell_places(layout)
         )
         self.classifier = nn.Linear(output_channels(layout), layout.num_classes)
         operations.initialise(self, generator)
@@ -80,7 +90,7 @@ class Supernet(nn.Module):
         """Bring the cells from their plain form to the fast one; all weights and statistics are kept."""
         plain = [cell for cell in self.cells if isinstance(cell, PlainCell)]
         assert len(plain) == len(self.cells), "the cells are fused already"
-        self.cells = nn.ModuleList(FusedCell(cell, self._primitives) for cell in plain)
+        self.cells = nn.ModuleList(FusedCell(cell, self._operations) for cell in plain)
         self.to(memory_format=torch.channels_last)
 
     @property
@@ -100,13 +110,14 @@ class Supernet(nn.Module):
         return isinstance(self.cells[0], PlainCell)
 
     def mixtures(self) -> tuple[Tensor, Tensor | None]:
-        """Weights of the operations on each edge of the normal and of the reduction cells: softmax of the alphas.
+        """Weights of the primitives on each edge of the normal and of the reduction cells: softmax of the alphas.
 
         Where edges have weights of their own, each is multiplied by that of its edge.
         """
 
         def mixture(kind: str) -> Tensor:
-            weight_eo, weight_e = self._weights_of(kind)
+            weight_eo: Tensor = self.alphas_by_kind[kind].softmax(dim=-1)
+            weight_e = self._edge_weights(kind)
             return weight_eo if weight_e is None else weight_e[:, None] * weight_eo
 
         return mixture("normal"), mixture("reduce") if "reduce" in self.alphas_by_kind else None
@@ -127,7 +138,7 @@ class Supernet(nn.Module):
         return logits_bk if self._precision == "fp32" else logits_bk.float()
 
     def _logits(self, x_bchw: Tensor) -> Tensor:
-        weights = {kind: self._weights_of(kind) for kind in self.alphas_by_kind}
+        weights = {kind: (self._operation_weights(kind), self._edge_weights(kind)) for kind in self.alphas_by_kind}
         if not self._is_plain:
             x_bchw = x_bchw.contiguous(memory_format=torch.channels_last)
         before_previous_bchw = previous_bchw = self.stem(x_bchw)
@@ -139,11 +150,15 @@ class Supernet(nn.Module):
             )
         return self.classifier(previous_bchw.mean(dim=(2, 3)))  # type: ignore[no-any-return]
 
-    def _weights_of(self, kind: str) -> tuple[Tensor, Tensor | None]:
-        """Weights of the operations on each edge of a kind of cell, and of the edges where they have weights."""
-        weight_eo = self.alphas_by_kind[kind].softmax(dim=-1)
+    def _operation_weights(self, kind: str) -> Tensor:
+        """Weights of all operations on each edge of a kind of cell."""
+        weight_eo: Tensor = self.alphas_by_kind[kind].softmax(dim=-1)
+        return functional.pad(weight_eo, (0, len(self._auxiliary)), value=self.auxiliary_weight)
+
+    def _edge_weights(self, kind: str) -> Tensor | None:
+        """Weights of the edges of a kind of cell; None where they have none."""
         beta_e = self.betas_by_kind.get(kind)
-        return weight_eo, None if beta_e is None else edge_weights(beta_e, self._sources)
+        return None if beta_e is None else edge_weights(beta_e, self._sources)
 
     def _run(self, cell: nn.Module, *inputs: Tensor | None) -> Tensor:
         if not self._checkpoint_cells or not torch.is_grad_enabled():

@@ -23,6 +23,8 @@ class Variants:
     """Stop when the alphas have ranked the operations alike for that many epochs (DARTS+, criterion 1*)."""
     partial_channels: int | None = None
     """Weigh the edges, and mix operations on one in that many channels only (PC-DARTS); None for neither."""
+    auxiliary_skip: bool = False
+    """Add a skip connection to each edge that is no candidate and fades out (DARTS-, arXiv 2009.01027)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--partial-channels", type=integer(1), metavar="K",
         help="weigh the edges, and mix operations on one in K channels (PC-DARTS: 4); 1 weighs the edges alone",
     )  # fmt: skip
+    group.add_argument(
+        "--auxiliary-skip", action="store_true",
+        help="add a skip connection to each edge that is no candidate; its weight falls from 1 to 0 (DARTS-)",
+    )  # fmt: skip
 
 
 def of(arguments: argparse.Namespace, settings: DartsSettings, search_space: Sequence[str]) -> Variants:
@@ -57,6 +63,7 @@ def of(arguments: argparse.Namespace, settings: DartsSettings, search_space: Seq
         stop_at_skips=arguments.stop_at_skips,
         stop_when_stable=arguments.stop_when_stable,
         partial_channels=arguments.partial_channels,
+        auxiliary_skip=arguments.auxiliary_skip,
     )
     _check_epochs(variants, settings)
     _check_skips(variants, settings, search_space)
@@ -76,6 +83,10 @@ def _check_epochs(variants: Variants, settings: DartsSettings) -> None:
 
 
 def _check_skips(variants: Variants, settings: DartsSettings, search_space: Sequence[str]) -> None:
+    if variants.auxiliary_skip and SKIP_CONNECTION not in search_space:
+        raise CommandLineError(
+            f"--auxiliary-skip: the search space has no {SKIP_CONNECTION}, whose place it would take in training"
+        )
     if variants.stop_at_skips is None:
         return
     num_edges = EDGES_PER_NODE * settings.num_nodes

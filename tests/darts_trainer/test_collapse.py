@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darts_service.primitives import PRIMITIVES
-from darts_trainer.collapse import StopRule, num_skips, with_weights
+from darts_trainer.collapse import StopRule, auxiliary_weight, num_skips, with_weights
 from darts_trainer.genotype import Edge, derive, parse
 
 SPACE = ("separable_convolution_3x3", "dilated_convolution_3x3", "max_pooling_3x3", "skip_connection", "none")
@@ -30,6 +30,11 @@ def test_operations_with_weights():
         "dilated_convolution_3x3",
         "dilated_convolution_5x5",
     ]
+
+
+def test_the_auxiliary_weight_falls_in_a_line_from_one_towards_zero():
+    assert [auxiliary_weight(epoch, 4) for epoch in (1, 2, 3, 4)] == [1, 0.75, 0.5, 0.25]
+    assert auxiliary_weight(1, 1) == 1
 
 
 def rule(at_skips=None, when_stable=None):

@@ -70,6 +70,16 @@ def test_partial_channels_are_those_of_the_plain_form(shape, channels, k):
     check_that_both_forms_agree(*pair(options=options, num_layers=3, num_nodes=2, init_channels=channels), shape)
 
 
+@pytest.mark.parametrize("options", [{}, {"partial_channels": 2}])
+def test_auxiliary_skips_are_those_of_the_plain_form(options):
+    primitives = ("separable_convolution_3x3", "max_pooling_3x3", "skip_connection", NONE)
+    sizes = {"num_layers": 3, "num_nodes": 2, "init_channels": 4}
+    nets = pair(primitives, options=options | {"auxiliary_skip": True}, **sizes)
+    for net in nets:
+        net.auxiliary_weight = 0.3
+    check_that_both_forms_agree(*nets, (8, 6))
+
+
 def check_that_both_forms_agree(plain, fast, shape):
     x_bchw, labels_b = batch(4, torch.float64, shape)
     loss, gradients = loss_and_gradients(plain, x_bchw, labels_b)

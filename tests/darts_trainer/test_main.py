@@ -160,12 +160,15 @@ def test_a_folder_of_pictures_is_searched_on_and_a_broken_one_is_named(tmp_path,
     assert err.splitlines()[-1].startswith(f"error: image: '{tmp_path}/pets/cat/7.png' is not allowed: it must be an")
 
 
-def test_partial_channels_search(search, tmp_path):
-    code, out, _ = search("--partial-channels", "2", "--seed", "0")
+@pytest.mark.parametrize("flag", ["--partial-channels=2", "--auxiliary-skip", "--stop-when-stable=1"])
+def test_each_variant_searches_to_the_end(search, tmp_path, flag):
+    space = [*SEARCH_SPACE, "dilated_convolution_3x3"]
+    code, out, _ = search(flag, "--order", "1", "--seed", "0", search_space=space)
     assert code == 0
     assert katibs_genotypes(out)
+    name, _, value = flag.removeprefix("--").replace("-", "_").partition("=")
     record = json.loads((tmp_path / "out/genotype.json").read_text())
-    assert record["variants"]["partial_channels"] == 2
+    assert record["variants"][name] == (int(value) if value else True)
 
 
 @pytest.mark.fault(16)

@@ -130,6 +130,34 @@ def test_an_edges_alphas_weigh_that_edge():
     assert torch.equal(output_bchw[:, :2], cell.inputs[1](b))
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_auxiliary_skip_adds_its_source_to_each_edge(plain):
+    """With all of the alphas' weight on `none`, the auxiliary skips are what is left."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = layout(num_layers=1, num_nodes=2)
+    net = Supernet(sizes, ("skip_connection", NONE), generator=generator, plain=plain, auxiliary_skip=True).eval()
+    with torch.no_grad():
+        net.alpha_normal_eo.copy_(torch.tensor([-100.0, 100.0]).expand(5, 2))
+    net.auxiliary_weight = 0.5
+    x_bchw = images(1, 3, 8, 8)
+    (cell,), stem = net.cells, net.stem(x_bchw)
+    first, second = cell.inputs[0](stem), cell.inputs[1](stem)
+    node = 0.5 * (first + second)
+    output_bchw = torch.cat([node, 0.5 * (first + second + node)], dim=1)
+    torch.testing.assert_close(net(x_bchw), net.classifier(output_bchw.mean(dim=(2, 3))))
+
+
+def test_an_auxiliary_skip_is_no_candidate():
+    generator = torch.Generator().manual_seed(0)
+    net = Supernet(layout(), ("max_pooling_3x3", "skip_connection", NONE), generator=generator, auxiliary_skip=True)
+    assert [tuple(alpha.shape) for alpha in net.alphas()] == [(5, 3), (5, 3)]
+    assert [tuple(weight_eo.shape) for weight_eo in net.mixtures()] == [(5, 3), (5, 3)]
+    # Those of the reductions have weights: of four edges, each two convolutions of half of the channels.
+    without = supernet(("max_pooling_3x3", "skip_connection", NONE))
+    count = [sum(weight.numel() for weight in one.weights()) for one in (net, without)]
+    assert count[0] - count[1] == 4 * (4 * 4 + 8 * 8)
+
+
 def test_frozen_statistics_change_no_buffer_and_no_output():
     net = supernet()
     x_bchw = images(4, 3, 8, 8)

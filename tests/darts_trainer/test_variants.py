@@ -15,12 +15,22 @@ def read(*flags, search_space=SEARCH_SPACE):
 
 
 def test_without_flags_the_search_is_the_papers():
-    assert read() == Variants(alpha_warmup_epochs=0, stop_at_skips=None, stop_when_stable=None, partial_channels=None)
+    assert read() == Variants(
+        alpha_warmup_epochs=0, stop_at_skips=None, stop_when_stable=None, partial_channels=None, auxiliary_skip=False
+    )
 
 
 def test_each_flag_is_read():
-    flags = ["--alpha-warmup-epochs=5", "--stop-at-skips=2", "--stop-when-stable=10", "--partial-channels=4"]
-    assert read(*flags) == Variants(alpha_warmup_epochs=5, stop_at_skips=2, stop_when_stable=10, partial_channels=4)
+    flags = [
+        "--alpha-warmup-epochs=5",
+        "--stop-at-skips=2",
+        "--stop-when-stable=10",
+        "--partial-channels=4",
+        "--auxiliary-skip",
+    ]
+    assert read(*flags) == Variants(
+        alpha_warmup_epochs=5, stop_at_skips=2, stop_when_stable=10, partial_channels=4, auxiliary_skip=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,6 +42,7 @@ def test_each_flag_is_read():
         (["--stop-at-skips=5"], SEARCH_SPACE, "--stop-at-skips: 5 .* of 2 nodes has 4 edges"),
         (["--stop-at-skips=2"], f"[{CONVOLUTIONS}]", "--stop-at-skips: 2 .* has no skip_connection"),
         (["--stop-at-skips=2"], "['skip_connection']", "--stop-at-skips: 2 .* stop at once"),
+        (["--auxiliary-skip"], f"[{CONVOLUTIONS}]", "--auxiliary-skip: the search space has no skip_connection"),
         (["--stop-when-stable=20"], SEARCH_SPACE, "--stop-when-stable: 20 .* move in 20 epochs"),
         (["--stop-when-stable=10", "--alpha-warmup-epochs=10"], SEARCH_SPACE, "--stop-when-stable: 10 .* in 10 epochs"),
         (["--partial-channels=5"], SEARCH_SPACE, "--partial-channels: 5 .* divide init_channels, which is 12"),
