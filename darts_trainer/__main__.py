@@ -16,7 +16,7 @@ from darts_trainer import config, genotype
 from darts_trainer.collapse import StopRule, num_skips
 from darts_trainer.config import TrainerConfig
 from darts_trainer.genotype import Genotype
-from darts_trainer.layout import Layout, reduction_layers
+from darts_trainer.layout import Layout, final_map_size
 from darts_trainer.search import EpochMetrics, SearchData, search
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
@@ -123,8 +123,7 @@ def _check_size(layout: Layout, images: ImageDataset, batch_size: int, num_proce
         allowed = f"each of the {num_processes} processes needs an image: it must be at least {num_processes}"
         raise InvalidExperiment("batch_size", batch_size, allowed)
     _, height, width = images.image_shape
-    shrink = 2 ** len(reduction_layers(layout.num_layers))
-    if batch_size // num_processes * math.ceil(height / shrink) * math.ceil(width / shrink) == 1:
+    if batch_size // num_processes * math.prod(final_map_size(layout.num_layers, (height, width))) == 1:
         least = "2" if num_processes == 1 else f"{2 * num_processes} with {num_processes} processes"
         end = f"images of {height}x{width} end as one pixel after {layout.num_layers} layers"
         allowed = f"{end}: it must be at least {least}"

@@ -1,5 +1,6 @@
 """How cells are stacked into a network: the same for the supernet of a search and for the network of a genotype."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -57,6 +58,13 @@ def reduction_layers(num_layers: int) -> frozenset[int]:
     The first layer never is one: so one layer has no reduction cell, and of two layers the second is one.
     """
     return frozenset({num_layers // 3, 2 * num_layers // 3} - {0})
+
+
+def final_map_size(num_layers: int, image_size: tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of the maps after the last reduction cell: each such cell halves both, rounding up."""
+    shrink = 2 ** len(reduction_layers(num_layers))
+    height, width = image_size
+    return math.ceil(height / shrink), math.ceil(width / shrink)
 
 
 def edge_sources(num_nodes: int) -> list[tuple[int, ...]]:

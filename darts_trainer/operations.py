@@ -56,7 +56,7 @@ class FactorizedReduce(nn.Module):
 
 
 class Pooling(nn.Module):
-    """A 3x3 pool, then batch norm: without it, pools would bring a scale of their own into the mixture."""
+    """A 3x3 pool, then batch norm: without it, pools would bring a scale of their own into a search's mixture."""
 
     def __init__(self, pool: nn.Module, channels: int, *, affine: bool) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def relu_conv_norm(in_channels: int, out_channels: int, *, affine: bool) -> nn.M
     )
 
 
-def build(primitive: str, channels: int, stride: int, *, affine: bool) -> nn.Module:
+def build(primitive: str, channels: int, stride: int, *, affine: bool, pools_are_normalised: bool = True) -> nn.Module:
     """Build an operation by its name in a search space.
 
     Args:
@@ -84,6 +84,7 @@ def build(primitive: str, channels: int, stride: int, *, affine: bool) -> nn.Mod
         channels: channels of the input and of the output, >= 1.
         stride: 1 or 2.
         affine: whether batch norms learn a scale and a shift.
+        pools_are_normalised: whether a batch norm follows a pool, as in a search.
     """
     assert primitive in (*PRIMITIVES, NONE, AUXILIARY_SKIP), primitive
     if primitive == NONE:
@@ -100,10 +101,11 @@ def build(primitive: str, channels: int, stride: int, *, affine: bool) -> nn.Mod
         )
     if kind == "dilated_convolution":
         return nn.Sequential(*_depthwise_separable(channels, size, stride, dilation=2, affine=affine))
+    assert kind in ("avg_pooling", "max_pooling"), kind
+    pool: nn.Module = nn.MaxPool2d(size, stride, size // 2)
     if kind == "avg_pooling":
-        return Pooling(nn.AvgPool2d(size, stride, size // 2, count_include_pad=False), channels, affine=affine)
-    assert kind == "max_pooling", kind
-    return Pooling(nn.MaxPool2d(size, stride, size // 2), channels, affine=affine)
+        pool = nn.AvgPool2d(size, stride, size // 2, count_include_pad=False)
+    return Pooling(pool, channels, affine=affine) if pools_are_normalised else pool
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -1,10 +1,21 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from darts_trainer.genotype import GenotypeError, parse
 from darts_trainer.layout import Layout
-from darts_trainer.network import Network
+from darts_trainer.network import Network, drop_paths
+
+DARTS_V2 = (
+    "Genotype(normal=[[('separable_convolution_3x3',0),('separable_convolution_3x3',1)],"
+    "[('separable_convolution_3x3',0),('separable_convolution_3x3',1)],"
+    "[('separable_convolution_3x3',1),('skip_connection',0)],[('skip_connection',0),('dilated_convolution_3x3',2)]],"
+    "normal_concat=range(2,6),reduce=[[('max_pooling_3x3',0),('max_pooling_3x3',1)],"
+    "[('skip_connection',2),('max_pooling_3x3',1)],[('max_pooling_3x3',0),('skip_connection',2)],"
+    "[('skip_connection',2),('max_pooling_3x3',1)]],reduce_concat=range(2,6))"
+)
+"""What the second-order search of the paper found on CIFAR-10, from the published code."""
 
 
 def layout(**changes):
@@ -38,12 +49,13 @@ def test_cells_hold_the_operations_of_the_genotype(example):
     network = Network(parse(example), layout(), generator=generator())
     normal, reduction, _ = network.cells
     assert [len(list(node)) for node in normal.nodes] == [2, 2, 2, 2]
-    assert isinstance(normal.nodes[0][0].pool, nn.MaxPool2d)
+    # The published code has no batch norm after the pools of this network, but in the search's.
+    assert isinstance(normal.nodes[0][0], nn.MaxPool2d)
     dilated = normal.nodes[2][1][1]
     assert (dilated.kernel_size, dilated.dilation) == ((3, 3), (2, 2))
     # Edges from the two inputs have stride 2 in a reduction cell, those from inner nodes 1.
     assert reduction.nodes[0][0][1].stride == (2, 2)
-    assert reduction.nodes[1][0].pool.stride == 1
+    assert reduction.nodes[1][0].stride == 1
     assert reduction.nodes[2][0][1].stride == (1, 1)
 
 
@@ -73,3 +85,70 @@ def test_a_deep_network_needs_reduction_cells():
     assert Network(genotype, sizes, generator=generator())(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
     with pytest.raises(GenotypeError, match=r"reduce: .* 3 layers"):
         Network(genotype, layout(num_nodes=1), generator=generator())
+
+
+def test_the_published_network_has_the_published_size():
+    """The paper's table 1: 3.3 million parameters; by the published code, 3,349,342 and 476,426 of the second head."""
+    sizes = layout(num_layers=20, init_channels=36)
+    network = Network(parse(DARTS_V2), sizes, generator=generator(), auxiliary_image_size=(32, 32))
+    assert sum(weight.numel() for weight in network.auxiliary_head.parameters()) == 3_825_768 - 3_349_342
+    assert sum(weight.numel() for weight in network.parameters()) == 3_825_768
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, 32, 32))
+    assert counter.get_total_flops() == 2 * 528_359_040  # an addition for each multiplication
+
+
+def test_the_second_head_has_the_published_pool_where_that_fits():
+    network = Network(parse(DARTS_V2), layout(), generator=generator(), auxiliary_image_size=(32, 32))
+    pool = network.auxiliary_head.features[1]
+    assert (pool.kernel_size, pool.stride) == ((5, 5), (3, 3))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 6), (28, 28), (30, 17), (64, 40)])
+def test_the_second_head_fits_other_images_and_helps_the_cells_before_it(size):
+    network = Network(parse(DARTS_V2), layout(num_layers=6), generator=generator(), auxiliary_image_size=size)
+    logits_bk, auxiliary_bk = network.training_logits(torch.randn(2, 3, *size, generator=generator()), None)
+    assert logits_bk.shape == auxiliary_bk.shape == (2, 10)
+    auxiliary_bk.square().sum().backward()
+    # The last cell at 2/3 of the depth is the fifth of six.
+    assert [any(p.grad is not None for p in cell.parameters()) for cell in network.cells] == [True] * 5 + [False]
+    assert all(p.grad is not None for p in network.auxiliary_head.parameters())
+
+
+def test_drop_path_scales_every_edge_but_identities():
+    """Against a sum written out: 6 of 8 edges of the normal cell can be dropped."""
+    network = Network(parse(DARTS_V2), layout(num_layers=2), generator=generator()).eval()
+    assert [cell.num_paths for cell in network.cells] == [6, 5]
+    cell = network.cells[0]
+    a, b = (torch.randn(2, 12, 8, 8, generator=generator(seed)) for seed in (1, 2))
+    scale = drop_paths(6, 2, 0.5, generator())
+    rows = scale[:, :, None, None, None]
+    edges = [list(node) for node in cell.nodes]
+    states = [cell.inputs[0](a), cell.inputs[1](b)]
+    states.append(edges[0][0](states[0]) * rows[0] + edges[0][1](states[1]) * rows[1])
+    states.append(edges[1][0](states[0]) * rows[2] + edges[1][1](states[1]) * rows[3])
+    states.append(edges[2][0](states[1]) * rows[4] + states[0])
+    states.append(states[0] + edges[3][1](states[2]) * rows[5])
+    torch.testing.assert_close(cell(a, b, scale), torch.cat(states[2:], dim=1))
+
+
+def test_each_cell_gets_its_own_paths():
+    network = Network(parse(DARTS_V2), layout(), generator=generator()).eval()
+    x_bchw = torch.randn(2, 3, 8, 8, generator=generator())
+    nothing_dropped = network.training_logits(x_bchw, torch.ones(network.num_paths, 2))[0]
+    torch.testing.assert_close(nothing_dropped, network(x_bchw))
+    last = sum(cell.num_paths for cell in network.cells[:2])
+    scale_pb = torch.ones(network.num_paths, 2)
+    scale_pb[last:, 1] = 0
+    expected = network(x_bchw)
+    dropped = network.training_logits(x_bchw, scale_pb)[0]
+    torch.testing.assert_close(dropped[0], expected[0])
+    assert not torch.allclose(dropped[1], expected[1])
+
+
+def test_paths_are_dropped_as_often_as_asked_and_keep_their_mean():
+    scale_pb = drop_paths(300, 100, 0.2, generator())
+    assert set(scale_pb.unique().tolist()) == {0.0, 1.25}
+    assert float((scale_pb == 0).float().mean()) == pytest.approx(0.2, abs=0.01)
+    assert torch.equal(drop_paths(3, 2, 0.0, generator()), torch.ones(3, 2))
