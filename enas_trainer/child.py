@@ -3,7 +3,7 @@
 Legend of shapes: b images of a batch, c channels, h and w pixels, k classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from enas_trainer import operations
 from enas_trainer.config import Architecture, NetworkConfig
-from enas_trainer.operation_types import DepthwiseConvolution, Operation, Reduction
+from enas_trainer.operation_types import Operation
 from enas_trainer.operations import Shape
 
-MAX_FOLLOWED_CHANNELS = 256
-"""Most input channels of an operation whose output channels follow them; see `Layer`."""
+MAX_INPUT_CHANNELS = 256
+"""Most channels that an operation reads; see `Layer`."""
 
 
 class Join(nn.Module):
@@ -39,29 +39,72 @@ class Join(nn.Module):
         return sized[0] if len(sized) == 1 else torch.cat(sized, dim=1)
 
 
-class Layer(nn.Module):
-    """A layer: join, then operation.
+class JoinedConvolution(nn.Module):
+    """A 1x1 convolution of joined maps, whose weights lie apart for each map that it joins.
 
-    A depthwise convolution and a reduction have no number of filters: their output has the channels of their input, or
-    a multiple. With joined layers that compounds: twelve depthwise convolutions with multiplier 2, all joined, would
-    end with over a million channels. So where their input is wider than `MAX_FOLLOWED_CHANNELS`, a 1x1 convolution
-    narrows it first, as ENAS does for every layer. All else is built as the architecture says.
+    What it learns about a map can so be kept, and used again where that map is joined with others.
     """
 
-    def __init__(self, operation: Operation, shapes: Sequence[Shape]) -> None:
+    def __init__(self, sources: Mapping[int, Shape], out_channels: int) -> None:
+        """Make the weights, which `initialise` draws.
+
+        Args:
+            sources: shapes of the maps, by the number of their layer, in the order in which they are joined.
+            out_channels: channels of the output.
+        """
         super().__init__()
-        self.join = Join(shapes)
-        shape = self.join.shape
-        self.narrow: nn.Module = nn.Identity()
-        if isinstance(operation, DepthwiseConvolution | Reduction) and shape.channels > MAX_FOLLOWED_CHANNELS:
-            convolution = nn.Conv2d(shape.channels, MAX_FOLLOWED_CHANNELS, 1, bias=False)
-            self.narrow = operations.normalised(convolution, channels=MAX_FOLLOWED_CHANNELS)
-            shape = shape._replace(channels=MAX_FOLLOWED_CHANNELS)
-        self.operation, self.shape = operations.build(operation, shape)
+        self.weights = nn.ParameterDict()
+        for source, shape in sources.items():  # one by one: a ParameterDict sorts what it is given as a whole
+            self.weights[str(source)] = nn.Parameter(torch.empty(out_channels, shape.channels, 1, 1))
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights as those of one convolution over all maps."""
+        whole = nn.init.kaiming_normal_(torch.empty_like(self._weight()), nonlinearity="relu", generator=generator)
+        parts = whole.split_with_sizes([weight.shape[1] for weight in self.weights.values()], dim=1)
+        for weight, part in zip(self.weights.values(), parts, strict=True):
+            weight.copy_(part)
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        """Return (B, out channels, H, W) of the concatenated maps."""
+        return functional.conv2d(x_bchw, self._weight())
+
+    def _weight(self) -> Tensor:
+        return torch.cat(list(self.weights.values()), dim=1)
+
+
+class Layer(nn.Module):
+    """A layer: join, projection where one is needed, then operation.
+
+    An operation reads as many channels as the widest of the maps that feed it, at most `MAX_INPUT_CHANNELS`; where
+    there are more, a 1x1 convolution brings them there, as ENAS does for every layer. So the weights of an operation
+    have the same shape whatever is joined to its layer, and channels do not compound: twelve depthwise convolutions
+    with multiplier 2, all joined, would end with over a million.
+
+    Attributes:
+        input_shape: what the operation reads.
+        shape: of the output.
+    """
+
+    def __init__(self, operation: Operation, sources: Mapping[int, Shape]) -> None:
+        """Build the layer.
+
+        Args:
+            operation: what it computes.
+            sources: shapes of the maps that feed it, by the number of their layer, in the order of joining.
+        """
+        super().__init__()
+        self.join = Join(list(sources.values()))
+        channels = min(max(shape.channels for shape in sources.values()), MAX_INPUT_CHANNELS)
+        self.projection: nn.Module = nn.Identity()
+        if self.join.shape.channels > channels:
+            self.projection = operations.normalised(JoinedConvolution(sources, channels), channels=channels)
+        self.input_shape = self.join.shape._replace(channels=channels)
+        self.operation, self.shape = operations.build(operation, self.input_shape)
 
     def forward(self, maps_bchw: Sequence[Tensor]) -> Tensor:
         """Compute the layer from the maps that feed it."""
-        map_bchw: Tensor = self.operation(self.narrow(self.join(maps_bchw)))
+        map_bchw: Tensor = self.operation(self.projection(self.join(maps_bchw)))
         return map_bchw
 
 
@@ -83,7 +126,7 @@ class Child(nn.Module):
         self.layers = nn.ModuleList()
         for number, sources in enumerate(self.sources, start=1):
             operation = config.embedding[architecture.operation(number)]
-            layer = Layer(operation, [shapes[source] for source in sources])
+            layer = Layer(operation, {source: shapes[source] for source in sources})
             self.layers.append(layer)
             shapes.append(layer.shape)
         self.shapes = tuple(shapes)
@@ -102,5 +145,7 @@ class Child(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            elif isinstance(module, JoinedConvolution):
+                module.initialise(generator)
         nn.init.zeros_(self.head.bias)
         nn.init.normal_(self.head.weight, std=self.head.in_features**-0.5, generator=generator)

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from enas_trainer import config
-from enas_trainer.child import MAX_FOLLOWED_CHANNELS, Child, Join, Layer
-from enas_trainer.operation_types import DepthwiseConvolution, Reduction
+from enas_trainer.child import MAX_INPUT_CHANNELS, Child, Join, JoinedConvolution, Layer
+from enas_trainer.operation_types import Convolution, DepthwiseConvolution, Reduction, SeparableConvolution
 from enas_trainer.operations import Shape
 from katib_suggestion import assignment
 from trial_runtime.seeds import generator
@@ -173,25 +173,62 @@ def test_channels_that_follow_their_input_do_not_compound(num_layers):
     rows = [[0], *_dense(1, num_layers)[1:]]
     child = _child(rows, [FIRST, WIDEST])
 
-    assert max(shape.channels for shape in child.shapes) == 2 * MAX_FOLLOWED_CHANNELS
+    assert max(shape.channels for shape in child.shapes) == 2 * MAX_INPUT_CHANNELS
     assert sum(weight.numel() for weight in child.parameters()) < 8e6
     _assert_a_step_reaches_every_weight(child, batch_size=2)
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        DepthwiseConvolution(filter_size=3, stride=1, depth_multiplier=1),
-        Reduction(reduction_type="max_pooling", pool_size=2),
-    ],
-)
-def test_only_wider_inputs_are_narrowed(operation):
-    at_most = Layer(operation, [Shape(MAX_FOLLOWED_CHANNELS - 1, 4, 4), Shape(1, 4, 4)])
-    wider = Layer(operation, [Shape(MAX_FOLLOWED_CHANNELS, 4, 4), Shape(1, 4, 4)])
+OPERATIONS = [
+    Convolution(filter_size=3, num_filter=5, stride=2),
+    SeparableConvolution(filter_size=3, num_filter=5, stride=1, depth_multiplier=2),
+    DepthwiseConvolution(filter_size=3, stride=1, depth_multiplier=2),
+    Reduction(reduction_type="max_pooling", pool_size=2),
+]
 
-    assert isinstance(at_most.narrow, nn.Identity)
-    assert not isinstance(wider.narrow, nn.Identity)
-    assert at_most.shape.channels == wider.shape.channels == MAX_FOLLOWED_CHANNELS
+
+def _shapes_of(module):
+    return {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_has_the_same_weights_whatever_is_joined(operation):
+    alone = Layer(operation, {3: Shape(16, 8, 8)})
+    joined = Layer(operation, {3: Shape(16, 8, 8), 0: Shape(3, 8, 8), 2: Shape(12, 16, 8)})
+
+    assert (joined.input_shape, joined.shape) == (alone.input_shape, alone.shape)
+    assert _shapes_of(joined.operation) == _shapes_of(alone.operation)
+    assert isinstance(alone.projection, nn.Identity)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_reads_the_channels_of_its_widest_source_up_to_a_limit(operation):
+    widest = Layer(operation, {2: Shape(4, 8, 8), 1: Shape(7, 8, 8)})
+    at_most = Layer(operation, {1: Shape(MAX_INPUT_CHANNELS, 4, 4)})
+    wider = Layer(operation, {1: Shape(MAX_INPUT_CHANNELS + 1, 4, 4)})
+
+    assert widest.input_shape == Shape(7, 8, 8)
+    assert at_most.input_shape == wider.input_shape == Shape(MAX_INPUT_CHANNELS, 4, 4)
+    assert isinstance(at_most.projection, nn.Identity)
+
+
+def test_a_convolution_of_joined_maps_is_one_over_their_concatenation():
+    joined = JoinedConvolution({2: Shape(3, 4, 4), 0: Shape(2, 4, 4)}, 6)
+    joined.initialise(generator(0, "weights"))
+    first = torch.randn(5, 3, 4, 4, generator=generator(0, "first"))
+    second = torch.randn(5, 2, 4, 4, generator=generator(0, "second"))
+
+    of_both = joined(torch.cat([first, second], dim=1))
+
+    apart = functional.conv2d(first, joined.weights["2"]) + functional.conv2d(second, joined.weights["0"])
+    torch.testing.assert_close(of_both, apart)
+
+
+def test_weights_of_joined_maps_are_drawn_for_the_width_of_their_concatenation():
+    joined = JoinedConvolution({2: Shape(150, 4, 4), 0: Shape(50, 4, 4)}, 200)
+    joined.initialise(generator(0, "weights"))
+
+    for weight in joined.parameters():  # He et al., 1502.01852: the variance is 2 over the number of inputs
+        assert float(weight.detach().std()) == pytest.approx((2 / 200) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("num_layers", [8, 12])

@@ -133,7 +133,7 @@ def test_the_second_example_has_the_layers_that_it_names():
         (48, 8, 8),  # joined with the image, which is averaged down to 8 x 8
         (48, 4, 4),
         (96, 4, 4),
-        (96 + 3 + 128, 2, 2),  # a reduction of layer 5, the image and layer 2
+        (128, 2, 2),  # a reduction of layer 5, the image and layer 2, the widest of which has 128 channels
         (32, 1, 1),
         (128, 1, 1),
     ]
