@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.collapse import auxiliary_weight
+from darts_trainer.joint_batch import average_statistics, share_of_loss
 from darts_trainer.supernet import Supernet, frozen_statistics
+from darts_trainer.tally import Tally, evaluate
 from trial_runtime import datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.datasets import ImageDataset
-from trial_runtime.errors import TrainingDiverged
 from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 
@@ -143,8 +144,10 @@ def search(
         supernet.auxiliary_weight = auxiliary_weight(epoch, settings.num_epochs)
         alphas_move = epoch > alpha_warmup_epochs
         train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch, alphas_move=alphas_move)
-        _average_statistics(supernet, data.processes)
-        validation_loss, validation_accuracy = evaluate(supernet, data.validation, settings, epoch)
+        average_statistics(supernet, data.processes)
+        validation_loss, validation_accuracy = evaluate(
+            supernet, data.validation, _tally(f"epoch {epoch}, validation", settings, data.processes)
+        )
         optimiser.end_epoch()
         yield EpochMetrics(
             epoch=epoch,
@@ -153,24 +156,6 @@ def search(
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
         )
-
-
-@torch.no_grad()
-def evaluate(supernet: Supernet, batches: Batches, settings: DartsSettings, epoch: int) -> tuple[float, float]:
-    """Return mean loss and accuracy of a supernet, normalised by its running statistics.
-
-    Raises:
-        TrainingDiverged: a loss is not finite.
-    """
-    supernet.eval()
-    tally = _Tally(f"epoch {epoch}, validation", settings, batches.processes)
-    for x_bchw, labels_b in batches:
-        if not len(labels_b):  # of the last batch, which has fewer images than there are processes
-            tally.add(x_bchw.new_zeros(()), x_bchw.new_zeros(0, 1), labels_b)
-            continue
-        logits_bk = supernet(x_bchw)
-        tally.add(functional.cross_entropy(logits_bk, labels_b), logits_bk, labels_b)
-    return tally.means()
 
 
 def _train(
@@ -184,7 +169,7 @@ def _train(
 ) -> tuple[float, float]:
     """Take an epoch's steps; return mean loss and accuracy on the training half."""
     supernet.train()
-    tally = _Tally(f"epoch {epoch}, training", settings, data.processes)
+    tally = _tally(f"epoch {epoch}, training", settings, data.processes)
     num_steps = len(data.training)
     pairs: Iterable[tuple[Batch, Batch]] = zip(data.training, _endless(data.architecture), strict=False)
     if data.processes.is_first:
@@ -195,7 +180,7 @@ def _train(
         x_bchw, labels_b = train_batch
         logits_bk = supernet(x_bchw)
         loss = functional.cross_entropy(logits_bk, labels_b)
-        optimiser.weight_step(_share(loss, labels_b, data.batch_size))
+        optimiser.weight_step(share_of_loss(loss, labels_b, data.batch_size))
         tally.add(loss, logits_bk, labels_b)
         if step % settings.print_step == 0:
             loss_so_far, accuracy = tally.means()
@@ -212,30 +197,11 @@ def _architecture_step(
 ) -> None:
     def loss_on(batch: Batch) -> Tensor:
         x_bchw, labels_b = batch
-        return _share(functional.cross_entropy(supernet(x_bchw), labels_b), labels_b, batch_size)
+        return share_of_loss(functional.cross_entropy(supernet(x_bchw), labels_b), labels_b, batch_size)
 
     # Running statistics describe the weights that are kept, and these passes are at others.
     with frozen_statistics(supernet):
         optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
-
-
-def _share(loss: Tensor, labels_b: Tensor, batch_size: int) -> Tensor:
-    """Return what a process's mean loss adds to the mean over the images of a step: that loss itself if it has all."""
-    return loss * (len(labels_b) / batch_size)
-
-
-@torch.no_grad()
-def _average_statistics(network: nn.Module, processes: Processes) -> None:
-    """Give every process the mean of all running statistics: each saw its own share of the images."""
-    statistics = [
-        statistic
-        for norm in network.modules()
-        if isinstance(norm, nn.BatchNorm2d)
-        for statistic in (norm.running_mean, norm.running_var)
-        if statistic is not None
-    ]
-    for statistic, total in zip(statistics, processes.add_up(statistics), strict=True):
-        statistic.copy_(total / processes.size)
 
 
 def _endless(batches: Batches) -> Iterator[Batch]:
@@ -244,41 +210,9 @@ def _endless(batches: Batches) -> Iterator[Batch]:
         yield from batches
 
 
-class _Tally:
-    """Losses and hits of a pass, kept on the device: reading one there would make each step wait for the one before.
-
-    For the same reason processes keep their own until a mean is asked for.
-    """
-
-    def __init__(self, name: str, settings: DartsSettings, processes: Processes) -> None:
-        self._name = name
-        self._settings = settings
-        self._processes = processes
-        self._losses: list[Tensor] = []
-        self._hits: list[Tensor] = []
-        self._sizes: list[int] = []
-
-    def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
-        """Add this process's share of a batch, with the mean loss over the share."""
-        self._losses.append(loss.detach())
-        self._hits.append((logits_bk.argmax(dim=1) == labels_b).sum())
-        self._sizes.append(len(labels_b))
-
-    def means(self) -> tuple[float, float]:
-        """Return mean loss and accuracy over all images so far, those of all processes; each of them must call this.
-
-        Raises:
-            TrainingDiverged: a loss is not finite; the message names the first.
-        """
-        size_s = torch.tensor(self._sizes, dtype=torch.float64)
-        sum_s = torch.stack(self._losses).cpu().double() * size_s
-        hits = torch.stack(self._hits).cpu().sum().double()
-        sum_s, size_s, hits = self._processes.add_up([sum_s, size_s, hits])
-        for step in (~sum_s.isfinite()).nonzero().flatten().tolist():
-            raise TrainingDiverged(
-                f"{self._name} step {step + 1}: the loss is {sum_s[step] / size_s[step]:g}; smaller values of w_lr "
-                f"({self._settings.w_lr:g}), alpha_lr ({self._settings.alpha_lr:g}) or w_grad_clip "
-                f"({self._settings.w_grad_clip:g}, where 0 switches clipping off) may help"
-            )
-        num_images = size_s.sum()
-        return float(sum_s.sum() / num_images), float(hits / num_images)
+def _tally(name: str, settings: DartsSettings, processes: Processes) -> Tally:
+    remedy = (
+        f"smaller values of w_lr ({settings.w_lr:g}), alpha_lr ({settings.alpha_lr:g}) or w_grad_clip "
+        f"({settings.w_grad_clip:g}, where 0 switches clipping off) may help"
+    )
+    return Tally(name, processes, remedy)

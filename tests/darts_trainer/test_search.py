@@ -7,10 +7,12 @@ from torch.nn import functional
 
 from darts_service.settings import DartsSettings
 from darts_trainer.layout import Layout
-from darts_trainer.search import SearchData, evaluate, search
+from darts_trainer.search import SearchData, search
 from darts_trainer.supernet import Supernet
+from darts_trainer.tally import Tally, evaluate
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.processes import ALONE
 
 CPU = torch.device("cpu")
 
@@ -98,7 +100,7 @@ def test_a_half_smaller_than_the_batch_is_one_batch_with_a_warning(caplog):
 def test_validation_is_in_eval_mode_over_the_whole_half_as_it_is():
     net, halves = supernet(), data(22, 4)
     net(torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
-    loss, accuracy = evaluate(net, halves.validation, DartsSettings(), epoch=1)
+    loss, accuracy = evaluate(net, halves.validation, Tally("validation", ALONE, ""))
     assert not net.training
     x_bchw, labels_b = (torch.cat(parts) for parts in zip(*halves.validation, strict=True))
     assert len(labels_b) == 11

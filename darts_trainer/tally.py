@@ -1,0 +1,78 @@
+"""How well a network does over a pass: mean loss, and share of images that it tells right.
+
+Shape suffixes: b images, k classes, s steps.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trial_runtime.batches import Batches
+from trial_runtime.errors import TrainingDiverged
+from trial_runtime.processes import Processes
+
+
+class Tally:
+    """Losses and hits of a pass, kept on the device: reading one there would make each step wait for the one before.
+
+    For the same reason processes keep their own until a mean is asked for.
+    """
+
+    def __init__(self, name: str, processes: Processes, remedy: str) -> None:
+        """Begin a pass.
+
+        Args:
+            name: of the pass, such as ``epoch 1, training``.
+            processes: those that share its batches.
+            remedy: what may help against a loss that is not finite, as a clause.
+        """
+        self._name = name
+        self._processes = processes
+        self._remedy = remedy
+        self._losses: list[Tensor] = []
+        self._hits: list[Tensor] = []
+        self._sizes: list[int] = []
+
+    def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
+        """Add this process's share of a batch, with the mean loss over the share."""
+        self._losses.append(loss.detach())
+        self._hits.append((logits_bk.argmax(dim=1) == labels_b).sum())
+        self._sizes.append(len(labels_b))
+
+    def means(self) -> tuple[float, float]:
+        """Return mean loss and accuracy over all images so far, those of all processes; each of them must call this.
+
+        Raises:
+            TrainingDiverged: a loss is not finite; the message names the first.
+        """
+        size_s = torch.tensor(self._sizes, dtype=torch.float64)
+        sum_s = torch.stack(self._losses).cpu().double() * size_s
+        hits = torch.stack(self._hits).cpu().sum().double()
+        sum_s, size_s, hits = self._processes.add_up([sum_s, size_s, hits])
+        for step in (~sum_s.isfinite()).nonzero().flatten().tolist():
+            loss = sum_s[step] / size_s[step]
+            raise TrainingDiverged(f"{self._name} step {step + 1}: the loss is {loss:g}; {self._remedy}")
+        num_images = size_s.sum()
+        return float(sum_s.sum() / num_images), float(hits / num_images)
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, batches: Batches, tally: Tally) -> tuple[float, float]:
+    """Return mean loss and accuracy of a network, normalised by its running statistics.
+
+    Args:
+        network: computes logits; in evaluation mode afterwards.
+        batches: one pass is made over them.
+        tally: a fresh one, for the processes of the batches.
+
+    Raises:
+        TrainingDiverged: a loss is not finite.
+    """
+    network.eval()
+    for x_bchw, labels_b in batches:
+        if not len(labels_b):  # of the last batch, which has fewer images than there are processes
+            tally.add(x_bchw.new_zeros(()), x_bchw.new_zeros(0, 1), labels_b)
+            continue
+        logits_bk = network(x_bchw)
+        tally.add(functional.cross_entropy(logits_bk, labels_b), logits_bk, labels_b)
+    return tally.means()
