@@ -173,7 +173,7 @@ def _train(
     num_steps = len(data.training)
     pairs: Iterable[tuple[Batch, Batch]] = zip(data.training, _endless(data.architecture), strict=False)
     if data.processes.is_first:
-        pairs = bar(pairs, total=num_steps, description=f"epoch {epoch}")
+        pairs = bar(pairs, total=num_steps, description=f"epoch {epoch}", images_per_step=data.batch_size)
     for step, (train_batch, validation_batch) in enumerate(pairs, 1):
         if alphas_move:
             _architecture_step(supernet, optimiser, train_batch, validation_batch, data.batch_size)

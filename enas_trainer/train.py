@@ -70,7 +70,8 @@ def train(
     for epoch in range(1, settings.num_epochs + 1):
         child.train()
         sums = _Sums()
-        for x_bchw, labels_b in bar(training, total=len(training), description=f"epoch {epoch}"):
+        steps = bar(training, total=len(training), description=f"epoch {epoch}", images_per_step=settings.batch_size)
+        for x_bchw, labels_b in steps:
             logits_bk = child(x_bchw)
             loss = functional.cross_entropy(logits_bk, labels_b)
             optimizer.zero_grad()

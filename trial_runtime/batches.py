@@ -3,8 +3,9 @@
 Legend of shapes: n images, b images of a batch, c channels, h and w pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,6 +110,9 @@ class Batches:
         self._padding = min(_CROP_PADDING, self._height // 8, self._width // 8) if training else 0
         self._images_nchw = functional.pad(dataset.images_nchw.to(device), (self._padding,) * 4)
         self._labels_n = dataset.labels_n.to(device)
+        self._order_n = torch.arange(self._size)
+        self._num_given = 0
+        self._is_within_pass = False
 
     def __len__(self) -> int:
         """Batches of a pass."""
@@ -116,16 +120,40 @@ class Batches:
         return full + (rest > 0 and not self._training)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Start a pass."""
-        order_n = self._order().to(self._device)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
+        """Start a pass, or go on with the one that `load_state_dict` put this into."""
+        if not self._is_within_pass:
+            self._order_n, self._num_given = self._order(), 0
+        self._is_within_pass = False
+        order_n = self._order_n.to(self._device)
+        while self._num_given < len(self):
+            start = self._num_given * self._batch_size
             index_b = order_n[start : start + self._batch_size]
+            self._num_given += 1
             share = self.processes.share(len(index_b))
             images_bchw = self._augmented(index_b, share) if self._training else self._images_nchw[index_b[share]]
             x_bchw = self._normalisation.apply(images_bchw)
             if self._cutout:
                 x_bchw = x_bchw.masked_fill(self._hole(len(index_b), share), 0.0)
             yield x_bchw, self._labels_n[index_b[share]]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to give the batches that come next here; the same in every process."""
+        return {
+            "generator": self._generator.get_state(),
+            "order": self._order_n,
+            "num_given": self._num_given,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], *, is_within_pass: bool) -> None:
+        """Go on where others of the same data stood.
+
+        Args:
+            state: theirs.
+            is_within_pass: the next `iter` goes on with their last pass; otherwise it starts one, as theirs would.
+        """
+        self._generator.set_state(state["generator"])
+        self._order_n, self._num_given = state["order"], state["num_given"]
+        self._is_within_pass = is_within_pass
 
     def _order(self) -> Tensor:
         if not self._training:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from trial_runtime import artifacts
 
-Plain = str | int | float | bool | None | tuple[str, ...]
+Plain = str | int | float | bool | None | tuple[str | int, ...]
 """A value of a configuration."""
 
 _FORMAT = 1
@@ -111,18 +111,16 @@ def configuration_of(config: Any, *, without: frozenset[str] = frozenset()) -> d
 
     Args:
         config: a dataclass.
-        without: names of fields on which the run's result does not depend.
+        without: names, in that form, of fields on which the run's result does not depend.
     """
     flat: dict[str, Plain] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in without:
-            continue
         if dataclasses.is_dataclass(value):
             flat |= {f"{field.name}.{name}": inner for name, inner in configuration_of(value).items()}
         else:
             flat[field.name] = value if isinstance(value, str | int | float | tuple | None) else str(value)
-    return flat
+    return {name: value for name, value in flat.items() if name not in without}
 
 
 def random_states() -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ from torch import OutOfMemoryError
 from trial_runtime import datasets, devices, processes
 from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.termination import Terminated
 
 EXIT_WRONG_INPUT = 2
 """A flag, a value or the data are wrong: the same trial fails again."""
@@ -33,6 +34,8 @@ EXIT_DIVERGED = 4
 """The training diverged."""
 EXIT_INTERRUPTED = 130
 """Ctrl-C, as shells count it."""
+EXIT_TERMINATED = 143
+"""SIGTERM, as shells count it: the same command goes on with the trial."""
 
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
 """Stands in the message when memory runs out on a CPU, for which torch has no class of its own."""
@@ -124,7 +127,8 @@ def run(main: Callable[[], None]) -> int:
 
     Mistakes of a user, the ValueErrors that these packages define, become one line and `EXIT_WRONG_INPUT`; a machine
     that gives out becomes one line and `EXIT_MACHINE`, a training that diverges one line and `EXIT_DIVERGED`; Ctrl-C
-    becomes `EXIT_INTERRUPTED`. Anything else is a fault of the program and leaves with its traceback.
+    becomes `EXIT_INTERRUPTED`, SIGTERM that a trial takes note of `EXIT_TERMINATED`. Anything else is a fault of the
+    program and leaves with its traceback.
 
     Of several processes under torchrun, the first alone logs what is no warning, and one alone says why they fail.
     """
@@ -143,6 +147,9 @@ def run(main: Callable[[], None]) -> int:
         return _fail(error, EXIT_MACHINE)
     except TrainingDiverged as error:
         return _fail(error, EXIT_DIVERGED)
+    except Terminated as error:
+        logger.info("%s", error)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0

@@ -11,23 +11,28 @@ class MetricError(ValueError):
     """A metric cannot be written so that the collector reads it back."""
 
 
-def report(metrics: Mapping[str, float | str], *, epoch: int | None = None) -> None:
+def now() -> str:
+    """Return the time, as a metric line begins with it: RFC 3339, UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def report(metrics: Mapping[str, float | str], *, epoch: int | None = None, time: str | None = None) -> None:
     """Print one line with a timestamp and every metric, as ``name=value``, and flush it.
 
-    The timestamp (RFC 3339, UTC) stands first and one blank follows it, or else the collector leaves the time out.
+    The timestamp stands first and one blank follows it, or else the collector leaves the time out.
 
     Args:
         metrics: names and values; a number is written with six significant digits, a text as it is.
         epoch: counted from 1; written into the line for a reader.
+        time: as `now` returned it; None for now.
 
     Raises:
         MetricError: a name has other characters than the collector finds, a number is not finite (the collector would
             take ``x=nan`` for an empty value), or a text is empty or holds a blank or a line end.
     """
     fields = " ".join(f"{_name(name)}={_value(name, value)}" for name, value in metrics.items())
-    time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     prefix = "" if epoch is None else f"epoch {epoch}: "
-    sys.stdout.write(f"{time} {prefix}{fields}\n")
+    sys.stdout.write(f"{time or now()} {prefix}{fields}\n")
     sys.stdout.flush()
 
 

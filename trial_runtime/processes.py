@@ -111,6 +111,15 @@ class Processes:
         (found,) = self.add_up([torch.tensor(value if self.is_first else 0, dtype=torch.int64)])
         return int(found)
 
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process; each must ask.
+
+        Raises:
+            ProcessLost: another process has ended.
+        """
+        (count,) = self.add_up([torch.tensor(int(flag))])
+        return bool(count)
+
     def _all_reduce(self, buffer: Tensor) -> None:
         from torch import distributed
 

@@ -168,6 +168,37 @@ def test_the_generator_alone_decides():
     assert not torch.equal(first[0], other[0])
 
 
+def _equal(batches, others):
+    return all(torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(batches, others, strict=True))
+
+
+@pytest.mark.parametrize("num_given", [1, 3, 4])
+def test_a_state_goes_on_within_a_pass_with_its_order_and_augmentation(num_given):
+    """And with the pass after it."""
+    left, taken_up = (
+        _batches(_dataset(_random_images(9, 1, 32, 32), may_flip=True), 2, training=True, seed=seed, cutout=8)
+        for seed in (0, 1)
+    )
+    list(left)
+    rest = iter(left)
+    for _ in range(num_given):
+        next(rest)
+
+    taken_up.load_state_dict(left.state_dict(), is_within_pass=True)
+
+    assert _equal([*rest, *left], [*taken_up, *taken_up])
+
+
+def test_a_state_between_passes_begins_the_next():
+    """Also where the last pass was left before its end."""
+    left, taken_up = (_batches(_dataset(_random_images(9, 1, 32, 32)), 2, training=True, seed=seed) for seed in (0, 1))
+    next(iter(left))
+
+    taken_up.load_state_dict(left.state_dict(), is_within_pass=False)
+
+    assert _equal([*left], [*taken_up])
+
+
 def test_batches_have_the_types_that_a_network_takes():
     x, labels = next(iter(_batches(_dataset(_random_images(4, 3, 20, 28)), 4, training=True)))
 

@@ -1,6 +1,7 @@
 import argparse
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from katib_suggestion import assignment, settings
 from trial_runtime import command_line, datasets, devices
 from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.termination import Terminated
 
 VARIABLES = tuple(
     f"KATIB_NAS_{name}"
@@ -190,6 +192,11 @@ def test_a_setting_of_the_search_is_a_users_error():
 def test_ctrl_c_is_quiet(capfd):
     assert command_line.run(_raiser(KeyboardInterrupt())) == 130
     assert capfd.readouterr() == ("", "")
+
+
+def test_sigterm_that_a_trial_took_note_of_is_no_error(capfd):
+    assert command_line.run(_raiser(Terminated("a checkpoint is in output"))) == 128 + signal.SIGTERM
+    assert "error: " not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ValueError("ours to mend"), RuntimeError("shapes"), UnicodeError("text")])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trial_runtime.metric_lines import MetricError, report
+from trial_runtime.metric_lines import MetricError, now, report
 
 KATIBS_PATTERN = re.compile(r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)")
 """The metrics collector's own."""
@@ -30,6 +30,15 @@ def test_the_time_stands_first_with_one_blank_after_it(capfd):
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=1)
     assert rest == "x=1"
     assert with_epoch.split(" ", 1)[1] == "epoch 7: x=1"
+
+
+def test_a_line_can_be_printed_again_with_its_time(capfd):
+    time = now()
+    report({"x": 1.0}, epoch=1, time=time)
+    report({"x": 1.0}, epoch=1, time=time)
+
+    first, again = capfd.readouterr().out.splitlines()
+    assert first == again == f"{time} epoch 1: x=1"
 
 
 def test_a_text_is_written_as_it_is(capfd):

@@ -1,18 +1,22 @@
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
 
 from trial_runtime.progress import bar
 
-PROGRAM = "from trial_runtime.progress import bar; print(sum(bar(range(4), total=4, description='epoch 1')))"
+PROGRAM = """
+from trial_runtime.progress import bar
+print(sum(bar(range(2, 4), total=4, description="epoch 1", images_per_step=64, first_step=2)))
+"""
 
 
 def test_without_a_terminal_the_iterable_is_returned(capfd):
     items = [1, 2, 3]
 
-    assert bar(items, total=3, description="epoch 1") is items
+    assert bar(items, total=3, description="epoch 1", images_per_step=64) is items
     assert capfd.readouterr() == ("", "")
 
 
@@ -25,6 +29,8 @@ def test_on_a_terminal_a_bar_is_drawn_on_standard_error():
     os.close(secondary)
     os.close(primary)
 
-    assert (done.returncode, done.stdout) == (0, b"6\n")
+    assert (done.returncode, done.stdout) == (0, b"5\n")
     assert "epoch 1" in drawn
+    assert "128/256" in drawn
+    assert re.search(r"\d+:\d\d<.*images/s|\d+:\d\d<\?, \? images/s", drawn)
     assert "=" not in drawn
