@@ -1,13 +1,14 @@
 """A trial of ENAS: trains the network of one architecture and prints what it came to.
 
-The metric lines hold Training-Accuracy, Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch.
+The first metric line holds Parameters and MACs, the multiply-adds of one image. The others hold Training-Accuracy,
+Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch.
 """
 
 import argparse
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from trial_runtime import artifacts, command_line, datasets, devices, metric_lin
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.data_options import DataOptions
 from trial_runtime.datasets import DatasetError, ImageDataset
+from trial_runtime.network_cost import multiply_adds, num_parameters
 
 TRAIN_PORTION = 0.8
 """Share of the training images to train on, where none is asked for; the others are held out to validate on."""
@@ -71,17 +73,18 @@ def run(trial: Trial) -> None:
         )
 
     child = Child(architecture, network, seeds.generator(trial.seed, "weights")).to(trial.device)
-    num_weights = sum(weight.numel() for weight in child.parameters())
-    logger.info("%d layers, %d weights, on %s, seed %d", network.num_layers, num_weights, trial.device, trial.seed)
+    cost = {"Parameters": num_parameters(child), "MACs": multiply_adds(child, images.image_shape)}
+    logger.info("%d layers, on %s, seed %d", network.num_layers, trial.device, trial.seed)
     epochs: list[EpochMetrics] = []
     record = trial.output_dir / "architecture.json"
-    artifacts.write_json(record, _record(trial, num_weights, epochs))  # a folder that refuses does so before the work
+    artifacts.write_json(record, _record(trial, cost, epochs))  # a folder that refuses does so before the work
+    metric_lines.report(cost)
     training = batches(training_images, training=True)
     validation = batches(validation_images, training=False)
     for metrics in train(child, training, validation, trial.settings):
         epochs.append(metrics)
         metric_lines.report(_named(metrics), epoch=metrics.epoch)
-        artifacts.write_json(record, _record(trial, num_weights, epochs))
+        artifacts.write_json(record, _record(trial, cost, epochs))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -159,11 +162,12 @@ def _named(metrics: EpochMetrics) -> dict[str, float | str]:
     }
 
 
-def _record(trial: Trial, num_weights: int, epochs: Sequence[EpochMetrics]) -> dict[str, object]:
+def _record(trial: Trial, cost: Mapping[str, int], epochs: Sequence[EpochMetrics]) -> dict[str, object]:
     return {
         "architecture": fields.parse(trial.architecture, "architecture"),
         "nn_config": fields.parse(trial.nn_config, "nn_config"),
-        "num_weights": num_weights,
+        "parameters": cost["Parameters"],
+        "multiply_adds": cost["MACs"],
         "epochs": [{"epoch": metrics.epoch, **_named(metrics)} for metrics in epochs],
         "training": asdict(trial.settings),
         **trial.data.record(),

@@ -22,7 +22,8 @@ def report(metrics: Mapping[str, float | str], *, epoch: int | None = None, time
     The timestamp stands first and one blank follows it, or else the collector leaves the time out.
 
     Args:
-        metrics: names and values; a number is written with six significant digits, a text as it is.
+        metrics: names and values; an integer is written whole, another number with six significant digits, a
+            text as it is.
         epoch: counted from 1; written into the line for a reader.
         time: as `now` returned it; None for now.
 
@@ -47,6 +48,8 @@ def _value(name: str, value: float | str) -> str:
         if not value or any(character.isspace() for character in value):
             raise MetricError(f"metric {name}: {value!r} is not allowed: a text without blanks and line ends")
         return value
+    if isinstance(value, int):
+        return str(value)
     if not math.isfinite(value):
         raise MetricError(f"metric {name}: {value} is not allowed: it must be a finite number")
     return f"{value:.6g}"

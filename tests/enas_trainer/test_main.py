@@ -64,12 +64,18 @@ def test_a_trial_reports_each_epoch_and_keeps_its_record(tmp_path, capfd):
     assert main(_arguments(tmp_path, "--seed=5")) == 0
 
     out, err = capfd.readouterr()
-    assert len(out.splitlines()) == 2
+    cost, *lines = out.splitlines()
     epochs = _collected(out + err)
     assert [list(epoch) for epoch in epochs] == [METRICS, METRICS]
     assert all(0 <= epoch[name] <= 1 for epoch in epochs for name in METRICS[::2])
-    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z epoch \d: Training-Accuracy=", line) for line in out.splitlines())
+    assert len(lines) == 2
+    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z epoch \d: Training-Accuracy=", line) for line in lines)
+    # A 3x3 convolution to 8 channels and its norm; a 1x1 one of these and the image to 8 and its norm; the linear head.
+    parameters = 27 * 8 + 16 + 11 * 8 + 16 + 8 * 10 + 10
+    multiply_adds = 27 * 8 * 256 + 11 * 8 * 256 + 8 * 10
+    assert cost.split(" ", 1)[1] == f"Parameters={parameters} MACs={multiply_adds}"
     record = json.loads((tmp_path / "architecture.json").read_text())
+    assert (record["parameters"], record["multiply_adds"]) == (parameters, multiply_adds)
     assert record["architecture"] == [[0], [1, 1]]
     assert record["nn_config"] == NN_CONFIG
     assert (record["seed"], record["dataset"]) == (5, "fake:40")
@@ -170,7 +176,7 @@ def test_a_child_that_diverges_keeps_the_epochs_before_it_and_fails(tmp_path, ca
     out, err = capfd.readouterr()
     assert re.fullmatch(r"error: the \w+ loss is (nan|inf) in epoch \d: the training diverged", err.splitlines()[-1])
     record = json.loads((tmp_path / "architecture.json").read_text())
-    assert len(record["epochs"]) == len(out.splitlines()) < 2
+    assert len(record["epochs"]) == len(_collected(out)) < 2
 
 
 @pytest.mark.parametrize("num_gpus", [0, 1, 4])

@@ -11,7 +11,7 @@ KATIBS_PATTERN = re.compile(r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
 
 
 def test_katibs_pattern_reads_every_value_back(capfd):
-    metrics = {"Train-Loss": 0.5, "tiny": 1.25e-07, "huge": -3e20, "whole": 12, "zero": 0.0}
+    metrics = {"Train-Loss": 0.5, "tiny": 1.25e-07, "huge": -3e20, "whole": 12, "zero": 0.0, "digits": 123_456_789}
 
     report(metrics, epoch=3)
 
