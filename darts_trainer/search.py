@@ -15,14 +15,14 @@ from torch.nn import functional
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.collapse import auxiliary_weight
-from darts_trainer.joint_batch import average_statistics, share_of_loss
 from darts_trainer.supernet import Supernet, frozen_statistics
-from darts_trainer.tally import Tally, evaluate
 from trial_runtime import datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.datasets import ImageDataset
+from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
+from trial_runtime.tally import Tally, evaluate
 
 Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) and labels (B,)."""

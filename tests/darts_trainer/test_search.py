@@ -9,10 +9,10 @@ from darts_service.settings import DartsSettings
 from darts_trainer.layout import Layout
 from darts_trainer.search import SearchData, search
 from darts_trainer.supernet import Supernet
-from darts_trainer.tally import Tally, evaluate
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.processes import ALONE
+from trial_runtime.tally import Tally, evaluate
 
 CPU = torch.device("cpu")
 
