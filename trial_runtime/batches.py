@@ -189,9 +189,9 @@ class Batches:
         for size in (self._height, self._width):
             first_b1 = torch.randint(size, (count, 1), generator=self._generator)[share] - self._cutout // 2
             place_bs = torch.arange(size) - first_b1
-            inside.append((place_bs >= 0) & (place_bs < self._cutout))
+            inside.append(((place_bs >= 0) & (place_bs < self._cutout)).to(self._device))
         row_bh, column_bw = inside
-        return (row_bh[:, None, :, None] & column_bw[:, None, None, :]).to(self._device)
+        return row_bh[:, None, :, None] & column_bw[:, None, None, :]
 
     def _offsets(self, count: int) -> Tensor:
         """Corners of windows, (B, 1)."""

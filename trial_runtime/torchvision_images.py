@@ -105,10 +105,7 @@ def load(name: str, data_dir: Path, *, train: bool) -> tuple[Tensor, Tensor]:
         DatasetError: the data are not there and cannot be downloaded, or are broken.
     """
     source = SOURCES[name]
-    try:
-        data = _open(name, source, data_dir, source.train if train else source.test)
-    except (AssertionError, KeyError, TypeError, ValueError) as error:  # idx files have no checksum
-        raise _damaged(name, source, data_dir, " ".join(str(error).split()) or "it ends too early") from error
+    data = _open(name, source, data_dir, source.train if train else source.test)
     images_nchw, labels_n = torch.as_tensor(data.data), torch.as_tensor(getattr(data, source.labels)).long()
     images_nchw = images_nchw.permute(source.axes)
     if images_nchw.ndim == 3:
@@ -129,16 +126,21 @@ def _damaged(name: str, source: _Source, data_dir: Path, reason: str) -> Dataset
 def _open(name: str, source: _Source, data_dir: Path, arguments: Mapping[str, object]) -> Any:
     from torchvision import datasets  # other data sets start without torchvision
 
-    torchvisions = getattr(datasets, source.dataset)
+    def read(*, download: bool) -> Any:
+        try:
+            return getattr(datasets, source.dataset)(str(data_dir), download=download, **arguments)
+        except (AssertionError, KeyError, TypeError, ValueError) as error:  # idx files have no checksum
+            raise _damaged(name, source, data_dir, " ".join(str(error).split()) or "one ends too early") from error
+
     try:
-        return torchvisions(str(data_dir), download=False, **arguments)
+        return read(download=False)
     except RuntimeError:  # torchvision's word for files that are missing or do not have the right checksum
         logger.info("downloading %s into %s", name, data_dir)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         # torchvision may talk while it downloads, and standard output is for metric lines.
         with _alone(data_dir / f".{name}.lock"), _stalls_end(), contextlib.redirect_stdout(sys.stderr):
-            return torchvisions(str(data_dir), download=True, **arguments)
+            return read(download=True)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(

@@ -152,6 +152,7 @@ def test_data_that_cannot_be_downloaded_say_how_to_give_them(name, tmp_path):
         load(name, tmp_path / "file" / "data")
 
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("is not allowed") == 1
 
 
 class _Harm:
@@ -204,3 +205,4 @@ def test_a_damaged_idx_file_is_refused(fashion, tmp_path, name, content, message
         load("fashion-mnist", tmp_path)
 
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("is not allowed") == 1
