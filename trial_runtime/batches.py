@@ -183,8 +183,8 @@ class Batches:
     def _hole(self, count: int, share: slice) -> Tensor:
         """Where an image becomes the mean, (B, 1, H, W): a square around any pixel, at the border the part inside.
 
-        Cutout (DeVries and Taylor, 1708.04552), whose code takes a pixel less where the length is odd. Centres are drawn
-        for the whole batch, and those of a share are used.
+        Cutout (DeVries and Taylor, 1708.04552), whose code takes a pixel less where the length is odd. Centres are
+        drawn for the whole batch, and those of a share are used.
         """
         inside = []
         for size in (self._height, self._width):
