@@ -17,7 +17,7 @@ from darts_trainer.collapse import StopRule, num_skips
 from darts_trainer.config import TrainerConfig
 from darts_trainer.genotype import Genotype
 from darts_trainer.layout import Layout, final_map_size
-from darts_trainer.search import EpochMetrics, SearchData, search
+from darts_trainer.search import EpochMetrics, Search, SearchData
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, command_line, metric_lines, processes, seeds
@@ -75,7 +75,7 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         when_stable=trial.variants.stop_when_stable,
         primitives=trial.primitives,
     )
-    for metrics in search(supernet, data, trial.settings, order=trial.order, alpha_warmup_epochs=warmup_epochs):
+    for metrics in Search(supernet, data, trial.settings, order=trial.order, alpha_warmup_epochs=warmup_epochs):
         mixtures = supernet.mixtures()
         found = genotype.derive(*mixtures, trial.primitives, layout.num_nodes)
         reason = stop_rule.reason(found, mixtures) if metrics.epoch > warmup_epochs else None

@@ -7,9 +7,11 @@ Several processes can share the work. Each then computes its share of a loss, an
 gradients, by way of `AddUp`. What follows from the sums is computed by each process for itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -130,9 +132,7 @@ class BilevelOptimiser:
         self._adam = torch.optim.Adam(
             self._alphas, lr=settings.alpha_lr, betas=(0.5, 0.999), weight_decay=settings.alpha_weight_decay
         )
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self._sgd, T_max=settings.num_epochs, eta_min=settings.w_lr_min
-        )
+        self._num_epochs = 0
 
     @property
     def learning_rate(self) -> float:
@@ -163,8 +163,21 @@ class BilevelOptimiser:
         _apply(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
 
     def end_epoch(self) -> None:
-        """Lower the learning rate of the weights to the next epoch's."""
-        self._schedule.step()
+        """Lower the learning rate of the weights to the next epoch's, along half a cosine."""
+        self._num_epochs += 1
+        settings = self._settings
+        share = (1 + math.cos(math.pi * self._num_epochs / settings.num_epochs)) / 2
+        self._sgd.param_groups[0]["lr"] = settings.w_lr_min + (settings.w_lr - settings.w_lr_min) * share
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to take the same steps as this does from here."""
+        return {"sgd": self._sgd.state_dict(), "adam": self._adam.state_dict(), "num_epochs": self._num_epochs}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another, with parameters of the same shapes and the same settings, stood."""
+        self._sgd.load_state_dict(state["sgd"])
+        self._adam.load_state_dict(state["adam"])
+        self._num_epochs = state["num_epochs"]
 
     def _next_weight_step(self) -> WeightStep:
         states = [self._sgd.state.get(weight, {}) for weight in self._weights]

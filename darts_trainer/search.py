@@ -5,8 +5,9 @@ Shape suffixes: b images, c channels, h height, w width, k classes, s steps.
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from darts_trainer.collapse import auxiliary_weight
 from darts_trainer.supernet import Supernet, frozen_statistics
 from trial_runtime import datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
+from trial_runtime.clock import Clock
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.processes import ALONE, Processes
@@ -42,6 +44,12 @@ class EpochMetrics:
     validation_loss: float
     """After the epoch, over the half that the weights do not learn from."""
     validation_accuracy: float
+    learning_rate: float
+    """Of the weights, in the epoch."""
+    seconds: float = field(compare=False)
+    """For training and validation."""
+    images_per_second: float = field(compare=False)
+    """That the weights have learnt from, while training."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,101 +126,171 @@ class SearchData:
         )
 
 
-def search(
-    supernet: Supernet, data: SearchData, settings: DartsSettings, *, order: int, alpha_warmup_epochs: int = 0
-) -> Iterator[EpochMetrics]:
-    """Search, and measure the supernet after every epoch.
+class Search:
+    """A search that measures the supernet after every epoch, and can be left at any step and gone on with.
 
-    Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
-    share.
+    Iterating searches on, from where the search stands, and yields each epoch's metrics. Several processes take the
+    steps of one alone on the joint batch, but that each normalises by the images of its own share.
 
-    Args:
-        supernet: on the device of the data, and the same in every process; its alphas are the result.
-        data: both halves.
-        settings: of the optimisation.
-        order: 2 looks one weight step ahead in the architecture step, 1 does not.
-        alpha_warmup_epochs: epochs at the start without architecture steps.
+    Attributes:
+        step: steps of the present epoch that are taken.
 
-    Raises:
+    Raises, while it searches:
         TrainingDiverged: a loss is not finite; in every process alike.
         ProcessLost: another process has ended.
     """
-    optimiser = BilevelOptimiser(
-        supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
-    )
-    for epoch in range(1, settings.num_epochs + 1):
-        supernet.auxiliary_weight = auxiliary_weight(epoch, settings.num_epochs)
-        alphas_move = epoch > alpha_warmup_epochs
-        train_loss, train_accuracy = _train(supernet, optimiser, data, settings, epoch, alphas_move=alphas_move)
-        average_statistics(supernet, data.processes)
-        validation_loss, validation_accuracy = evaluate(
-            supernet, data.validation, _tally(f"epoch {epoch}, validation", settings, data.processes)
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: SearchData,
+        settings: DartsSettings,
+        *,
+        order: int,
+        alpha_warmup_epochs: int = 0,
+        after_step: Callable[["Search"], None] | None = None,
+    ) -> None:
+        """Stand before the first epoch.
+
+        Args:
+            supernet: on the device of the data, and the same in every process; its alphas are the result.
+            data: both halves.
+            settings: of the optimisation.
+            order: 2 looks one weight step ahead in the architecture step, 1 does not.
+            alpha_warmup_epochs: epochs at the start without architecture steps.
+            after_step: called after every step, with this.
+        """
+        self._supernet = supernet
+        self._data = data
+        self._settings = settings
+        self._alpha_warmup_epochs = alpha_warmup_epochs
+        self._after_step = after_step
+        self._optimiser = BilevelOptimiser(
+            supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
         )
-        optimiser.end_epoch()
-        yield EpochMetrics(
-            epoch=epoch,
+        self._epoch = 1
+        self._tally = self._new_tally("training")
+        self._clock = Clock()
+
+    @property
+    def step(self) -> int:
+        """See the class."""
+        return len(self._tally)
+
+    def __iter__(self) -> Iterator[EpochMetrics]:
+        """Search on."""
+        while self._epoch <= self._settings.num_epochs:
+            metrics = self._run_epoch()
+            self._optimiser.end_epoch()
+            self._epoch += 1
+            self._tally = self._new_tally("training")
+            self._clock = Clock()
+            yield metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to search on to the same result; each process must ask.
+
+        Within an epoch the processes are given the mean of their running statistics, as at its end: the result is the
+        same but for rounding.
+        """
+        if self.step:
+            average_statistics(self._supernet, self._data.processes)
+        return {
+            "epoch": self._epoch,
+            "tally": self._tally.state_dict(),
+            "seconds": self._clock.seconds,
+            "supernet": self._supernet.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "training": self._data.training.state_dict(),
+            "architecture": self._data.architecture.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where another search, with the same arguments, stood."""
+        self._epoch = state["epoch"]
+        self._tally = self._new_tally("training")
+        self._tally.load_state_dict(state["tally"])
+        self._clock = Clock(state["seconds"])
+        self._supernet.load_state_dict(state["supernet"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        for name, batches in (("training", self._data.training), ("architecture", self._data.architecture)):
+            batches.load_state_dict(state[name], is_within_pass=self.step > 0)
+
+    def _run_epoch(self) -> EpochMetrics:
+        self._supernet.auxiliary_weight = auxiliary_weight(self._epoch, self._settings.num_epochs)
+        with self._clock:
+            self._train()
+            train_loss, train_accuracy = self._tally.means()
+            num_images = self.step * self._data.batch_size
+            images_per_second = num_images / self._clock.seconds
+            average_statistics(self._supernet, self._data.processes)
+            validation_loss, validation_accuracy = evaluate(
+                self._supernet, self._data.validation, self._new_tally("validation")
+            )
+        return EpochMetrics(
+            epoch=self._epoch,
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
+            learning_rate=self._optimiser.learning_rate,
+            seconds=self._clock.seconds,
+            images_per_second=images_per_second,
         )
 
+    def _train(self) -> None:
+        """Take the epoch's steps, or those that are left."""
+        self._supernet.train()
+        pairs: Iterable[tuple[Batch, Batch]] = zip(self._data.training, _endless(self._data.architecture), strict=False)
+        if self._data.processes.is_first:
+            pairs = bar(
+                pairs, total=len(self._data.training), description=f"epoch {self._epoch}",
+                images_per_step=self._data.batch_size, first_step=self.step,
+            )  # fmt: skip
+        for train_batch, validation_batch in pairs:
+            if self._epoch > self._alpha_warmup_epochs:
+                self._architecture_step(train_batch, validation_batch)
+            self._weight_step(train_batch)
+            if self.step % self._settings.print_step == 0:
+                self._log()
+            if self._after_step is not None:
+                self._after_step(self)
 
-def _train(
-    supernet: Supernet,
-    optimiser: BilevelOptimiser,
-    data: SearchData,
-    settings: DartsSettings,
-    epoch: int,
-    *,
-    alphas_move: bool,
-) -> tuple[float, float]:
-    """Take an epoch's steps; return mean loss and accuracy on the training half."""
-    supernet.train()
-    tally = _tally(f"epoch {epoch}, training", settings, data.processes)
-    num_steps = len(data.training)
-    pairs: Iterable[tuple[Batch, Batch]] = zip(data.training, _endless(data.architecture), strict=False)
-    if data.processes.is_first:
-        pairs = bar(pairs, total=num_steps, description=f"epoch {epoch}", images_per_step=data.batch_size)
-    for step, (train_batch, validation_batch) in enumerate(pairs, 1):
-        if alphas_move:
-            _architecture_step(supernet, optimiser, train_batch, validation_batch, data.batch_size)
+    def _architecture_step(self, train_batch: Batch, validation_batch: Batch) -> None:
+        def loss_on(batch: Batch) -> Tensor:
+            x_bchw, labels_b = batch
+            loss = functional.cross_entropy(self._supernet(x_bchw), labels_b)
+            return share_of_loss(loss, labels_b, self._data.batch_size)
+
+        # Running statistics describe the weights that are kept, and these passes are at others.
+        with frozen_statistics(self._supernet):
+            self._optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
+
+    def _weight_step(self, train_batch: Batch) -> None:
         x_bchw, labels_b = train_batch
-        logits_bk = supernet(x_bchw)
+        logits_bk = self._supernet(x_bchw)
         loss = functional.cross_entropy(logits_bk, labels_b)
-        optimiser.weight_step(share_of_loss(loss, labels_b, data.batch_size))
-        tally.add(loss, logits_bk, labels_b)
-        if step % settings.print_step == 0:
-            loss_so_far, accuracy = tally.means()
-            if not sys.stderr.isatty():  # a terminal shows a bar
-                logger.info(
-                    "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
-                    epoch, step, num_steps, loss_so_far, accuracy,
-                )  # fmt: skip
-    return tally.means()
+        self._optimiser.weight_step(share_of_loss(loss, labels_b, self._data.batch_size))
+        self._tally.add(loss, logits_bk, labels_b)
 
+    def _log(self) -> None:
+        loss, accuracy = self._tally.means()
+        if not sys.stderr.isatty():  # a terminal shows a bar
+            logger.info(
+                "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
+                self._epoch, self.step, len(self._data.training), loss, accuracy,
+            )  # fmt: skip
 
-def _architecture_step(
-    supernet: Supernet, optimiser: BilevelOptimiser, train_batch: Batch, validation_batch: Batch, batch_size: int
-) -> None:
-    def loss_on(batch: Batch) -> Tensor:
-        x_bchw, labels_b = batch
-        return share_of_loss(functional.cross_entropy(supernet(x_bchw), labels_b), labels_b, batch_size)
-
-    # Running statistics describe the weights that are kept, and these passes are at others.
-    with frozen_statistics(supernet):
-        optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
+    def _new_tally(self, part: str) -> Tally:
+        settings = self._settings
+        remedy = (
+            f"smaller values of w_lr ({settings.w_lr:g}), alpha_lr ({settings.alpha_lr:g}) or w_grad_clip "
+            f"({settings.w_grad_clip:g}, where 0 switches clipping off) may help"
+        )
+        return Tally(f"epoch {self._epoch}, {part}", self._data.processes, remedy)
 
 
 def _endless(batches: Batches) -> Iterator[Batch]:
     """Pass after pass: halves of an odd number of images can differ by a batch."""
     while True:
         yield from batches
-
-
-def _tally(name: str, settings: DartsSettings, processes: Processes) -> Tally:
-    remedy = (
-        f"smaller values of w_lr ({settings.w_lr:g}), alpha_lr ({settings.alpha_lr:g}) or w_grad_clip "
-        f"({settings.w_grad_clip:g}, where 0 switches clipping off) may help"
-    )
-    return Tally(name, processes, remedy)

@@ -3,6 +3,8 @@
 Shape suffixes: b images, k classes, s steps.
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,6 +34,11 @@ class Tally:
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._sizes: list[int] = []
+        self._before = {name: torch.zeros(0, dtype=torch.float64) for name in ("losses", "hits", "images")}
+
+    def __len__(self) -> int:
+        """Batches so far."""
+        return len(self._before["images"]) + len(self._sizes)
 
     def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
         """Add this process's share of a batch, with the mean loss over the share."""
@@ -45,15 +52,28 @@ class Tally:
         Raises:
             TrainingDiverged: a loss is not finite; the message names the first.
         """
-        size_s = torch.tensor(self._sizes, dtype=torch.float64)
-        sum_s = torch.stack(self._losses).cpu().double() * size_s
-        hits = torch.stack(self._hits).cpu().sum().double()
-        sum_s, size_s, hits = self._processes.add_up([sum_s, size_s, hits])
+        joint = self.state_dict()
+        sum_s, hits_s, size_s = joint["losses"], joint["hits"], joint["images"]
         for step in (~sum_s.isfinite()).nonzero().flatten().tolist():
             loss = sum_s[step] / size_s[step]
             raise TrainingDiverged(f"{self._name} step {step + 1}: the loss is {loss:g}; {self._remedy}")
         num_images = size_s.sum()
-        return float(sum_s.sum() / num_images), float(hits / num_images)
+        return float(sum_s.sum() / num_images), float(hits_s.sum() / num_images)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return sums over each batch so far, those of all processes; each of them must call this."""
+        size_s = torch.tensor(self._sizes, dtype=torch.float64)
+        own = [_stacked(self._losses) * size_s, _stacked(self._hits), size_s]
+        joint = self._processes.add_up(own)
+        return {name: torch.cat([before, new]) for (name, before), new in zip(self._before.items(), joint, strict=True)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Count what another tally of the same pass had counted as well; for a fresh one."""
+        self._before = {name: state[name] for name in self._before}
+
+
+def _stacked(numbers: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(numbers)).cpu().double() if numbers else torch.zeros(0, dtype=torch.float64)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """What the tests of several processes run, alone and under torchrun: each process leaves what it found in a file."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn import functional
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import WeightStep, first_order_alpha_gradient, unrolled_alpha_gradient
 from darts_trainer.layout import Layout
-from darts_trainer.search import SearchData, search
+from darts_trainer.search import Search, SearchData
 from darts_trainer.supernet import Supernet
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.processes import here
@@ -66,7 +66,10 @@ def searched(group, net, order, *, settings=SETTINGS, batch_size=JOINT_BATCH):
         name="noise", images_nchw=images_nchw, labels_n=torch.arange(22) % 3, num_classes=3, may_flip=True
     )
     data = SearchData.of(images, batch_size, device=torch.device("cpu"), seed=3, processes=group)
-    epochs = [asdict(metrics) for metrics in search(net, data, settings, order=order)]
+    epochs = [
+        {field.name: getattr(metrics, field.name) for field in fields(metrics) if field.compare}
+        for metrics in Search(net, data, settings, order=order)
+    ]
     return {"epochs": epochs, "state": net.state_dict()}
 
 

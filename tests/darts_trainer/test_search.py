@@ -1,3 +1,5 @@
+import contextlib
+import io
 import logging
 import math
 
@@ -7,7 +9,7 @@ from torch.nn import functional
 
 from darts_service.settings import DartsSettings
 from darts_trainer.layout import Layout
-from darts_trainer.search import SearchData, search
+from darts_trainer.search import Search, SearchData
 from darts_trainer.supernet import Supernet
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
@@ -40,7 +42,7 @@ def test_a_search_learns_weights_and_alphas(order):
     net = supernet()
     alphas = [alpha.detach().clone() for alpha in net.alphas()]
     settings = DartsSettings(num_epochs=4, w_lr=0.1, alpha_lr=0.01)
-    epochs = list(search(net, data(64, 8), settings, order=order))
+    epochs = list(Search(net, data(64, 8), settings, order=order))
     assert [metrics.epoch for metrics in epochs] == [1, 2, 3, 4]
     assert epochs[-1].train_loss < 0.7 * epochs[0].train_loss
     assert epochs[-1].validation_accuracy > 0.9
@@ -53,7 +55,7 @@ def test_alphas_stay_as_they_are_while_the_weights_warm_up():
     alphas = [alpha.detach().clone() for alpha in net.alphas()]
     weight = net.stem[0].weight.detach().clone()
     still = []
-    for _ in search(net, data(24, 6), DartsSettings(num_epochs=3), order=2, alpha_warmup_epochs=2):
+    for _ in Search(net, data(24, 6), DartsSettings(num_epochs=3), order=2, alpha_warmup_epochs=2):
         still.append([torch.equal(before, now) for before, now in zip(alphas, net.alphas(), strict=True)])
         assert not torch.equal(weight, net.stem[0].weight)
     assert still == [[True, True], [True, True], [False, False]]
@@ -62,7 +64,7 @@ def test_alphas_stay_as_they_are_while_the_weights_warm_up():
 def test_a_search_is_repeatable():
     def run():
         net = supernet()
-        epochs = list(search(net, data(24, 6), DartsSettings(num_epochs=2), order=2))
+        epochs = list(Search(net, data(24, 6), DartsSettings(num_epochs=2), order=2))
         return epochs, [parameter.detach().clone() for parameter in net.parameters()]
 
     (epochs, parameters), (epochs_again, parameters_again) = run(), run()
@@ -70,10 +72,60 @@ def test_a_search_is_repeatable():
     assert all(torch.equal(a, b) for a, b in zip(parameters, parameters_again, strict=True))
 
 
+class Left(Exception):
+    """Stands in for whatever ends a process."""
+
+
+@pytest.mark.parametrize("left_at", [(1, 1), (1, 3), (2, 0), (2, 2), (3, 3)])
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_search_that_is_left_and_gone_on_with_ends_the_same_to_the_bit(left_at, order):
+    """At a step within an epoch, at an epoch's last step, and between epochs (step 0)."""
+    settings = DartsSettings(num_epochs=3, w_lr=0.1, alpha_lr=0.01)
+
+    def begin(seed, after_step=None):
+        # 13 and 14 images: the passes over the two parts have different lengths.
+        halves = SearchData.of(dataset(27), 4, device=CPU, seed=seed, train_portion=0.45, cutout=2)
+        return Search(supernet(seed), halves, settings, order=order, after_step=after_step)
+
+    saved = io.BytesIO()
+
+    def leave(search):
+        if (len(left), search.step) == (left_at[0] - 1, left_at[1]):
+            torch.save(search.state_dict(), saved)
+            raise Left
+
+    whole = begin(seed=0)
+    expected = list(whole)
+    left = []
+    search = begin(seed=0, after_step=leave)
+    with contextlib.suppress(Left):
+        for metrics in search:
+            left.append(metrics)
+            leave(search)
+    saved.seek(0)
+    gone_on_with = begin(seed=0)
+    gone_on_with.load_state_dict(torch.load(saved, weights_only=True))
+
+    assert [*left, *gone_on_with] == expected
+    assert _same(gone_on_with.state_dict(), whole.state_dict())
+
+
+def _same(a, b):
+    """Whether two states are equal in every bit."""
+    match a:
+        case torch.Tensor():
+            return torch.equal(a, b)
+        case dict():
+            return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a if key != "seconds")
+        case list():
+            return len(a) == len(b) and all(map(_same, a, b))
+    return a == b
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_only_weight_steps_count_in_the_running_statistics(order):
     net = supernet()
-    list(search(net, data(24, 4), DartsSettings(num_epochs=2), order=order))
+    list(Search(net, data(24, 4), DartsSettings(num_epochs=2), order=order))
     assert net.stem[1].num_batches_tracked.item() == 2 * 3
 
 
@@ -93,7 +145,7 @@ def test_a_half_smaller_than_the_batch_is_one_batch_with_a_warning(caplog):
     assert halves.batch_size == 10
     assert "batch_size 64 is more than the smaller part of the data: using 10" in caplog.text
     assert len(halves.training) == 1
-    epochs = list(search(supernet(), halves, DartsSettings(num_epochs=1), order=2))
+    epochs = list(Search(supernet(), halves, DartsSettings(num_epochs=1), order=2))
     assert math.isfinite(epochs[0].train_loss)
 
 
@@ -115,19 +167,19 @@ def test_training_metrics_are_those_of_the_weight_steps():
     net, halves, twin = supernet(), data(24, 4), data(24, 4)
     still = DartsSettings(num_epochs=1, w_lr=0.0, w_lr_min=0.0, alpha_lr=0.0)
     expected = [functional.cross_entropy(net(x), y).item() for x, y in twin.training]
-    (metrics,) = search(net, halves, still, order=1)
+    (metrics,) = Search(net, halves, still, order=1)
     assert metrics.train_loss == pytest.approx(sum(expected) / len(expected), rel=1e-5)
 
 
 def test_divergence_names_epoch_step_and_settings():
     net = supernet()
     with pytest.raises(TrainingDiverged, match=r"epoch 1, training step [23]: the loss is nan; .* w_lr \(1e\+30\)"):
-        list(search(net, data(24, 4), DartsSettings(w_lr=1e30, w_grad_clip=0.0), order=1))
+        list(Search(net, data(24, 4), DartsSettings(w_lr=1e30, w_grad_clip=0.0), order=1))
 
 
 def test_step_lines_hold_no_metric(caplog):
     with caplog.at_level(logging.INFO):
-        list(search(supernet(), data(24, 4), DartsSettings(num_epochs=1, print_step=2), order=1))
+        list(Search(supernet(), data(24, 4), DartsSettings(num_epochs=1, print_step=2), order=1))
     lines = [record.getMessage() for record in caplog.records if "step" in record.getMessage()]
     assert [line.split(":")[0] for line in lines] == ["epoch 1, step 2 of 3"]
     assert "=" not in caplog.text
