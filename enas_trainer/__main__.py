@@ -1,64 +1,54 @@
 """A trial of ENAS: trains the network of one architecture and prints what it came to.
 
 The first metric line holds Parameters and MACs, the multiply-adds of one image. The others hold Training-Accuracy,
-Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch.
+Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch. Several processes, which torchrun starts or
+which --num_gpus asks for, share each step; the first alone prints and writes.
 """
 
-import argparse
 import logging
-import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, replace
 
-import torch
-
-from enas_trainer import config, fields
+from enas_trainer import arguments, config, fields, gpus
+from enas_trainer.arguments import Trial
 from enas_trainer.child import Child
-from enas_trainer.train import EpochMetrics, TrainingSettings, train
-from trial_runtime import artifacts, command_line, datasets, devices, metric_lines, seeds
+from enas_trainer.train import EpochMetrics, Training
+from trial_runtime import artifacts, command_line, datasets, metric_lines, processes, seeds
 from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.data_options import DataOptions
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.datasets import DatasetError, ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
-
-TRAIN_PORTION = 0.8
-"""Share of the training images to train on, where none is asked for; the others are held out to validate on."""
+from trial_runtime.processes import Processes
 
 COMMON_SEED = 0
 """Decides which images are held out: the same for every trial of a search, so that all are compared on the same."""
 
+MIN_IMAGES = 2
+"""Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""
+
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """A trial, as its command line asks for it."""
-
-    architecture: str
-    """JSON, see `config.read`."""
-    nn_config: str
-    """JSON, see `config.read`."""
-    settings: TrainingSettings
-    data: DataOptions
-    output_dir: Path
-    seed: int
-    device: torch.device
-
-
-def run(trial: Trial) -> None:
+def run(trial: Trial, group: Processes) -> None:
     """Build the network, train it, report each epoch and keep ``architecture.json`` in the output folder up to date.
+
+    Args:
+        trial: the same in every process, but for the device.
+        group: the processes that train together, joined.
 
     Raises:
         InvalidNetwork: architecture, nn_config and data do not fit.
         DatasetError: the data are not there, are broken, or do not fit the options.
+        CommandLineError: the batch is too small for so many processes.
         TrainingDiverged: a loss is not finite.
+        ProcessLost: another process has ended.
     """
     architecture, network = config.read(trial.architecture, trial.nn_config)
+    _check_batch_size(trial.settings.batch_size, group)
     images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
     network.check_data(images.image_shape, images.num_classes)
-    training_images, validation_images = divide(images, trial.data.train_portion)
+    training_images, validation_images = divide(images, trial.data.train_portion, group.size)
     normalisation = Normalisation.of(training_images)
 
     def batches(part: ImageDataset, *, training: bool) -> Batches:
@@ -70,83 +60,64 @@ def run(trial: Trial) -> None:
             generator=seeds.generator(trial.seed, "batches"),
             training=training,
             cutout=trial.data.cutout,
+            processes=group,
         )
 
-    child = Child(architecture, network, seeds.generator(trial.seed, "weights")).to(trial.device)
+    child = Child(architecture, network, seeds.generator(trial.seed, "weights"), precision=trial.precision)
     cost = {"Parameters": num_parameters(child), "MACs": multiply_adds(child, images.image_shape)}
+    training = Training(
+        child.to(trial.device),
+        batches(training_images, training=True),
+        batches(validation_images, training=False),
+        trial.settings,
+    )
     logger.info("%d layers, on %s, seed %d", network.num_layers, trial.device, trial.seed)
     epochs: list[EpochMetrics] = []
     record = trial.output_dir / "architecture.json"
-    artifacts.write_json(record, _record(trial, cost, epochs))  # a folder that refuses does so before the work
-    metric_lines.report(cost)
-    training = batches(training_images, training=True)
-    validation = batches(validation_images, training=False)
-    for metrics in train(child, training, validation, trial.settings):
+    if group.is_first:
+        artifacts.write_json(
+            record, _record(trial, group, cost, epochs)
+        )  # a folder that refuses does so before the work
+        metric_lines.report(cost)
+    for metrics in training:
         epochs.append(metrics)
-        metric_lines.report(_named(metrics), epoch=metrics.epoch)
-        artifacts.write_json(record, _record(trial, cost, epochs))
+        if group.is_first:
+            metric_lines.report(_named(metrics), epoch=metrics.epoch)
+            artifacts.write_json(record, _record(trial, group, cost, epochs))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
-    return command_line.run(lambda: run(_parse(argv)))
+
+    def train_together() -> None:
+        given = sys.argv[1:] if argv is None else argv
+        trial = arguments.parse(given)
+        gpus.spread(trial.num_gpus, trial.device, given)
+        group = processes.here()
+        with group.joined(trial.device):
+            # Without --seed each process has drawn one.
+            run(replace(trial, seed=group.of_first(trial.seed)), group)
+
+    return command_line.run(train_together)
 
 
-def _parse(argv: Sequence[str] | None) -> Trial:
-    parser = command_line.Parser(prog="enas_trainer", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
-    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
-    default = TrainingSettings()
-    integer = command_line.integer
-    parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
-    gpus = "0 computes on the CPU; more than one is not used yet (default: %(default)s)"
-    parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
-    parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help="default: %(default)s")
-    parser.add_argument("--learning-rate", type=_rate, default=default.learning_rate, help="default: %(default)s")
-    command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
-    arguments = parser.parse_args(argv)
-    return Trial(
-        architecture=arguments.architecture,
-        nn_config=arguments.nn_config,
-        settings=TrainingSettings(
-            num_epochs=arguments.num_epochs,
-            batch_size=arguments.batch_size,
-            learning_rate=arguments.learning_rate,
-        ),
-        data=command_line.data_options(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        device=_device(arguments.device, arguments.num_gpus),
-    )
+def _check_batch_size(batch_size: int, group: Processes) -> None:
+    least = MIN_IMAGES * group.size
+    if batch_size < least:
+        raise CommandLineError(
+            f"--batch-size: {batch_size} is not allowed: {group.size} processes need at least {least}"
+        )
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a finite number > 0")
-    return rate
-
-
-def _device(device: torch.device, num_gpus: int) -> torch.device:
-    if num_gpus == 0:
-        return devices.resolve("cpu")
-    if num_gpus > 1:
-        logger.warning("%d GPUs were asked for; a trial trains in one process, on %s alone", num_gpus, device)
-    return device
-
-
-def divide(images: ImageDataset, train_portion: float) -> tuple[ImageDataset, ImageDataset]:
+def divide(images: ImageDataset, train_portion: float, num_processes: int = 1) -> tuple[ImageDataset, ImageDataset]:
     """Return the images to train on and those to validate on, which are held out; the same in each trial of a search.
 
     Raises:
         DatasetError: there are too few.
     """
     validation, training = datasets.split(images, 1 - train_portion, seeds.generator(COMMON_SEED, "validation"))
-    if len(training) < 2:  # batch normalisation needs two
-        allowed = f"of {len(images)} images it must leave at least 2 to train on"
+    if len(training) < MIN_IMAGES * num_processes:
+        allowed = f"of {len(images)} images it must leave at least {MIN_IMAGES * num_processes} to train on"
         raise DatasetError("train_portion", train_portion, allowed)
     logger.info("%s: %d images for training, %d for validation", images.name, len(training), len(validation))
     return training, validation
@@ -162,7 +133,9 @@ def _named(metrics: EpochMetrics) -> dict[str, float | str]:
     }
 
 
-def _record(trial: Trial, cost: Mapping[str, int], epochs: Sequence[EpochMetrics]) -> dict[str, object]:
+def _record(
+    trial: Trial, group: Processes, cost: Mapping[str, int], epochs: Sequence[EpochMetrics]
+) -> dict[str, object]:
     return {
         "architecture": fields.parse(trial.architecture, "architecture"),
         "nn_config": fields.parse(trial.nn_config, "nn_config"),
@@ -170,9 +143,11 @@ def _record(trial: Trial, cost: Mapping[str, int], epochs: Sequence[EpochMetrics
         "multiply_adds": cost["MACs"],
         "epochs": [{"epoch": metrics.epoch, **_named(metrics)} for metrics in epochs],
         "training": asdict(trial.settings),
+        "precision": trial.precision,
         **trial.data.record(),
         "seed": trial.seed,
         "device": str(trial.device),
+        "processes": group.size,
         "versions": artifacts.versions(),
     }
 

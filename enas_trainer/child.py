@@ -13,6 +13,7 @@ from enas_trainer import operations
 from enas_trainer.config import Architecture, NetworkConfig
 from enas_trainer.operation_types import Operation
 from enas_trainer.operations import Shape
+from trial_runtime.precision import autocast
 
 MAX_INPUT_CHANNELS = 256
 """Most channels that an operation reads; see `Layer`."""
@@ -111,13 +112,16 @@ class Layer(nn.Module):
 class Child(nn.Module):
     """The network that an architecture and a configuration describe, with global average pooling and a linear head."""
 
-    def __init__(self, architecture: Architecture, config: NetworkConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self, architecture: Architecture, config: NetworkConfig, generator: torch.Generator, *, precision: str = "fp32"
+    ) -> None:
         """Build the network.
 
         Args:
             architecture: operations and joins of the layers.
             config: sizes, and the operations that the ids stand for.
             generator: on the CPU; draws the weights (He et al., 1502.01852).
+            precision: that passes compute in; see `trial_runtime.precision`.
         """
         super().__init__()
         height, width, channels = config.input_sizes
@@ -131,11 +135,18 @@ class Child(nn.Module):
             shapes.append(layer.shape)
         self.shapes = tuple(shapes)
         self.head = nn.Linear(shapes[-1].channels, config.num_classes)
+        self._precision = precision
         self._initialise(generator)
+        self.to(memory_format=torch.channels_last)  # what convolutions compute fastest in, on GPUs and CPUs
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return logits (B, K) of images (B, C, H, W)."""
-        maps = [x_bchw]
+        with autocast(self._precision, x_bchw.device):
+            logits_bk = self._logits(x_bchw)
+        return logits_bk if self._precision == "fp32" else logits_bk.float()
+
+    def _logits(self, x_bchw: Tensor) -> Tensor:
+        maps = [x_bchw.contiguous(memory_format=torch.channels_last)]
         for sources, layer in zip(self.sources, self.layers, strict=True):
             maps.append(layer([maps[source] for source in sources]))
         logits_bk: Tensor = self.head(maps[-1].mean(dim=(2, 3)))

@@ -4,18 +4,23 @@ Legend of shapes: b images of a batch, c channels, h and w pixels, k classes.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import SGD
+from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trial_runtime.batches import Batches
-from trial_runtime.errors import TrainingDiverged
+from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
+from trial_runtime.tally import Tally, evaluate
+
+LEARNING_RATES: Mapping[str, float] = MappingProxyType({"sgd": 0.1, "adam": 0.002})
+"""Optimisers, and the peak of the schedule for each where none is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,13 +30,16 @@ class TrainingSettings:
     num_epochs: int = 10
     """Passes over the training images; Katib's default."""
     batch_size: int = 128
-    """Images of a step; Katib's default."""
-    learning_rate: float = 0.1
+    """Images of a step, of all processes together; Katib's default."""
+    optimizer: str = "sgd"
+    """One of `LEARNING_RATES`."""
+    learning_rate: float = LEARNING_RATES["sgd"]
     """Peak of the schedule."""
 
     def __post_init__(self) -> None:
         assert self.num_epochs >= 1, self.num_epochs
         assert self.batch_size >= 1, self.batch_size
+        assert self.optimizer in LEARNING_RATES, self.optimizer
         assert 0 < self.learning_rate < math.inf, self.learning_rate
 
 
@@ -42,86 +50,107 @@ class EpochMetrics:
     epoch: int
     """Counted from 1."""
     training_accuracy: float
+    """Over the epoch's steps, each before it moved the weights; the loss, too."""
     training_loss: float
     validation_accuracy: float
+    """After the epoch; the loss, too."""
     validation_loss: float
 
 
-def train(
-    child: nn.Module, training: Batches, validation: Batches, settings: TrainingSettings
-) -> Iterator[EpochMetrics]:
-    """Train a child and measure it after every epoch.
+class Training:
+    """The training of a child, which measures it after every epoch.
 
-    Nesterov momentum with weight decay; the learning rate rises over the first part of the steps and falls to nothing
-    over the rest (Smith and Topin, 1708.07120), so that a trial of one epoch ends as settled as one of a hundred.
+    The learning rate rises over the first part of the steps and falls to nothing over the rest, along cosines (Smith
+    and Topin, 1708.07120), so that a trial of one epoch ends as settled as one of a hundred.
 
-    Args:
-        child: images (B, C, H, W) to logits (B, K), on the device of the batches.
-        training: for training.
-        validation: of images that are not among the training images.
-        settings: how long and how fast.
+    Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
+    share.
 
-    Raises:
-        TrainingDiverged: a loss is not finite.
+    Raises, while it trains:
+        TrainingDiverged: a loss is not finite; in every process alike.
+        ProcessLost: another process has ended.
     """
-    optimizer = SGD(child.parameters(), lr=settings.learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    num_steps = settings.num_epochs * len(training)
-    scheduler = OneCycleLR(optimizer, settings.learning_rate, total_steps=num_steps + 1)
-    for epoch in range(1, settings.num_epochs + 1):
-        child.train()
-        sums = _Sums()
-        steps = bar(training, total=len(training), description=f"epoch {epoch}", images_per_step=settings.batch_size)
-        for x_bchw, labels_b in steps:
-            logits_bk = child(x_bchw)
-            loss = functional.cross_entropy(logits_bk, labels_b)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            scheduler.step()
-            sums.add(loss.detach(), logits_bk.detach(), labels_b)
-        training_loss, training_accuracy = sums.means(epoch, "training")
-        validation_loss, validation_accuracy = evaluate(child, validation, epoch)
-        yield EpochMetrics(
-            epoch=epoch,
+
+    def __init__(self, child: nn.Module, training: Batches, validation: Batches, settings: TrainingSettings) -> None:
+        """Stand before the first epoch.
+
+        Args:
+            child: images (B, C, H, W) to logits (B, K), on the device of the batches; the same in every process.
+            training: for training.
+            validation: of images that are not among the training images.
+            settings: how long and how fast.
+        """
+        self._child = child
+        self._training = training
+        self._validation = validation
+        self._settings = settings
+        self._optimizer = _optimizer(child, settings)
+        num_steps = settings.num_epochs * len(training)
+        # One more: the last step would otherwise be taken at the very end of the schedule, and move nothing.
+        self._schedule = OneCycleLR(
+            self._optimizer,
+            settings.learning_rate,
+            total_steps=num_steps + 1,
+            anneal_strategy="cos",
+            cycle_momentum=False,
+        )
+        self._epoch = 1
+
+    def __iter__(self) -> Iterator[EpochMetrics]:
+        """Train on; yield what each epoch came to."""
+        while self._epoch <= self._settings.num_epochs:
+            metrics = self._run_epoch()
+            self._epoch += 1
+            yield metrics
+
+    def _run_epoch(self) -> EpochMetrics:
+        self._child.train()
+        tally = self._tally("training")
+        for x_bchw, labels_b in self._batches():
+            loss, logits_bk = self._step(x_bchw, labels_b)
+            tally.add(loss, logits_bk, labels_b)
+        training_loss, training_accuracy = tally.means()
+        average_statistics(self._child, self._training.processes)
+        validation_loss, validation_accuracy = evaluate(self._child, self._validation, self._tally("validation"))
+        return EpochMetrics(
+            epoch=self._epoch,
             training_accuracy=training_accuracy,
             training_loss=training_loss,
             validation_accuracy=validation_accuracy,
             validation_loss=validation_loss,
         )
 
+    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        if not self._training.processes.is_first:
+            return self._training
+        return bar(
+            self._training, total=len(self._training), description=f"epoch {self._epoch}",
+            images_per_step=self._training.batch_size,
+        )  # fmt: skip
 
-@torch.no_grad()
-def evaluate(child: nn.Module, batches: Batches, epoch: int) -> tuple[float, float]:
-    """Return mean loss and accuracy of a child over batches.
+    def _step(self, x_bchw: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the weights; return this process's loss and logits before that."""
+        logits_bk = self._child(x_bchw)
+        loss = functional.cross_entropy(logits_bk, labels_b)
+        self._optimizer.zero_grad()
+        torch.autograd.backward(share_of_loss(loss, labels_b, self._training.batch_size))
+        weights = [weight for weight in self._child.parameters() if weight.grad is not None]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        for weight, gradient in zip(weights, self._training.processes.add_up(gradients), strict=True):
+            weight.grad = gradient
+        self._optimizer.step()
+        self._schedule.step()
+        return loss, logits_bk
 
-    Raises:
-        TrainingDiverged: the loss is not finite.
-    """
-    child.eval()
-    sums = _Sums()
-    for x_bchw, labels_b in batches:
-        logits_bk = child(x_bchw)
-        sums.add(functional.cross_entropy(logits_bk, labels_b), logits_bk, labels_b)
-    return sums.means(epoch, "validation")
+    def _tally(self, part: str) -> Tally:
+        remedy = f"a smaller learning rate than {self._settings.learning_rate:g} may help"
+        return Tally(f"epoch {self._epoch}, {part}", self._training.processes, remedy)
 
 
-class _Sums:
-    """Sums over images, kept on the device: reading a number there would make each step wait for the one before."""
-
-    def __init__(self) -> None:
-        self._loss: Tensor | float = 0.0
-        self._correct: Tensor | float = 0.0
-        self._images = 0
-
-    def add(self, loss: Tensor, logits_bk: Tensor, labels_b: Tensor) -> None:
-        """Add a batch with its mean loss."""
-        self._loss = self._loss + loss * len(labels_b)
-        self._correct = self._correct + (logits_bk.argmax(dim=1) == labels_b).sum()
-        self._images += len(labels_b)
-
-    def means(self, epoch: int, part: str) -> tuple[float, float]:
-        """Return mean loss and accuracy."""
-        loss = float(self._loss) / self._images
-        if not math.isfinite(loss):
-            raise TrainingDiverged(f"the {part} loss is {loss} in epoch {epoch}: the training diverged")
-        return loss, float(self._correct) / self._images
+def _optimizer(child: nn.Module, settings: TrainingSettings) -> Optimizer:
+    """SGD with Nesterov momentum and weight decay, or Adam; each moves all weights by one call."""
+    weights = list(child.parameters())
+    fused = all(weight.device.type in ("cpu", "cuda") for weight in weights)
+    if settings.optimizer == "adam":
+        return Adam(weights, lr=settings.learning_rate, fused=fused)
+    return SGD(weights, lr=settings.learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=fused)

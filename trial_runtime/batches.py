@@ -67,6 +67,7 @@ class Batches:
 
     Attributes:
         processes: those that share the batches.
+        batch_size: images of a batch, all processes together; for validation, of all but the last.
 
     Yields:
         x (B, C, H, W), float32, and labels (B,), int64, both on the device.
@@ -99,7 +100,7 @@ class Batches:
         assert batch_size >= 1, batch_size
         self.processes = processes
         self._size = len(dataset)
-        self._batch_size = min(batch_size, self._size)
+        self.batch_size = min(batch_size, self._size)
         self._normalisation = normalisation.to(device)
         self._generator = generator
         self._device = device
@@ -116,7 +117,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches of a pass."""
-        full, rest = divmod(self._size, self._batch_size)
+        full, rest = divmod(self._size, self.batch_size)
         return full + (rest > 0 and not self._training)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -126,8 +127,8 @@ class Batches:
         self._is_within_pass = False
         order_n = self._order_n.to(self._device)
         while self._num_given < len(self):
-            start = self._num_given * self._batch_size
-            index_b = order_n[start : start + self._batch_size]
+            start = self._num_given * self.batch_size
+            index_b = order_n[start : start + self.batch_size]
             self._num_given += 1
             share = self.processes.share(len(index_b))
             images_bchw = self._augmented(index_b, share) if self._training else self._images_nchw[index_b[share]]

@@ -1,6 +1,6 @@
 """The type of number that a network computes in; its weights are float32 in any case."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -11,4 +11,6 @@ PRECISIONS = ("fp32", "bf16")
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
     """Return a context for forward passes on a device; backward passes follow it by themselves and stay outside."""
     assert precision in PRECISIONS, precision
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    if precision == "fp32" or device.type == "meta":  # where nothing is computed
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,13 +1,13 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
-from enas_trainer.train import EpochMetrics, TrainingSettings, evaluate, train
+from enas_trainer.train import LEARNING_RATES, EpochMetrics, Training, TrainingSettings
 from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset, load, split
+from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.seeds import generator
 
@@ -25,6 +25,12 @@ def _batches(dataset, batch_size, *, training):
     )
 
 
+def _training(child, dataset, settings):
+    """The training images validate as well."""
+    size = settings.batch_size
+    return Training(child, _batches(dataset, size, training=True), _batches(dataset, size, training=False), settings)
+
+
 def _two_shades(count):
     """Dark and bright images, a class each."""
     labels = torch.arange(count) % 2
@@ -39,23 +45,11 @@ def _linear(num_classes=2):
     return child
 
 
-def test_evaluation_is_the_mean_over_all_images():
-    dataset, _ = split(load("fake:50", None), 0.9, generator(0, "split"))
-    child = nn.Sequential(nn.Conv2d(3, 10, 32), nn.BatchNorm2d(10), nn.Flatten())
-    x = dataset.images_nchw / 255
-
-    loss, accuracy = evaluate(child, _batches(dataset, 7, training=False), epoch=1)
-
-    logits = child.eval()(x).detach()
-    assert loss == pytest.approx(float(functional.cross_entropy(logits, dataset.labels_n)), rel=1e-5)
-    assert accuracy == pytest.approx(float((logits.argmax(1) == dataset.labels_n).float().mean()))
-
-
 def test_what_can_be_learned_is_learned():
     dataset = _two_shades(64)
     settings = TrainingSettings(num_epochs=3, batch_size=8)
 
-    epochs = list(train(_linear(), _batches(dataset, 8, training=True), _batches(dataset, 8, training=False), settings))
+    epochs = list(_training(_linear(), dataset, settings))
 
     assert [metrics.epoch for metrics in epochs] == [1, 2, 3]
     assert epochs[-1].validation_accuracy == epochs[-1].training_accuracy == 1.0
@@ -69,7 +63,7 @@ def test_training_metrics_are_means_over_the_epoch():
     frozen.register_forward_hook(lambda module, inputs, output: output * 0 + torch.tensor([1.0, 0.0]))
     settings = TrainingSettings(num_epochs=1, batch_size=4)
 
-    (metrics,) = train(frozen, _batches(dataset, 4, training=True), _batches(dataset, 4, training=False), settings)
+    (metrics,) = _training(frozen, dataset, settings)
 
     expected = math.log(1 + math.e) - 0.5
     assert metrics == EpochMetrics(
@@ -84,22 +78,73 @@ def test_training_metrics_are_means_over_the_epoch():
 def test_a_child_that_diverges_says_so_after_the_epochs_before_it():
     dataset = _two_shades(8)
     child = _linear()
-    epochs = train(
-        child,
-        _batches(dataset, 4, training=True),
-        _batches(dataset, 4, training=False),
-        TrainingSettings(num_epochs=3, batch_size=4),
-    )
+    epochs = iter(_training(child, dataset, TrainingSettings(num_epochs=3, batch_size=4)))
 
     assert next(epochs).epoch == 1
     nn.init.constant_(child[1].weight, math.nan)
-    with pytest.raises(TrainingDiverged, match="the training loss is nan in epoch 2"):
+    with pytest.raises(
+        TrainingDiverged,
+        match=r"^epoch 2, training step 1: the loss is nan; a smaller learning rate than 0\.1 may help$",
+    ):
         next(epochs)
 
 
 def test_a_child_that_diverges_on_the_held_out_images_says_so():
+    dataset = _two_shades(8)
     child = _linear()
-    nn.init.constant_(child[1].bias, math.inf)
+    child.register_forward_hook(lambda module, inputs, output: output if module.training else output + math.inf)
 
-    with pytest.raises(TrainingDiverged, match="the validation loss is nan in epoch 4"):
-        evaluate(child, _batches(_two_shades(8), 4, training=False), epoch=4)
+    with pytest.raises(TrainingDiverged, match="epoch 1, validation step 1: the loss is nan"):
+        list(_training(child, dataset, TrainingSettings(num_epochs=1, batch_size=4)))
+
+
+class _Slope(nn.Module):
+    """Logits whose cross entropy to class 1 of two is nearly linear in the only weight: its gradient is nearly -1."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(-50.0))
+
+    def forward(self, x_bchw):
+        return torch.stack([torch.zeros_like(self.weight), self.weight]).expand(len(x_bchw), 2)
+
+
+def _rates(num_steps, peak):
+    """Two half cosines, with the numbers of torch's OneCycleLR: up from 1/25 over 30 % of the steps, then down."""
+    end_of_rise = 0.3 * (num_steps + 1) - 1
+
+    def between(start, end, share):
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+    return [
+        between(peak / 25, peak, step / end_of_rise)
+        if step <= end_of_rise
+        else between(peak, peak / 250_000, (step - end_of_rise) / (num_steps - end_of_rise))
+        for step in range(num_steps)
+    ]
+
+
+def _ones(count):
+    return replace(_two_shades(count), labels_n=torch.ones(count, dtype=torch.int64))
+
+
+def test_sgd_takes_nesterovs_steps_along_two_half_cosines():
+    child, settings = _Slope(), TrainingSettings(num_epochs=2, batch_size=4, learning_rate=0.2)
+
+    list(_training(child, _ones(20), settings))
+
+    weight, velocity = -50.0, 0.0
+    for rate in _rates(10, 0.2):
+        gradient = -1 + 5e-4 * weight
+        velocity = 0.9 * velocity + gradient
+        weight -= rate * (gradient + 0.9 * velocity)
+    assert child.weight.item() == pytest.approx(weight, abs=1e-4)
+
+
+def test_adam_takes_steps_of_the_learning_rate_where_the_gradient_stays_the_same():
+    child = _Slope()
+    settings = TrainingSettings(num_epochs=2, batch_size=4, optimizer="adam", learning_rate=LEARNING_RATES["adam"])
+
+    list(_training(child, _ones(20), settings))
+
+    assert child.weight.item() == pytest.approx(-50 + sum(_rates(10, LEARNING_RATES["adam"])), abs=1e-5)

@@ -1,0 +1,95 @@
+"""What a trial of ENAS is told on its command line, as typed values."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from enas_trainer.train import LEARNING_RATES, TrainingSettings
+from trial_runtime import command_line, devices, seeds
+from trial_runtime.data_options import DataOptions
+from trial_runtime.precision import PRECISIONS
+
+TRAIN_PORTION = 0.8
+"""Share of the training images to train on, where none is asked for; the others are held out to validate on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A trial, as its command line asks for it."""
+
+    architecture: str
+    """JSON, see `config.read`."""
+    nn_config: str
+    """JSON, see `config.read`."""
+    settings: TrainingSettings
+    precision: str
+    """See `trial_runtime.precision`."""
+    data: DataOptions
+    output_dir: Path
+    seed: int
+    """Everything random comes from it, but for which images are held out; drawn where none was given."""
+    num_gpus: int
+    """Katib's flag: how many processes train the network, each on a GPU of its own; 0 for one on the CPU."""
+    device: torch.device
+
+
+def parse(argv: Sequence[str]) -> Trial:
+    """Read a command line.
+
+    Raises:
+        CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+    """
+    arguments = _parser().parse_args(argv)
+    return Trial(
+        architecture=arguments.architecture,
+        nn_config=arguments.nn_config,
+        settings=TrainingSettings(
+            num_epochs=arguments.num_epochs,
+            batch_size=arguments.batch_size,
+            optimizer=arguments.optimizer,
+            learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.optimizer],
+        ),
+        precision=arguments.precision,
+        data=command_line.data_options(arguments),
+        output_dir=arguments.output_dir,
+        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        num_gpus=arguments.num_gpus,
+        device=arguments.device if arguments.num_gpus else devices.resolve("cpu"),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(
+        prog="enas_trainer",
+        description="Train the network of one architecture; prints a line of metrics an epoch.",
+        allow_abbrev=False,
+    )
+    default = TrainingSettings()
+    integer = command_line.integer
+    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
+    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
+    parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
+    gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
+    parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
+    batch = "images of a step, of all processes together (default: %(default)s)"
+    parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help=batch)
+    parser.add_argument("--optimizer", choices=tuple(LEARNING_RATES), default=default.optimizer)
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
+    parser.add_argument("--learning-rate", type=_rate, help=f"peak of the schedule (default: {rates})")
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
+    command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
+    return parser
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a finite number > 0")
+    return rate
