@@ -12,10 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from darts_trainer import config, genotype
-from darts_trainer.collapse import StopRule, num_skips
+from darts_genotype import json_form, katib_form
+from darts_genotype.genotype import Genotype, num_skips
+from darts_trainer import config
+from darts_trainer.collapse import StopRule
 from darts_trainer.config import TrainerConfig
-from darts_trainer.genotype import Genotype
+from darts_trainer.derivation import derive
 from darts_trainer.layout import Layout, final_map_size
 from darts_trainer.search import EpochMetrics, Search, SearchData
 from darts_trainer.supernet import Supernet
@@ -77,7 +79,7 @@ def run(trial: TrainerConfig, group: Processes) -> None:
     )
     for metrics in Search(supernet, data, trial.settings, order=trial.order, alpha_warmup_epochs=warmup_epochs):
         mixtures = supernet.mixtures()
-        found = genotype.derive(*mixtures, trial.primitives, layout.num_nodes)
+        found = derive(*mixtures, trial.primitives, layout.num_nodes)
         reason = stop_rule.reason(found, mixtures) if metrics.epoch > warmup_epochs else None
         epochs.append({"epoch": metrics.epoch, **_named(metrics, found)})
         if group.is_first:
@@ -89,7 +91,7 @@ def run(trial: TrainerConfig, group: Processes) -> None:
             logger.info("stopped after epoch %d of %d: %s", metrics.epoch, trial.settings.num_epochs, reason)
             break
     if group.is_first:
-        metric_lines.report({"Best-Genotype": str(found)})
+        metric_lines.report({"Best-Genotype": katib_form.write(found)})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,8 +149,8 @@ def _record(
 ) -> dict[str, object]:
     *_, last = epochs
     return {
-        "genotype": str(found),
-        "structure": found.structure(),
+        **json_form.document(found),
+        "genotype": katib_form.write(found),
         "epoch": last["epoch"],
         "metrics": {name: value for name, value in last.items() if name != "epoch"},
         "epochs": list(epochs),

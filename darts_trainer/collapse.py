@@ -11,15 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darts_genotype.genotype import Genotype, num_skips
 from darts_service.primitives import SKIP_CONNECTION
-from darts_trainer.genotype import Genotype, Node
 
 _WITHOUT_WEIGHTS = ("avg_pooling", "max_pooling", SKIP_CONNECTION, "none")
-
-
-def num_skips(cell: Sequence[Node]) -> int:
-    """Count the edges of a genotype's cell, such as ``genotype.normal``, that are skip connections."""
-    return sum(edge.operation == SKIP_CONNECTION for node in cell for edge in node)
 
 
 def with_weights(primitives: Sequence[str]) -> list[int]:

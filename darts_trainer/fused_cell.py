@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from darts_genotype.genotype import NUM_INPUTS
 from darts_service.primitives import NONE
 from darts_trainer.batch_norm import BatchNorm
 from darts_trainer.depthwise import DepthwiseConvolution, apart, together
-from darts_trainer.layout import NUM_INPUTS
 from darts_trainer.operations import FactorizedReduce, Pooling
 from darts_trainer.partial_channels import PartialEdge, bypass, join, split
 from darts_trainer.plain_cell import MixedOperation, PlainCell

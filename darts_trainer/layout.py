@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from darts_genotype.genotype import NUM_INPUTS
 from darts_trainer.batch_norm import BatchNorm
 from darts_trainer.operations import FactorizedReduce, relu_conv_norm
-
-NUM_INPUTS = 2
-"""Inputs of a cell: the outputs of the cell before the previous one (node 0) and of the previous one (node 1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,11 +11,10 @@ from itertools import repeat
 import torch
 from torch import Tensor, nn
 
+from darts_genotype.genotype import NUM_INPUTS, Genotype, GenotypeError
 from darts_trainer import operations
 from darts_trainer.auxiliary_head import AuxiliaryHead
-from darts_trainer.genotype import Genotype, GenotypeError
 from darts_trainer.layout import (
-    NUM_INPUTS,
     CellPlace,
     Layout,
     cell_inputs,

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from darts_genotype.genotype import NUM_INPUTS
 from darts_trainer import operations
-from darts_trainer.layout import NUM_INPUTS, CellPlace, cell_inputs, edge_sources
+from darts_trainer.layout import CellPlace, cell_inputs, edge_sources
 from darts_trainer.partial_channels import PartialEdge
 
 

@@ -40,7 +40,9 @@ EXIT_TERMINATED = 143
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
 """Stands in the message when memory runs out on a CPU, for which torch has no class of its own."""
 
-_OUR_PACKAGES = frozenset({"katib_suggestion", "darts_service", "trial_runtime", "darts_trainer", "enas_trainer"})
+_OUR_PACKAGES = frozenset(
+    {"katib_suggestion", "darts_service", "darts_genotype", "trial_runtime", "darts_trainer", "enas_trainer"}
+)
 
 logger = logging.getLogger(__name__)
 

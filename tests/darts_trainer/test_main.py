@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import darts_trainer
+from darts_genotype import forms, katib_form
+from darts_genotype.genotype import num_skips
 from darts_trainer.__main__ import main
-from darts_trainer.collapse import num_skips
-from darts_trainer.genotype import from_structure, parse
 
 PACKAGE = Path(darts_trainer.__file__).parent
 SETTINGS = {"num_epochs": "2", "num_nodes": "2", "init_channels": "2", "stem_multiplier": "1", "batch_size": "8"}
@@ -61,11 +61,12 @@ def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path
     assert all(value for line in epochs for value in katibs_default_pattern(line).values())
     ((name, text),) = katibs_genotypes(last)
     assert name == "Best-Genotype"
-    assert str(parse(text)) == text
+    assert katib_form.write(forms.read(text)) == text
+    found = forms.read((tmp_path / "out/genotype.json").read_text())
     record = json.loads((tmp_path / "out/genotype.json").read_text())
     assert (record["genotype"], record["epoch"], record["seed"], record["order"]) == (text, 2, 3, 2)
-    assert from_structure(record["structure"]) == parse(text)
-    skips = {"Normal-Skips": num_skips(parse(text).normal), "Reduction-Skips": num_skips(parse(text).reduce)}
+    assert found == forms.read(text)
+    skips = {"Normal-Skips": num_skips(found.normal), "Reduction-Skips": num_skips(found.reduce)}
     assert record["metrics"].items() >= skips.items()
 
 
@@ -241,7 +242,7 @@ KATIBS_CPU_EXAMPLE = flags(
 def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path):
     done = run(PACKAGE / "run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=tmp_path)
     ((name, text),) = katibs_genotypes(done.stdout)
-    found = parse(text)
+    found = forms.read(text)
     assert name == "Best-Genotype"
     assert sorted(found.normal[0]) == [("max_pooling_3x3", 0), ("max_pooling_3x3", 1)]
     assert (found.num_nodes, found.reduce) == (1, ())
@@ -254,7 +255,7 @@ def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path)
 def test_the_published_command_runs_in_a_checkout_that_is_not_the_installed_one(tmp_path):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for package in ("darts_trainer", "darts_service", "katib_suggestion", "trial_runtime"):
+    for package in ("darts_trainer", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"):
         shutil.copytree(PACKAGE.parent / package, checkout / package)
     config = checkout / "darts_trainer/config.py"
     # A mark by which the copy is told from the installed package.

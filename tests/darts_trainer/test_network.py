@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from darts_trainer.genotype import GenotypeError, parse
+from darts_genotype import forms
+from darts_genotype.genotype import GenotypeError
 from darts_trainer.layout import Layout
 from darts_trainer.network import Network, drop_paths
 
@@ -38,7 +39,7 @@ def generator(seed=0):
 @pytest.mark.parametrize("size", [32, 13])
 def test_the_example_is_built_into_a_network_that_learns(example, changes, size):
     sizes = layout(**changes)
-    network = Network(parse(example), sizes, generator=generator())
+    network = Network(forms.read(example), sizes, generator=generator())
     logits_bk = network(torch.randn(2, sizes.image_channels, size, size, generator=generator()))
     assert logits_bk.shape == (2, sizes.num_classes)
     logits_bk.square().sum().backward()
@@ -46,7 +47,7 @@ def test_the_example_is_built_into_a_network_that_learns(example, changes, size)
 
 
 def test_cells_hold_the_operations_of_the_genotype(example):
-    network = Network(parse(example), layout(), generator=generator())
+    network = Network(forms.read(example), layout(), generator=generator())
     normal, reduction, _ = network.cells
     assert [len(list(node)) for node in normal.nodes] == [2, 2, 2, 2]
     # The published code has no batch norm after the pools of this network, but in the search's.
@@ -60,7 +61,7 @@ def test_cells_hold_the_operations_of_the_genotype(example):
 
 
 def test_a_node_is_the_sum_of_its_edges(example):
-    network = Network(parse(example), layout(num_layers=1), generator=generator()).eval()
+    network = Network(forms.read(example), layout(num_layers=1), generator=generator()).eval()
     cell = network.cells[0]
     a, b = (torch.randn(2, 12, 8, 8, generator=generator(seed)) for seed in (1, 2))
     states = [cell.inputs[0](a), cell.inputs[1](b)]
@@ -72,12 +73,12 @@ def test_a_node_is_the_sum_of_its_edges(example):
 
 
 def test_weights_come_from_the_generator(example):
-    first, second = (Network(parse(example), layout(), generator=generator()) for _ in range(2))
+    first, second = (Network(forms.read(example), layout(), generator=generator()) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_a_deep_network_needs_reduction_cells():
-    genotype = parse(
+    genotype = forms.read(
         "Genotype(normal=[[('max_pooling_3x3',0),('max_pooling_3x3',1)]],normal_concat=range(2,3),"
         "reduce=[],reduce_concat=range(2,3))"
     )
@@ -90,7 +91,7 @@ def test_a_deep_network_needs_reduction_cells():
 def test_the_published_network_has_the_published_size():
     """The paper's table 1: 3.3 million parameters; by the published code, 3,349,342 and 476,426 of the second head."""
     sizes = layout(num_layers=20, init_channels=36)
-    network = Network(parse(DARTS_V2), sizes, generator=generator(), auxiliary_image_size=(32, 32))
+    network = Network(forms.read(DARTS_V2), sizes, generator=generator(), auxiliary_image_size=(32, 32))
     assert sum(weight.numel() for weight in network.auxiliary_head.parameters()) == 3_825_768 - 3_349_342
     assert sum(weight.numel() for weight in network.parameters()) == 3_825_768
 
@@ -100,14 +101,14 @@ def test_the_published_network_has_the_published_size():
 
 
 def test_the_second_head_has_the_published_pool_where_that_fits():
-    network = Network(parse(DARTS_V2), layout(), generator=generator(), auxiliary_image_size=(32, 32))
+    network = Network(forms.read(DARTS_V2), layout(), generator=generator(), auxiliary_image_size=(32, 32))
     pool = network.auxiliary_head.features[1]
     assert (pool.kernel_size, pool.stride) == ((5, 5), (3, 3))
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 6), (28, 28), (30, 17), (64, 40)])
 def test_the_second_head_fits_other_images_and_helps_the_cells_before_it(size):
-    network = Network(parse(DARTS_V2), layout(num_layers=6), generator=generator(), auxiliary_image_size=size)
+    network = Network(forms.read(DARTS_V2), layout(num_layers=6), generator=generator(), auxiliary_image_size=size)
     logits_bk, auxiliary_bk = network.training_logits(torch.randn(2, 3, *size, generator=generator()), None)
     assert logits_bk.shape == auxiliary_bk.shape == (2, 10)
     auxiliary_bk.square().sum().backward()
@@ -118,7 +119,7 @@ def test_the_second_head_fits_other_images_and_helps_the_cells_before_it(size):
 
 def test_drop_path_scales_every_edge_but_identities():
     """Against a sum written out: 6 of 8 edges of the normal cell can be dropped."""
-    network = Network(parse(DARTS_V2), layout(num_layers=2), generator=generator()).eval()
+    network = Network(forms.read(DARTS_V2), layout(num_layers=2), generator=generator()).eval()
     assert [cell.num_paths for cell in network.cells] == [6, 5]
     cell = network.cells[0]
     a, b = (torch.randn(2, 12, 8, 8, generator=generator(seed)) for seed in (1, 2))
@@ -134,7 +135,7 @@ def test_drop_path_scales_every_edge_but_identities():
 
 
 def test_each_cell_gets_its_own_paths():
-    network = Network(parse(DARTS_V2), layout(), generator=generator()).eval()
+    network = Network(forms.read(DARTS_V2), layout(), generator=generator()).eval()
     x_bchw = torch.randn(2, 3, 8, 8, generator=generator())
     nothing_dropped = network.training_logits(x_bchw, torch.ones(network.num_paths, 2))[0]
     torch.testing.assert_close(nothing_dropped, network(x_bchw))

@@ -1,0 +1,25 @@
+"""Every form in which genotypes are written down, and one function that reads them all."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from darts_genotype import call_text, json_form, katib_form, quark0_form
+from darts_genotype.fields import from_nested
+from darts_genotype.genotype import Genotype
+
+WRITERS: Mapping[str, Callable[[Genotype], str]] = MappingProxyType(
+    {"json": json_form.write, "katib": katib_form.write, "quark0": quark0_form.write}
+)
+"""By its name, what writes a form, on one line."""
+
+
+def read(text: str) -> Genotype:
+    """Read a genotype in whichever form it is: JSON, a line of a trial's log, or quark0's code. Nothing is evaluated.
+
+    Raises:
+        GenotypeError: it is in none of them.
+    """
+    if text.lstrip().startswith("{"):
+        return json_form.read(text)
+    fields = call_text.read(text)
+    return quark0_form.from_fields(fields) if quark0_form.is_flat(fields) else from_nested(fields)

@@ -1,0 +1,65 @@
+"""Our form in JSON: an object of a version and the four fields; ``docs/reference/genotype.md`` is its schema."""
+
+import json
+from typing import Any
+
+from darts_genotype.fields import FIELDS, from_nested
+from darts_genotype.genotype import Cell, Genotype, GenotypeError
+
+VERSION = 1
+"""Of the form; it changes when a reader of today would misread, or could not read, what is written."""
+
+MAX_CHARACTERS = 8_000_000
+"""Longest text that is read: ``genotype.json`` of a search holds each epoch's metrics, too."""
+
+
+def document(genotype: Genotype) -> dict[str, Any]:
+    """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
+    return {
+        "version": VERSION,
+        "normal": _cell(genotype.normal),
+        "normal_concat": list(genotype.concat),
+        "reduce": _cell(genotype.reduce),
+        "reduce_concat": list(genotype.concat),
+    }
+
+
+def write(genotype: Genotype) -> str:
+    """Write the object on one line."""
+    return json.dumps(document(genotype))
+
+
+def read(text: str) -> Genotype:
+    """Read a text that holds such an object; fields beside those of the form are not looked at.
+
+    Raises:
+        GenotypeError: it holds something else.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise GenotypeError("text", f"{len(text)} characters", f"it has at most {MAX_CHARACTERS}")
+    try:
+        fields = json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise GenotypeError(place, text[error.pos :], f"it is an object of JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise GenotypeError("text", text, f"it is an object of JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise GenotypeError("text", text, "it is an object of JSON")
+    if missing := [name for name in ("version", *FIELDS) if name not in fields]:
+        raise GenotypeError("fields", list(fields), f"{', '.join(missing)} must be among them")
+    version = fields["version"]
+    if version != VERSION or isinstance(version, bool):
+        raise GenotypeError("version", version, f"this program reads version {VERSION}")
+    return from_nested(fields)
+
+
+def _cell(cell: Cell) -> list[list[list[object]]]:
+    return [[list(edge) for edge in node] for node in cell]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field stands twice")
+    return fields

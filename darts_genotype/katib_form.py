@@ -1,0 +1,17 @@
+"""Katib's form, the value of ``Best-Genotype`` in a trial's log: nodes are lists of edges, one line without blanks."""
+
+from darts_genotype.genotype import Cell, Genotype
+
+
+def write(genotype: Genotype) -> str:
+    """Write it as Katib's trial does; `darts_genotype.forms.read` reads it."""
+    concat = f"range({genotype.concat.start},{genotype.concat.stop})"
+    return (
+        f"Genotype(normal={_cell_text(genotype.normal)},normal_concat={concat},"
+        f"reduce={_cell_text(genotype.reduce)},reduce_concat={concat})"
+    )
+
+
+def _cell_text(cell: Cell) -> str:
+    nodes = ("[" + ",".join(f"('{edge.operation}',{edge.source})" for edge in node) + "]" for node in cell)
+    return "[" + ",".join(nodes) + "]"

@@ -1,0 +1,58 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import darts_genotype
+from darts_genotype import forms
+from darts_genotype.genotype import MAX_NODES, Edge, Genotype, GenotypeError, num_skips
+from darts_service.settings import DartsSettings
+from katib_suggestion import settings
+from katib_suggestion.errors import InvalidExperiment
+
+SKIPS = (Edge("skip_connection", 0), Edge("skip_connection", 1))
+
+
+def test_cells_have_nodes_and_the_same_number_of_them():
+    with pytest.raises(GenotypeError, match=r"normal: '0 nodes' .* 1 to 64 nodes"):
+        Genotype(normal=(), reduce=())
+    with pytest.raises(GenotypeError, match=r"reduce: '1 nodes' .* which has 2"):
+        Genotype(normal=(SKIPS, SKIPS), reduce=(SKIPS,))
+
+
+def test_a_cell_has_as_many_nodes_as_a_search_may_have():
+    assert Genotype(normal=(SKIPS,) * MAX_NODES, reduce=()).concat == range(2, 2 + MAX_NODES)
+    with pytest.raises(GenotypeError, match="normal: '65 nodes'"):
+        Genotype(normal=(SKIPS,) * (MAX_NODES + 1), reduce=())
+    assert settings.parse(DartsSettings, [("num_nodes", str(MAX_NODES))]).num_nodes == MAX_NODES
+    with pytest.raises(InvalidExperiment, match="num_nodes"):
+        settings.parse(DartsSettings, [("num_nodes", str(MAX_NODES + 1))])
+
+
+def test_skips_of_the_example_and_of_its_change(example):
+    genotype = forms.read(example)
+    assert (num_skips(genotype.normal), num_skips(genotype.reduce)) == (0, 0)
+    changed = forms.read(example.replace("('max_pooling_3x3',0)", "('skip_connection',0)"))
+    assert (num_skips(changed.normal), num_skips(changed.reduce)) == (4, 0)
+
+
+def test_a_cell_that_is_not_there_has_no_skips():
+    assert num_skips(()) == 0
+    assert num_skips((SKIPS,)) == 2
+
+
+def test_the_package_needs_the_standard_library_only():
+    sources = [path.read_text() for path in Path(darts_genotype.__file__).parent.glob("*.py")]
+    names = {
+        name.partition(".")[0]
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+    }
+    assert names <= sys.stdlib_module_names | {"darts_genotype", "darts_service", "katib_suggestion"}
+    code = "import sys; import darts_genotype.forms; print(*({'torch', 'grpc', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "\n"
