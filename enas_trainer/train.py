@@ -4,9 +4,10 @@ Legend of shapes: b images of a batch, c channels, h and w pixels, k classes.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trial_runtime.batches import Batches
+from trial_runtime.clock import Clock
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
 from trial_runtime.tally import Tally, evaluate
@@ -55,10 +57,14 @@ class EpochMetrics:
     validation_accuracy: float
     """After the epoch; the loss, too."""
     validation_loss: float
+    seconds: float = field(compare=False)
+    """For training and validation."""
+    images_per_second: float = field(compare=False)
+    """While training."""
 
 
 class Training:
-    """The training of a child, which measures it after every epoch.
+    """The training of a child, which measures it after every epoch, and can be left at any step and gone on with.
 
     The learning rate rises over the first part of the steps and falls to nothing over the rest, along cosines (Smith
     and Topin, 1708.07120), so that a trial of one epoch ends as settled as one of a hundred.
@@ -66,12 +72,23 @@ class Training:
     Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
     share.
 
+    Attributes:
+        step: steps of the present epoch that are taken.
+
     Raises, while it trains:
         TrainingDiverged: a loss is not finite; in every process alike.
         ProcessLost: another process has ended.
     """
 
-    def __init__(self, child: nn.Module, training: Batches, validation: Batches, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        child: nn.Module,
+        training: Batches,
+        validation: Batches,
+        settings: TrainingSettings,
+        *,
+        after_step: Callable[["Training"], None] | None = None,
+    ) -> None:
         """Stand before the first epoch.
 
         Args:
@@ -79,54 +96,102 @@ class Training:
             training: for training.
             validation: of images that are not among the training images.
             settings: how long and how fast.
+            after_step: called after every step, with this.
         """
         self._child = child
         self._training = training
         self._validation = validation
         self._settings = settings
+        self._after_step = after_step
         self._optimizer = _optimizer(child, settings)
         num_steps = settings.num_epochs * len(training)
-        # One more: the last step would otherwise be taken at the very end of the schedule, and move nothing.
         self._schedule = OneCycleLR(
             self._optimizer,
             settings.learning_rate,
-            total_steps=num_steps + 1,
+            total_steps=num_steps + 1,  # the last would move next to nothing
             anneal_strategy="cos",
             cycle_momentum=False,
         )
         self._epoch = 1
+        self._tally = self._new_tally("training")
+        self._clock = Clock()
+
+    @property
+    def step(self) -> int:
+        """See the class."""
+        return len(self._tally)
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on; yield what each epoch came to."""
         while self._epoch <= self._settings.num_epochs:
             metrics = self._run_epoch()
             self._epoch += 1
+            self._tally = self._new_tally("training")
+            self._clock = Clock()
             yield metrics
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to train on to the same result; each process must ask.
+
+        Within an epoch the processes are given the mean of their running statistics, as at its end: the result is the
+        same but for rounding.
+        """
+        if self.step:
+            average_statistics(self._child, self._training.processes)
+        return {
+            "epoch": self._epoch,
+            "tally": self._tally.state_dict(),
+            "seconds": self._clock.seconds,
+            "child": self._child.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "training": self._training.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where another training, with the same arguments, stood."""
+        self._epoch = state["epoch"]
+        self._tally = self._new_tally("training")
+        self._tally.load_state_dict(state["tally"])
+        self._clock = Clock(state["seconds"])
+        self._child.load_state_dict(state["child"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._training.load_state_dict(state["training"], is_within_pass=self.step > 0)
+
     def _run_epoch(self) -> EpochMetrics:
-        self._child.train()
-        tally = self._tally("training")
-        for x_bchw, labels_b in self._batches():
-            loss, logits_bk = self._step(x_bchw, labels_b)
-            tally.add(loss, logits_bk, labels_b)
-        training_loss, training_accuracy = tally.means()
-        average_statistics(self._child, self._training.processes)
-        validation_loss, validation_accuracy = evaluate(self._child, self._validation, self._tally("validation"))
+        with self._clock:
+            self._train()
+            training_loss, training_accuracy = self._tally.means()
+            images_per_second = self.step * self._training.batch_size / self._clock.seconds
+            average_statistics(self._child, self._training.processes)
+            validation_loss, validation_accuracy = evaluate(
+                self._child, self._validation, self._new_tally("validation")
+            )
         return EpochMetrics(
             epoch=self._epoch,
             training_accuracy=training_accuracy,
             training_loss=training_loss,
             validation_accuracy=validation_accuracy,
             validation_loss=validation_loss,
+            seconds=self._clock.seconds,
+            images_per_second=images_per_second,
         )
 
-    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
-        if not self._training.processes.is_first:
-            return self._training
-        return bar(
-            self._training, total=len(self._training), description=f"epoch {self._epoch}",
-            images_per_step=self._training.batch_size,
-        )  # fmt: skip
+    def _train(self) -> None:
+        """Take the epoch's steps, or those that are left."""
+        self._child.train()
+        batches: Iterable[tuple[Tensor, Tensor]] = self._training
+        if self._training.processes.is_first:
+            batches = bar(
+                batches, total=len(self._training), description=f"epoch {self._epoch}",
+                images_per_step=self._training.batch_size, first_step=self.step,
+            )  # fmt: skip
+        for x_bchw, labels_b in batches:
+            loss, logits_bk = self._step(x_bchw, labels_b)
+            self._tally.add(loss, logits_bk, labels_b)
+            if self._after_step is not None:
+                self._after_step(self)
 
     def _step(self, x_bchw: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:
         """Move the weights; return this process's loss and logits before that."""
@@ -142,7 +207,7 @@ class Training:
         self._schedule.step()
         return loss, logits_bk
 
-    def _tally(self, part: str) -> Tally:
+    def _new_tally(self, part: str) -> Tally:
         remedy = f"a smaller learning rate than {self._settings.learning_rate:g} may help"
         return Tally(f"epoch {self._epoch}, {part}", self._training.processes, remedy)
 

@@ -1,3 +1,5 @@
+import copy
+import io
 import math
 from dataclasses import replace
 
@@ -7,7 +9,7 @@ from torch import nn
 
 from enas_trainer.train import LEARNING_RATES, EpochMetrics, Training, TrainingSettings
 from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset
+from trial_runtime.datasets import ImageDataset, load
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.seeds import generator
 
@@ -25,10 +27,10 @@ def _batches(dataset, batch_size, *, training):
     )
 
 
-def _training(child, dataset, settings):
+def _training(child, dataset, settings, after_step=None):
     """The training images validate as well."""
-    size = settings.batch_size
-    return Training(child, _batches(dataset, size, training=True), _batches(dataset, size, training=False), settings)
+    training, validation = (_batches(dataset, settings.batch_size, training=training) for training in (True, False))
+    return Training(child, training, validation, settings, after_step=after_step)
 
 
 def _two_shades(count):
@@ -72,7 +74,11 @@ def test_training_metrics_are_means_over_the_epoch():
         training_loss=pytest.approx(expected),
         validation_accuracy=0.5,
         validation_loss=pytest.approx(expected),
+        seconds=0.0,
+        images_per_second=0.0,
     )
+    assert metrics.seconds > 0
+    assert metrics.images_per_second > 0
 
 
 def test_a_child_that_diverges_says_so_after_the_epochs_before_it():
@@ -148,3 +154,47 @@ def test_adam_takes_steps_of_the_learning_rate_where_the_gradient_stays_the_same
     list(_training(child, _ones(20), settings))
 
     assert child.weight.item() == pytest.approx(-50 + sum(_rates(10, LEARNING_RATES["adam"])), abs=1e-5)
+
+
+class _Left(Exception):
+    pass
+
+
+def _bits(training):
+    """All numbers of a state, but for the time that has passed."""
+    buffer = io.BytesIO()
+    torch.save({name: value for name, value in training.state_dict().items() if name != "seconds"}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.fault(20)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("leave_at", [1, 5, 7, 10])
+def test_a_training_that_is_left_at_any_step_goes_on_to_the_same_bits(optimizer, leave_at):
+    dataset = load("fake:20", None)
+    settings = TrainingSettings(num_epochs=2, batch_size=4, optimizer=optimizer)
+    states = []
+
+    def child(seed):
+        layers = nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10)
+        for weight in nn.Sequential(*layers).parameters():
+            nn.init.normal_(weight, std=0.1, generator=generator(seed, "weights"))
+        return nn.Sequential(*layers)
+
+    def leave(training):
+        states.append(copy.deepcopy(training.state_dict()))
+        if len(states) == leave_at:
+            raise _Left
+
+    whole = _training(child(0), dataset, settings)
+    epochs = list(whole)
+    left = _training(child(0), dataset, settings, leave)
+    with pytest.raises(_Left):
+        list(left)
+
+    resumed = _training(child(1), dataset, settings)
+    resumed.load_state_dict(states[-1])
+    found = epochs[: (leave_at - 1) // 5] + list(resumed)
+
+    assert found == epochs
+    assert _bits(resumed) == _bits(whole)
