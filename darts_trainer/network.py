@@ -24,6 +24,7 @@ from darts_trainer.layout import (
     reduction_layers,
     stem,
 )
+from trial_runtime.precision import autocast
 
 
 class Cell(nn.Module):
@@ -76,6 +77,7 @@ class Network(nn.Module):
         generator: draws the weights; on the CPU.
         auxiliary_image_size: (H, W) of the images where a second classifier after the cell at 2/3 of the depth helps to
             train the cells before it; None for a network without.
+        precision: that the passes compute in; see `trial_runtime.precision`.
 
     Raises:
         GenotypeError: the network needs reduction cells and the genotype has none.
@@ -88,8 +90,10 @@ class Network(nn.Module):
         *,
         generator: torch.Generator,
         auxiliary_image_size: tuple[int, int] | None = None,
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
+        self._precision = precision
         assert layout.num_nodes == genotype.num_nodes, (layout, genotype)
         if reduction_layers(layout.num_layers) and not genotype.reduce:
             allowed = f"a network of {layout.num_layers} layers has reduction cells"
@@ -106,14 +110,21 @@ class Network(nn.Module):
         operations.initialise(self, generator)
 
     @property
+    def num_weights(self) -> int:
+        """Numbers that are learnt, without those of the second classifier."""
+        auxiliary = () if self.auxiliary_head is None else self.auxiliary_head.parameters()
+        return sum(weight.numel() for weight in self.parameters()) - sum(weight.numel() for weight in auxiliary)
+
+    @property
     def num_paths(self) -> int:
         """Edges of all cells that can be dropped."""
         return sum(self._paths_of_cells())
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Compute the logits, shape (B, K), of images."""
-        logits_bk, _ = self._logits(x_bchw, None)
-        return logits_bk
+        with autocast(self._precision, x_bchw.device):
+            logits_bk, _ = self._logits(x_bchw, None)
+        return logits_bk.float() if self._precision == "bf16" else logits_bk
 
     def training_logits(self, x_bchw: Tensor, path_scale_pb: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Compute the logits of both classifiers, each (B, K), on paths of which some may be dropped.
@@ -125,8 +136,12 @@ class Network(nn.Module):
         Returns:
             The logits, and those of the second classifier: None without one.
         """
-        logits_bk, auxiliary_bchw = self._logits(x_bchw, path_scale_pb)
-        return logits_bk, None if self.auxiliary_head is None else self.auxiliary_head(auxiliary_bchw)
+        with autocast(self._precision, x_bchw.device):
+            logits_bk, auxiliary_bchw = self._logits(x_bchw, path_scale_pb)
+            auxiliary_bk = None if self.auxiliary_head is None else self.auxiliary_head(auxiliary_bchw)
+        if self._precision == "bf16":
+            return logits_bk.float(), None if auxiliary_bk is None else auxiliary_bk.float()
+        return logits_bk, auxiliary_bk
 
     def _logits(self, x_bchw: Tensor, path_scale_pb: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the logits, and the maps that a second classifier reads."""

@@ -14,7 +14,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from katib_suggestion.errors import InvalidExperiment
@@ -95,8 +95,15 @@ def number(default: float | None, interval: Interval, *, optional: bool = False)
     return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
 
 
-def parse(settings: type[T], pairs: Iterable[tuple[str, str]]) -> T:
+def parse(
+    settings: type[T], pairs: Iterable[tuple[str, str]], *, place: Callable[[str], str] = "algorithmSettings.{}".format
+) -> T:
     """Read name and value pairs into a settings class; what is not given takes its default.
+
+    Args:
+        settings: see the module.
+        pairs: names and values.
+        place: where a name is given, for messages.
 
     Raises:
         InvalidExperiment: a name is unknown or stands twice, or a value is none of what is allowed.
@@ -108,7 +115,7 @@ def parse(settings: type[T], pairs: Iterable[tuple[str, str]]) -> T:
     values: dict[str, float | int | None] = {}
     seen: set[str] = set()
     for name, text in pairs:
-        where = f"algorithmSettings.{name}"
+        where = place(name)
         if name in seen:
             raise InvalidExperiment(where, text, "the setting is given twice")
         seen.add(name)

@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         raise CommandLineError(message)
 
 
-def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float | None, cutout: int = 0) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float, cutout: int = 0) -> None:
     """Add the flags of `DataOptions`, and ``--output-dir``, ``--seed`` and ``--device``.
 
     In the namespace, besides what `data_options` reads: ``output_dir: Path``, ``seed: int | None``, ``device:
@@ -68,7 +68,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float 
 
     Args:
         parser: the trainer's.
-        train_portion: the default; None for a trainer that needs all images for its weights, and has no such flag.
+        train_portion: the default; 1 for a trainer that needs no images but those that its weights learn from.
         cutout: the default.
     """
     group = parser.add_argument_group("data and machine")
@@ -86,11 +86,8 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float 
     add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
     add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     add("--max-images", integer(1), None, "use that many training images, drawn at random")
-    if train_portion is None:
-        parser.set_defaults(train_portion=1.0)
-    else:
-        portion = "share of the training images that the weights learn from; the others serve the search"
-        add("--train-portion", _portion, str(train_portion), portion)
+    portion = "share of the training images that the weights learn from; the others are held out"
+    add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
     add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
     add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
     add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
@@ -171,10 +168,16 @@ def _fail(error: BaseException, code: int) -> int:
     return code
 
 
-def _portion(text: str) -> float:
-    if not re.fullmatch(r"0?\.\d{1,9}", text, re.ASCII) or not float(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a number between 0 and 1, such as 0.5")
-    return float(text)
+def _portion(*, may_be_all: bool) -> Callable[[str], float]:
+    allowed = "a number between 0 and 1, such as 0.5" + (", or 1" if may_be_all else "")
+
+    def read(text: str) -> float:
+        is_all = may_be_all and bool(re.fullmatch(r"1(\.0{0,9})?", text, re.ASCII))
+        if not is_all and (not re.fullmatch(r"0?\.\d{1,9}", text, re.ASCII) or not float(text)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be {allowed}")
+        return float(text)
+
+    return read
 
 
 def _size(text: str) -> tuple[int, int]:

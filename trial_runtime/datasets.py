@@ -151,7 +151,10 @@ def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int,
         labels_n = torch.tensor(pictures.labels)
     else:
         raise DatasetError(
-            "dataset", training.name, "it has no test images; npz:PATH and imagefolder:PATH may have some"
+            "dataset",
+            training.name,
+            "it has no test images; npz:PATH and imagefolder:PATH may have some, and images "
+            "can be held out with --train-portion",
         )
     if int(labels_n.max()) >= training.num_classes:
         allowed = f"the training images have the labels 0 to {training.num_classes - 1}"

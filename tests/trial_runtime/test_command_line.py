@@ -91,15 +91,16 @@ def test_variables_decide_without_flags_and_flags_over_variables(monkeypatch):
     )
 
 
-def test_a_trainer_that_needs_all_images_has_no_portion():
+def test_a_trainer_whose_weights_learn_from_all_images_can_hold_some_out():
     parser = command_line.Parser(prog="test")
-    command_line.add_data_arguments(parser, train_portion=None, cutout=16)
+    command_line.add_data_arguments(parser, train_portion=1, cutout=16)
 
     data = command_line.data_options(parser.parse_args(["--dataset=fake"]))
-
     assert (data.train_portion, data.cutout) == (1.0, 16)
-    with pytest.raises(command_line.CommandLineError, match="unrecognized arguments: --train-portion"):
-        parser.parse_args(["--train-portion=.5"])
+    for text, portion in (("1.0", 1.0), (".9", 0.9)):
+        assert command_line.data_options(parser.parse_args([f"--train-portion={text}"])).train_portion == portion
+    with pytest.raises(command_line.CommandLineError, match=r"'1.5' is not allowed: .* between 0 and 1, .* or 1$"):
+        parser.parse_args(["--train-portion=1.5"])
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch):

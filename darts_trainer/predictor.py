@@ -1,0 +1,144 @@
+"""A trained network with all that it needs to classify images: as a module, and as the two files of a folder.
+
+``weights.safetensors`` holds the network's weights and statistics, ``network.json`` what it is built from: the
+genotype, its size, the shape of the images and their normalisation. Reading them runs no code.
+
+Shape suffixes: b images, c channels, h height, w width, k classes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from darts_genotype import json_form, katib_form
+from darts_genotype.genotype import Genotype
+from darts_trainer.layout import Layout
+from darts_trainer.network import Network
+from trial_runtime import artifacts
+from trial_runtime.batches import Normalisation
+
+NETWORK_FILE = "network.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+FORMAT = 1
+"""Of what `NETWORK_FILE` says beside the genotype; it changes when a reader of today would misread it."""
+
+_TRAINING_ONLY = "auxiliary_head."
+
+
+class SavedNetworkError(ValueError):
+    """The files of a network are missing or damaged, or do not belong together."""
+
+
+class Predictor(nn.Module):
+    """A network that takes pixels as they are.
+
+    Args:
+        network: trained.
+        normalisation: of its training images.
+        image_shape: (C, H, W) of its training images.
+    """
+
+    mean_c: Tensor
+    std_c: Tensor
+
+    def __init__(self, network: Network, normalisation: Normalisation, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.network = network
+        self.image_shape = image_shape
+        self.register_buffer("mean_c", normalisation.mean_c)
+        self.register_buffer("std_c", normalisation.std_c)
+
+    def forward(self, images_bchw: Tensor) -> Tensor:
+        """Compute the logits, (B, K), of images: uint8, 0 to 255."""
+        normalisation = Normalisation(mean_c=self.mean_c, std_c=self.std_c)
+        return self.network(normalisation.apply(images_bchw))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def probabilities(self, images_bchw: Tensor) -> Tensor:
+        """Return the probability of each class, (B, K), for images of its shape: uint8, 0 to 255, on its device."""
+        assert images_bchw.dtype == torch.uint8, images_bchw.dtype
+        assert images_bchw.shape[1:] == self.image_shape, images_bchw.shape
+        return self(images_bchw).softmax(dim=1)  # type: ignore[no-any-return]
+
+
+def save(folder: Path, predictor: Predictor, found: Genotype, layout: Layout, record: Mapping[str, object]) -> None:
+    """Write both files; those that were there are replaced.
+
+    Args:
+        folder: where.
+        predictor: to be saved; what its network has for training alone is left out.
+        found: the genotype that its network is built from.
+        layout: the size that it is built with.
+        record: more about it for a reader, as JSON.
+
+    Raises:
+        OSError: the machine refuses.
+    """
+    state = predictor.network.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in state.items() if not name.startswith(_TRAINING_ONLY)}
+    artifacts.write_bytes(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    description = {
+        **json_form.document(found),
+        "genotype": katib_form.write(found),
+        "network": {
+            "format": FORMAT,
+            "layout": asdict(layout),
+            "image_shape": list(predictor.image_shape),
+            "normalisation": {"mean": predictor.mean_c.tolist(), "std": predictor.std_c.tolist()},
+        },
+    }
+    artifacts.write_json(folder / NETWORK_FILE, description | dict(record))
+
+
+def load(folder: Path, device: torch.device | None = None) -> Predictor:
+    """Read what `save` wrote, ready to classify.
+
+    Args:
+        folder: that holds both files.
+        device: where it shall compute; None for the CPU.
+
+    Raises:
+        SavedNetworkError: a file is missing or damaged, or they do not belong together.
+        OSError: the machine refuses.
+    """
+    found, description = _read_description(folder / NETWORK_FILE)
+    try:
+        layout = Layout(**description["layout"])
+        channels, height, width = (int(side) for side in description["image_shape"])
+        mean_c, std_c = (torch.tensor(description["normalisation"][name]) for name in ("mean", "std"))
+        network = Network(found, layout, generator=torch.Generator())
+    except (LookupError, TypeError, ValueError, AssertionError) as error:
+        raise SavedNetworkError(f"{folder / NETWORK_FILE} describes no network: {error}") from error
+    path = folder / WEIGHTS_FILE
+    try:
+        network.load_state_dict(safetensors.torch.load(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise SavedNetworkError(f"{path} is missing") from error
+    except SafetensorError as error:
+        raise SavedNetworkError(f"{path} is damaged: {error}") from error
+    except RuntimeError as error:
+        _, first, *_ = str(error).splitlines()  # torch names every weight that does not fit
+        raise SavedNetworkError(f"{path} does not hold the weights of {NETWORK_FILE}: {first.strip()}") from error
+    predictor = Predictor(network, Normalisation(mean_c=mean_c, std_c=std_c), (channels, height, width))
+    return predictor.eval().to(device or torch.device("cpu"))
+
+
+def _read_description(path: Path) -> tuple[Genotype, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        found, description = json_form.read(text), json.loads(text).get("network")
+    except FileNotFoundError as error:
+        raise SavedNetworkError(f"{path} is missing: it must be a folder that darts_trainer.retrain wrote") from error
+    except ValueError as error:
+        raise SavedNetworkError(f"{path} describes no network: {error}") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise SavedNetworkError(f"{path} does not describe a network in format {FORMAT}")
+    return found, description

@@ -1,0 +1,109 @@
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+
+import numpy
+import pytest
+import torch
+
+from darts_trainer import predictor
+from darts_trainer.retrain import main
+
+GENOTYPE = (
+    "Genotype(normal=[[('separable_convolution_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),"
+    "reduce=[[('max_pooling_3x3',0),('skip_connection',1)]],reduce_concat=range(2,3))"
+)
+SMALL = (
+    *("--num-layers=2", "--init-channels=4", "--stem-multiplier=1", "--num-epochs=2", "--batch-size=8"),
+    *("--learning-rate=.1", "--cutout=2", "--device=cpu", "--seed=1"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of two classes that differ in brightness, 8x8, with test images, and a genotype in a file."""
+    generator = numpy.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    for name, count in (("train", 64), ("test", 20)):
+        y = numpy.arange(count) % 2
+        x = (generator.integers(100, size=(count, 8, 8)) + 120 * y[:, None, None]).astype("uint8")
+        numpy.savez(tmp_path / "data" / f"{name}.npz", x=x, y=y)
+    (tmp_path / "genotype.txt").write_text(GENOTYPE)
+    return tmp_path
+
+
+def retrain(folder, *flags):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
+    command = ["-m", "darts_trainer.retrain", "--genotype", "genotype.txt", *SMALL, *flags]
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def metrics(line):
+    return {name: float(value) for name, value in re.findall(r"([\w-]+)=(\S+)", line)}
+
+
+def test_the_test_images_are_classified_once_after_training_on_all_others(folder):
+    done = retrain(folder, "--dataset=npz:data")
+
+    assert done.returncode == 0, done.stderr
+    first, second, last = done.stdout.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ", line) for line in (first, second, last))
+    assert metrics(first).keys() == metrics(second).keys() == {"Train-Loss", "Train-Accuracy"}
+    assert metrics(last).keys() == {"Test-Loss", "Test-Accuracy"}
+    assert "64 images to train on, 0 held out" in done.stderr
+    record = json.loads((folder / "output/network.json").read_text())
+    assert record["metrics"]["Test-Accuracy"] == pytest.approx(metrics(last)["Test-Accuracy"], abs=1e-5)
+    assert (record["epochs"][1]["epoch"], record["settings"]["drop_path"], record["seed"]) == (2, 0.2, 1)
+
+    # What was written classifies as the run did.
+    images = numpy.load(folder / "data/test.npz")
+    found_b = predictor.load(folder / "output").probabilities(torch.from_numpy(images["x"])[:, None]).argmax(dim=1)
+    accuracy = float((found_b == torch.from_numpy(images["y"])).double().mean())
+    assert accuracy == pytest.approx(metrics(last)["Test-Accuracy"], abs=1e-5)
+
+
+def test_with_images_held_out_test_images_are_left_alone(folder):
+    (folder / "data/test.npz").write_text("nobody reads this")
+
+    done = retrain(folder, "--dataset=npz:data", "--train-portion=.75")
+
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    names = {"Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy"}
+    assert metrics(first).keys() == metrics(second).keys() == names
+    assert all(math.isfinite(value) for value in metrics(second).values())
+    assert "48 images to train on, 16 held out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dataset=digits"], "dataset: 'digits' is not allowed: it has no test images; .* --train-portion"),
+        (["--dataset=npz:data", "--cutout=16"], "cutout: 16 is not allowed: the images have 8x8 pixels"),
+        (
+            ["--dataset=npz:data", "--image-size=2"],
+            r"--auxiliary-weight: 0.4 is not allowed: images of 2x2 end as maps of 1x1, too small for a second",
+        ),
+        (["--dataset=npz:data", "--batch-size=1"], "--batch-size: 1 is not allowed: .* it must be at least 2"),
+        (["--dataset=npz:data", "--learning-rate=fast"], "--learning-rate: 'fast' is not allowed"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_training(folder, monkeypatch, capfd, flags, message):
+    monkeypatch.chdir(folder)
+    assert main(["--genotype=genotype.txt", *SMALL, *flags]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert re.search(f"^error: {message}", captured.err, re.MULTILINE), captured.err
+
+
+def test_images_too_small_for_a_second_classifier_work_without(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert (
+        main(["--genotype=genotype.txt", *SMALL, "--dataset=npz:data", "--image-size=2", "--auxiliary-weight=0"]) == 0
+    )
