@@ -14,13 +14,13 @@ from dataclasses import asdict, replace
 
 from darts_genotype import json_form, katib_form
 from darts_genotype.genotype import Genotype, num_skips
-from darts_trainer import config
+from darts_trainer import config, construction
+from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.collapse import StopRule
 from darts_trainer.config import TrainerConfig
 from darts_trainer.derivation import derive
 from darts_trainer.layout import Layout, final_map_size
 from darts_trainer.search import EpochMetrics, Search, SearchData
-from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, command_line, metric_lines, processes, seeds
 from trial_runtime.datasets import ImageDataset
@@ -40,30 +40,23 @@ def run(trial: TrainerConfig, group: Processes) -> None:
         DatasetError: the data are not there, are broken, or do not fit the options.
         OSError: the output folder cannot be written.
         InvalidExperiment: settings and data do not fit.
+        MemoryError: no batch fits.
         TrainingDiverged: a loss is not finite.
         ProcessLost: another process has ended.
     """
     images = trial.data.load(seeds.generator(trial.seed, "subset"))
     data = SearchData.of(
         images,
-        trial.batch_size,
+        trial.settings.batch_size or largest_that_fits(trial, images, group),
         train_portion=trial.data.train_portion,
         cutout=trial.data.cutout,
         device=trial.device,
         seed=trial.seed,
         processes=group,
     )
-    layout = _layout(trial, images)
+    layout = construction.layout_of(trial, images)
     _check_size(layout, images, data.batch_size, group.size)
-    supernet = Supernet(
-        layout,
-        trial.primitives,
-        generator=seeds.generator(trial.seed, "supernet"),
-        checkpoint_cells=trial.checkpoint_cells,
-        precision=trial.precision,
-        partial_channels=trial.variants.partial_channels,
-        auxiliary_skip=trial.variants.auxiliary_skip,
-    ).to(trial.device)
+    supernet = construction.supernet_of(trial, layout, seeds.generator(trial.seed, "supernet"))
     if trial.compile:
         supernet.compile_cells()
     num_weights = sum(weight.numel() for weight in supernet.weights())
@@ -105,18 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             run(replace(trial, seed=group.of_first(trial.seed)), group)
 
     return command_line.run(search_together)
-
-
-def _layout(trial: TrainerConfig, images: ImageDataset) -> Layout:
-    channels, _, _ = images.image_shape
-    return Layout(
-        num_layers=trial.num_layers,
-        num_nodes=trial.settings.num_nodes,
-        init_channels=trial.settings.init_channels,
-        stem_multiplier=trial.settings.stem_multiplier,
-        image_channels=channels,
-        num_classes=images.num_classes,
-    )
 
 
 def _check_size(layout: Layout, images: ImageDataset, batch_size: int, num_processes: int) -> None:

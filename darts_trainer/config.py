@@ -20,9 +20,6 @@ from trial_runtime.command_line import CommandLineError
 from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 
-DEFAULT_BATCH_SIZE = 64
-"""Images in a step where the setting is None: the paper's."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainerConfig:
@@ -57,11 +54,6 @@ class TrainerConfig:
     def primitives(self) -> tuple[str, ...]:
         """The operations of each edge: the search space, and ``none`` after it."""
         return (*self.search_space, NONE)
-
-    @property
-    def batch_size(self) -> int:
-        """Images in a step, from each half of the data."""
-        return self.settings.batch_size or DEFAULT_BATCH_SIZE
 
 
 def from_arguments(argv: Sequence[str]) -> TrainerConfig:

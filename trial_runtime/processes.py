@@ -120,6 +120,17 @@ class Processes:
         (count,) = self.add_up([torch.tensor(int(flag))])
         return bool(count)
 
+    def minimum(self, value: int) -> int:
+        """Return the smallest of the values that the processes have, each of which must fit 64 bits.
+
+        Raises:
+            ProcessLost: another process has ended.
+        """
+        values = torch.zeros(self.size, dtype=torch.int64)
+        values[self.rank] = value
+        (found,) = self.add_up([values])
+        return int(found.min())
+
     def _all_reduce(self, buffer: Tensor) -> None:
         from torch import distributed
 

@@ -173,12 +173,15 @@ def test_each_variant_searches_to_the_end(search, tmp_path, flag):
 
 
 @pytest.mark.fault(16)
-def test_no_batch_size_trains(search, tmp_path):
-    code, out, _ = search(settings=SETTINGS | {"batch_size": None, "num_epochs": "1"})
-    assert code == 0
-    assert katibs_genotypes(out)
-    # The default of 64 is more than half of 40 images.
-    assert json.loads((tmp_path / "out/genotype.json").read_text())["batch_size"] == 20
+def test_no_batch_size_is_the_largest_that_fits_and_leaves_no_trace(search, tmp_path):
+    """Of 200 images, 12 leave the 8 steps that an epoch keeps; the search is that with the batch given."""
+    found = []
+    for batch_size in (None, "8"):
+        code, out, _ = search("--dataset", "fake:200", "--seed", "1", settings=SETTINGS | {"batch_size": batch_size})
+        assert code == 0
+        found.append([LINE.fullmatch(line)["rest"] for line in out.splitlines()])
+        assert json.loads((tmp_path / "out/genotype.json").read_text())["batch_size"] == 8
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

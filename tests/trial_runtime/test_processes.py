@@ -37,6 +37,7 @@ def test_a_process_alone_has_everything_and_gets_its_own_back():
 
     assert all(a is b for a, b in zip(ALONE.add_up(tensors), tensors, strict=True))
     assert ALONE.of_first(7) == 7
+    assert ALONE.minimum(7) == 7
     assert ALONE.any(True)
     assert not ALONE.any(False)
     with ALONE.joined(torch.device("cpu")):
@@ -96,6 +97,7 @@ with group.joined(torch.device("cpu")):
     order = torch.arange(12.0).view(3, 4)
     assert torch.equal(group.add_up([order.T])[0], 3 * order.T)
     assert group.of_first(10**18 + group.rank) == 10**18
+    assert group.minimum(10**18 - group.rank) == 10**18 - 2
     assert group.any(group.rank == 2)
     assert not group.any(False)
     sys.stdout.write(f"{group.rank}\\n")
