@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from katib_cluster import register
 from katib_local.options import Options
 
 EXIT_SUCCEEDED = 0
@@ -15,6 +16,7 @@ EXIT_USAGE = 2
 EXIT_REFUSED = 3
 EXIT_SERVICE = 4
 EXIT_MACHINE = 5
+EXIT_CLUSTER = 6
 EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
@@ -26,6 +28,7 @@ exit codes:
     3  the manifest is refused, by this program or by the suggestion service
     4  the suggestion service does not start, does not answer, or answers what Katib would not take
     5  the machine gave out: disk, permissions, processes
+    6  the cluster cannot be reached, or refuses
   130  interrupted by Ctrl-C or SIGTERM; --resume goes on
 """
 
@@ -59,25 +62,31 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
     """Make the parser; the namespace's ``command`` is the function of the command that was given.
 
     Args:
-        commands: the functions ``run`` and ``validate``; their names and docstrings are those of the commands.
+        commands: the functions ``run``, ``validate`` and ``register``; their names, and their docstrings' first lines,
+            are those of the commands.
     """
     parser = _Parser(
         prog="katib-nas",
-        description="Run a Katib Experiment on this machine: the same manifest as on a cluster, without one.",
+        description="Run a Katib Experiment on this machine: the same manifest as on a cluster, without one; or "
+        "register the suggestion services on a cluster.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"katib-nas {version('katib-nas')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in commands:
+        summary = (command.__doc__ or "").partition("\n")[0]
         subparser = subparsers.add_parser(
             command.__name__,
-            help=command.__doc__,
-            description=command.__doc__,
+            help=summary,
+            description=summary,
             epilog=_EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         subparser.set_defaults(command=command)
+        if command.__name__ == "register":
+            register.add_arguments(subparser)
+            continue
         subparser.add_argument("manifest", type=Path, metavar="MANIFEST", help="an Experiment, kubeflow.org/v1beta1")
         _add_shared_arguments(subparser)
         if command.__name__ == "run":

@@ -1,4 +1,4 @@
-"""``katib-nas``: run a Katib Experiment on this machine."""
+"""``katib-nas``: run a Katib Experiment on this machine, or register our services on a cluster."""
 
 import argparse
 import contextlib
@@ -13,8 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from katib_cluster.errors import ClusterError, InvalidConfiguration
+from katib_cluster.register import register
 from katib_local import display, images, manifest, run_folder, template
 from katib_local.arguments import (
+    EXIT_CLUSTER,
     EXIT_EXPERIMENT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_MACHINE,
@@ -45,14 +48,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; every failure is one line on standard error and an exit code of its own."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        arguments = parser(run, validate).parse_args(argv)
+        arguments = parser(run, validate, register).parse_args(argv)
         code: int = arguments.command(arguments)
-    except (UsageError, RunFolderError) as error:
+    except (UsageError, RunFolderError, InvalidConfiguration) as error:
         return _fail(error, EXIT_USAGE)
     except (InvalidExperiment, ExperimentRefused) as error:
         return _fail(error, EXIT_REFUSED)
     except SuggestionError as error:
         return _fail(error, EXIT_SERVICE)
+    except ClusterError as error:
+        return _fail(error, EXIT_CLUSTER)
     except (OSError, sqlite3.Error) as error:
         return _fail(error, EXIT_MACHINE)
     except (Interrupted, KeyboardInterrupt):

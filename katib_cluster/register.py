@@ -1,0 +1,133 @@
+"""``katib-nas register``: put our suggestion services into Katib's configuration."""
+
+import argparse
+import difflib
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from katib_cluster import configuration
+from katib_cluster.entries import ALGORITHMS
+from katib_cluster.errors import InvalidConfiguration
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="a KatibConfig, or a ConfigMap with one, to change in place of the cluster's; - for standard input",
+    )
+    parser.add_argument("--apply", action="store_true", help="write the change back; without it, it is printed")
+    parser.add_argument("--namespace", default="kubeflow", help="where Katib is installed (default: %(default)s)")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--registry",
+        type=_registry,
+        metavar="HOST/PATH",
+        help="where katib-nas/enas-service and katib-nas/darts-service have been pushed",
+    )
+    for algorithm in ALGORITHMS:
+        parser.add_argument(
+            f"--{algorithm}-image",
+            type=_image,
+            metavar="IMAGE",
+            help=f"the whole name of the {algorithm} service's image, such as one with a digest",
+        )
+
+
+def register(arguments: argparse.Namespace) -> int:
+    """Register both suggestion services in Katib's configuration.
+
+    The difference goes to standard error; with ``--apply`` the result is written back, otherwise it goes to standard
+    output.
+
+    Raises:
+        InvalidConfiguration: the configuration cannot be changed.
+        ClusterError: the cluster cannot be reached, or refuses.
+        OSError: the file cannot be read or written.
+    """
+    images = {algorithm: _image_of(algorithm, arguments) for algorithm in ALGORITHMS}
+    if arguments.file is None:
+        _in_cluster(arguments, images)
+    elif arguments.file == "-":
+        _show(sys.stdin.read(), "standard input", images)
+    else:
+        _in_file(Path(arguments.file), images, apply=arguments.apply)
+    return 0
+
+
+def _in_cluster(arguments: argparse.Namespace, images: dict[str, str]) -> None:
+    # The client takes a second to import.
+    from katib_cluster.cluster import ConfigMap
+
+    config_map = ConfigMap(arguments.namespace, arguments.context)
+    read = config_map.read()
+    changed = configuration.registered(read.text, images)
+    _say_difference(read.text, changed, config_map.name)
+    if not arguments.apply:
+        sys.stdout.write(changed)
+    elif changed != read.text:
+        config_map.write(changed, read.version)
+        _say(f"{config_map.name} is written")
+
+
+def _in_file(path: Path, images: dict[str, str], *, apply: bool) -> None:
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidConfiguration(str(path), "it must be text in UTF-8") from error
+    if not apply:
+        _show(text, str(path), images)
+        return
+    changed = configuration.registered(text, images)
+    _say_difference(text, changed, str(path))
+    if changed != text:
+        _replace(path, changed)
+        _say(f"{path} is written")
+
+
+def _show(text: str, name: str, images: dict[str, str]) -> None:
+    changed = configuration.registered(text, images)
+    _say_difference(text, changed, name)
+    sys.stdout.write(changed)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew so that a kill at any instant leaves the old one or the new one."""
+    target = path.resolve()
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=target.parent, delete=False) as file:
+        file.write(text)
+    written = Path(file.name)
+    written.chmod(target.stat().st_mode)
+    written.replace(target)
+
+
+def _say_difference(before: str, after: str, name: str) -> None:
+    lines = list(
+        difflib.unified_diff(before.splitlines(), after.splitlines(), f"{name}, now", f"{name}, changed", lineterm="")
+    )
+    for line in lines or [f"{name}: both services are registered already"]:
+        _say(line)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _image_of(algorithm: str, arguments: argparse.Namespace) -> str:
+    named: str | None = getattr(arguments, f"{algorithm}_image")
+    prefix = f"{arguments.registry}/" if arguments.registry else ""
+    return named or f"{prefix}katib-nas/{algorithm}-service:{version('katib-nas')}"
+
+
+def _image(text: str) -> str:
+    if not text or any(character.isspace() for character in text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be the name of an image")
+    return text
+
+
+def _registry(text: str) -> str:
+    return _image(text).rstrip("/")

@@ -1,0 +1,164 @@
+"""Our entries in Katib's configuration, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from katib_cluster import configuration
+from katib_cluster.errors import InvalidConfiguration
+
+IMAGES = {"enas": "registry.example/katib-nas/enas-service:1", "darts": "registry.example/katib-nas/darts-service:1"}
+
+CONFIG = """\
+# A cluster's own remarks.
+apiVersion: config.kubeflow.org/v1beta1
+kind: KatibConfig
+init:
+  controller:
+    trialResources: [Job.v1.batch, "PyTorchJob.v1.kubeflow.org"]
+runtime:
+  suggestions:
+    - algorithmName: tpe  # ours since May
+      image: mirror/suggestion-hyperopt:v0.19.0
+    # What enas was
+    - algorithmName: enas
+      image: mirror/suggestion-enas:v0.19.0
+      command: [python3]
+      args:
+        - serve.py
+      resources:
+        limits:
+          memory: 800Mi
+
+    # What darts was
+    - algorithmName: darts
+      image: mirror/suggestion-darts:v0.19.0
+    - algorithmName: pbt
+      image: >-
+        mirror/suggestion-pbt:v0.19.0
+  earlyStoppings:
+    - {algorithmName: medianstop, image: "mirror/earlystopping:v0.19.0"}
+"""
+
+
+def entries(text: str) -> dict[str, Any]:
+    return {item["algorithmName"]: item for item in yaml.safe_load(text)["runtime"]["suggestions"]}
+
+
+def kept_lines(text: str) -> list[str]:
+    """The lines of a text without those of our two entries."""
+    kept: list[str] = []
+    ours = False
+    for line in text.splitlines():
+        if line.startswith("    - "):
+            ours = line.endswith((": enas", ": darts"))
+        elif not line.startswith("      "):
+            ours = False
+        if not ours:
+            kept.append(line)
+    return kept
+
+
+def test_our_images_are_registered_and_every_other_line_stays() -> None:
+    changed = configuration.registered(CONFIG, IMAGES)
+    assert {name: entries(changed)[name]["image"] for name in IMAGES} == IMAGES
+    assert kept_lines(changed) == kept_lines(CONFIG)
+    assert [*entries(changed)] == ["tpe", "enas", "darts", "pbt"]
+
+
+def test_what_a_cluster_has_set_stays_and_what_was_for_another_image_goes() -> None:
+    enas = entries(configuration.registered(CONFIG, IMAGES))["enas"]
+    assert enas["resources"] == {"limits": {"memory": "800Mi"}}
+    assert "command" not in enas
+    assert "args" not in enas
+
+
+def test_flags_for_our_image_stay_in_a_new_version() -> None:
+    text = CONFIG.replace(
+        "mirror/suggestion-darts:v0.19.0", "mirror/darts-service@sha256:0\n      args: [--log-level=debug]"
+    )
+    darts = entries(configuration.registered(text, IMAGES))["darts"]
+    assert darts["args"] == ["--log-level=debug"]
+    assert darts["image"] == IMAGES["darts"]
+
+
+def test_entries_hold_what_kubernetes_needs() -> None:
+    changed = entries(configuration.registered(CONFIG, IMAGES))
+    for name in IMAGES:
+        assert changed[name]["securityContext"]["runAsNonRoot"] is True
+        assert changed[name]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert changed[name][probe]["grpc"] == {"port": 6789, "service": "manager.v1beta1.Suggestion"}
+        # Katib adds the port itself, and refuses an entry that has it.
+        assert "ports" not in changed[name]
+    assert changed["enas"]["persistentVolumeClaimSpec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_twice_is_once() -> None:
+    once = configuration.registered(CONFIG, IMAGES)
+    assert configuration.registered(once, IMAGES) == once
+
+
+def test_missing_entries_are_added_with_the_limits_of_katibs_stock_configuration() -> None:
+    text = CONFIG[: CONFIG.index("    # What enas was")] + CONFIG[CONFIG.index("  earlyStoppings") :]
+    changed = configuration.registered(text, IMAGES)
+    assert [*entries(changed)] == ["tpe", "enas", "darts"]
+    assert entries(changed)["enas"]["resources"]["limits"]["memory"] == "400Mi"
+    assert entries(changed)["darts"]["resources"]["limits"]["memory"] == "100Mi"
+    assert kept_lines(changed) == text.splitlines()
+
+
+@pytest.mark.parametrize("change", [lambda text: text.rstrip("\n"), lambda text: text.replace("    -", "  -  ")])
+def test_other_layouts(change: Any) -> None:
+    text = change(CONFIG[: CONFIG.index("  earlyStoppings")])
+    changed = configuration.registered(text, IMAGES)
+    assert {name: entries(changed)[name]["image"] for name in IMAGES} == IMAGES
+    assert entries(changed)["tpe"] == entries(text)["tpe"]
+    assert entries(changed)["pbt"] == entries(text)["pbt"]
+    assert changed.endswith("\n") == text.endswith("\n")
+
+
+def config_map(text: str) -> str:
+    indented = "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    header = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: katib-config} # Katib's\ndata:\n"
+    return f"{header}  katib-config.yaml: |\n{indented}  other: kept\n"
+
+
+def test_a_config_map_keeps_its_form() -> None:
+    changed = configuration.registered(config_map(CONFIG), IMAGES)
+    assert changed == config_map(configuration.registered(CONFIG, IMAGES))
+
+
+def test_a_config_map_that_holds_the_text_in_quotes() -> None:
+    quoted = f"kind: ConfigMap\ndata: {{katib-config.yaml: {json.dumps(CONFIG)}}} # Katib's\n"
+    changed = configuration.registered(quoted, IMAGES)
+    assert yaml.safe_load(changed)["data"]["katib-config.yaml"] == configuration.registered(CONFIG, IMAGES)
+    assert changed.endswith("# Katib's\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: Experiment\n", "kind: 'Experiment' is not allowed: it must be KatibConfig"),
+        ("[1]\n", "configuration: it is no mapping"),
+        ("a: {\n", "configuration: it is not one YAML document"),
+        ("a: 1\n---\nb: 2\n", "configuration: it is not one YAML document"),
+        ("kind: KatibConfig\nruntime: {}\n", "runtime.suggestions: it must be there"),
+        ("kind: KatibConfig\nruntime: {suggestions: [{algorithmName: a}]}\n", "runtime.suggestions: it must be there"),
+        (CONFIG.replace("algorithmName: pbt", "algorithmName: enas"), "[3].algorithmName: enas stands twice"),
+        (CONFIG.replace("algorithmName: pbt", "name: pbt"), "[3].algorithmName: None is not allowed"),
+        ("kind: ConfigMap\ndata: {suggestion: '{}'}\n", "data.katib-config.yaml: the ConfigMap must hold it"),
+        (
+            CONFIG.replace("        limits:", "        limits: &limits").replace(
+                "algorithmName: pbt", "algorithmName: pbt\n      resources: {limits: *limits}"
+            ),
+            "share text with others",
+        ),
+    ],
+)
+def test_what_cannot_be_changed_is_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        configuration.registered(text, IMAGES)
+    assert message in str(caught.value)

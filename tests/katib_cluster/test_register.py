@@ -1,0 +1,199 @@
+"""The command, on files and on an API server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from katib_local import cli
+
+CONFIG = """\
+apiVersion: config.kubeflow.org/v1beta1
+kind: KatibConfig
+runtime:
+  suggestions:
+    - algorithmName: random # the cluster's
+      image: mirror/suggestion-hyperopt:v0.19.0
+"""
+
+
+class ApiServer(ThreadingHTTPServer):
+    """As much of Kubernetes' API as holds one ConfigMap, with its optimistic locking."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.document: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "katib-config", "namespace": "kubeflow", "resourceVersion": "7"},
+            "data": {"katib-config.yaml": CONFIG, "other": "kept"},
+        }
+        self.changed_meanwhile = False
+        self.patches = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: ApiServer
+
+    def do_GET(self) -> None:
+        self._answer(*self._found())
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status, document = self._found()
+        metadata = document["metadata"]
+        if self.server.changed_meanwhile:
+            metadata["resourceVersion"] = "8"
+        if body["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            status, document = 409, {"kind": "Status", "reason": "Conflict"}
+        else:
+            self.server.patches += 1
+            document["data"].update(body["data"])
+            metadata["resourceVersion"] = "9"
+        self._answer(status, document)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _found(self) -> tuple[int, dict[str, Any]]:
+        if self.path.partition("?")[0] == "/api/v1/namespaces/kubeflow/configmaps/katib-config":
+            return 200, self.server.document
+        return 404, {"kind": "Status", "reason": "NotFound"}
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """An API server, and a kubeconfig in the home folder that names it."""
+    with ApiServer() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(
+            yaml.safe_dump(
+                {
+                    "current-context": "here",
+                    "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+                    "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                    "users": [{"name": "me", "user": {}}],
+                }
+            )
+        )
+        # The client reads the variable as it is imported, and it may have been imported before.
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+        monkeypatch.setattr("kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+        yield server
+        server.shutdown()
+
+
+def images(text: str) -> dict[str, str]:
+    return {item["algorithmName"]: item["image"] for item in yaml.safe_load(text)["runtime"]["suggestions"]}
+
+
+def test_a_file_is_printed_changed_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "katib-config.yaml"
+    path.write_text(CONFIG)
+    assert cli.main(["register", str(path), "--registry", "registry.example:5000/team/"]) == 0
+    printed, said = capsys.readouterr()
+    assert images(printed) == {
+        "random": "mirror/suggestion-hyperopt:v0.19.0",
+        "enas": "registry.example:5000/team/katib-nas/enas-service:0.1.0",
+        "darts": "registry.example:5000/team/katib-nas/darts-service:0.1.0",
+    }
+    assert printed.startswith(CONFIG)
+    assert "+    - algorithmName: enas" in said.splitlines()
+    assert path.read_text() == CONFIG
+
+
+def test_a_file_is_written_back_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "katib-config.yaml"
+    path.write_text(CONFIG)
+    flags = ["--apply", "--enas-image", "registry.example/enas@sha256:1", "--darts-image", "registry.example/darts:2"]
+    assert cli.main(["register", str(path), *flags]) == 0
+    written = path.read_text()
+    assert images(written)["enas"] == "registry.example/enas@sha256:1"
+    assert images(written)["darts"] == "registry.example/darts:2"
+    assert cli.main(["register", str(path), *flags]) == 0
+    assert path.read_text() == written
+    assert "both services are registered already" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["katib-config.yaml"]
+
+
+def test_a_cluster_is_only_read_without_apply(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["register"]) == 0
+    printed, said = capsys.readouterr()
+    assert images(printed)["enas"] == "katib-nas/enas-service:0.1.0"
+    assert "--- configmap/katib-config in namespace kubeflow, now" in said
+    assert api.patches == 0
+
+
+def test_a_cluster_is_written_once(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["register", "--apply"]) == 0
+    assert cli.main(["register", "--apply"]) == 0
+    assert api.patches == 1
+    text = api.document["data"]["katib-config.yaml"]
+    assert text.startswith(CONFIG)
+    assert [*images(text)] == ["random", "enas", "darts"]
+    assert api.document["data"]["other"] == "kept"
+    assert capsys.readouterr().out == ""
+
+
+def test_what_others_change_meanwhile_is_not_overwritten(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    api.changed_meanwhile = True
+    assert cli.main(["register", "--apply"]) == 6
+    assert "it was changed meanwhile; try again (409" in capsys.readouterr().err
+    assert api.document["data"]["katib-config.yaml"] == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--namespace", "elsewhere"],
+            "configmap/katib-config in namespace elsewhere cannot be read: it is not there (404",
+        ),
+        (["--context", "missing"], "no cluster is configured: "),
+    ],
+)
+@pytest.mark.usefixtures("api")
+def test_a_cluster_that_cannot_be_read(flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["register", *flags]) == 6
+    printed, said = capsys.readouterr()
+    assert message in said
+    assert said.count("\n") == 1
+    assert printed == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["missing.yaml"], 5, "No such file or directory"),
+        (["--registry", "a b"], 2, "argument --registry: 'a b' is not allowed"),
+        (["not-utf-8.yaml"], 2, "not-utf-8.yaml: it must be text in UTF-8"),
+    ],
+)
+def test_mistakes_are_one_line(
+    flags: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("not-utf-8.yaml").write_bytes(b"\xff\xfe")
+    assert cli.main(["register", *flags]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
