@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -15,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.servicer import Servicer, Suggester
+from katib_suggestion.tls import TlsError, TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +44,18 @@ class Server:
         load: makes the suggester; it may take seconds.
         port: port to listen on, on every interface; 0 takes a free one.
         interceptors: stand around every call.
+        credentials: encrypt the port, health and reflection included; None leaves it open, as Katib calls it.
 
     Raises:
         OSError: the port is taken, or not allowed.
     """
 
     def __init__(
-        self, load: Callable[[], Suggester], port: int, interceptors: Sequence[grpc.ServerInterceptor] = ()
+        self,
+        load: Callable[[], Suggester],
+        port: int,
+        interceptors: Sequence[grpc.ServerInterceptor] = (),
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self._load = load
         self._servicer = Servicer()
@@ -70,8 +77,12 @@ class Server:
         suggestion = api_pb2.DESCRIPTOR.services_by_name["Suggestion"].full_name
         reflection.enable_server_reflection((suggestion, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        address = f"[::]:{port}"
         try:
-            self.port = self._server.add_insecure_port(f"[::]:{port}")
+            if credentials is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise OSError(f"port {port} cannot be listened on; it may be taken") from error
 
@@ -125,6 +136,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="port on which Prometheus reads metrics over HTTP; 0 takes a free one (default: none)",
     )
     parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="encrypt the port: its certificate, in PEM (default: open)"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's private key, in PEM")
+    parser.add_argument(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="take calls only from who has a certificate signed by one of these, in PEM (default: from anybody)",
+    )
+    parser.add_argument(
         "--log-level",
         default="info",
         choices=["debug", "info", "warning", "error"],
@@ -149,7 +170,10 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        server = Server(load, arguments.port, _interceptors(arguments))
+        server = Server(load, arguments.port, _interceptors(arguments), _credentials(arguments))
+    except TlsError as error:
+        logger.error("%s", error)
+        return os.EX_CONFIG
     except OSError as error:
         logger.error("%s", error)
         return os.EX_UNAVAILABLE
@@ -173,6 +197,17 @@ def _interceptors(arguments: argparse.Namespace) -> list[grpc.ServerInterceptor]
     port = metrics.listen(arguments.metrics_port, prometheus_client.REGISTRY)
     logger.info("metrics on port %d", port)
     return [metrics.CallMetrics(prometheus_client.REGISTRY)]
+
+
+def _credentials(arguments: argparse.Namespace) -> grpc.ServerCredentials | None:
+    certificate, key, client_authority = arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca
+    if (certificate is None) != (key is None):
+        raise TlsError("TLS: --tls-cert and --tls-key go together")
+    if certificate is None:
+        if client_authority is not None:
+            raise TlsError("TLS: --tls-client-ca needs --tls-cert and --tls-key")
+        return None
+    return TlsFiles(certificate=certificate, key=key, client_authority=client_authority).credentials()
 
 
 def _port(text: str) -> int:
