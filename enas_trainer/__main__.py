@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from enas_trainer import arguments, config, fields, gpus
+from enas_trainer import arguments, config, fields, gpus, shared_weights
 from enas_trainer.arguments import Trial
 from enas_trainer.child import Child
 from enas_trainer.train import EpochMetrics, Training
@@ -65,11 +65,13 @@ def run(trial: Trial, group: Processes) -> None:
 
     child = Child(architecture, network, seeds.generator(trial.seed, "weights"), precision=trial.precision)
     cost = {"Parameters": num_parameters(child), "MACs": multiply_adds(child, images.image_shape)}
+    loan = None
+    if trial.shared_weights is not None:
+        folder = shared_weights.folder_for(trial.shared_weights, network, training_images)
+        loan = shared_weights.borrow(child, architecture, network, folder, group)
+    training_batches = batches(training_images, training=True)
     training = Training(
-        child.to(trial.device),
-        batches(training_images, training=True),
-        batches(validation_images, training=False),
-        trial.settings,
+        child.to(trial.device), training_batches, batches(validation_images, training=False), trial.settings
     )
     logger.info("%d layers, on %s, seed %d", network.num_layers, trial.device, trial.seed)
     epochs: list[EpochMetrics] = []
@@ -84,6 +86,9 @@ def run(trial: Trial, group: Processes) -> None:
         if group.is_first:
             metric_lines.report(_named(metrics), epoch=metrics.epoch)
             artifacts.write_json(record, _record(trial, group, cost, epochs))
+    if loan is not None and group.is_first:
+        steps = trial.settings.num_epochs * len(training_batches)
+        shared_weights.give_back(loan, child, architecture, network, steps)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,6 +150,7 @@ def _record(
         "training": asdict(trial.settings),
         "precision": trial.precision,
         **trial.data.record(),
+        "shared_weights": trial.shared_weights and str(trial.shared_weights),
         "seed": trial.seed,
         "device": str(trial.device),
         "processes": group.size,

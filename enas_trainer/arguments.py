@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Trial:
     """See `trial_runtime.precision`."""
     data: DataOptions
     output_dir: Path
+    shared_weights: Path | None
+    """Folder of a bank that the network's weights come from and go to; None for a network of its own."""
     seed: int
     """Everything random comes from it, but for which images are held out; drawn where none was given."""
     num_gpus: int
@@ -56,6 +59,7 @@ def parse(argv: Sequence[str]) -> Trial:
         precision=arguments.precision,
         data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
+        shared_weights=arguments.shared_weights,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
         num_gpus=arguments.num_gpus,
         device=arguments.device if arguments.num_gpus else devices.resolve("cpu"),
@@ -81,6 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     parser.add_argument("--learning-rate", type=_rate, help=f"peak of the schedule (default: {rates})")
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
+    parser.add_argument(
+        "--shared-weights",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
+        help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
+        "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
+    )
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     return parser
 

@@ -136,7 +136,7 @@ class Child(nn.Module):
         self.shapes = tuple(shapes)
         self.head = nn.Linear(shapes[-1].channels, config.num_classes)
         self._precision = precision
-        self._initialise(generator)
+        initialise(self, generator)
         self.to(memory_format=torch.channels_last)  # what convolutions compute fastest in, on GPUs and CPUs
 
     def forward(self, x_bchw: Tensor) -> Tensor:
@@ -152,11 +152,19 @@ class Child(nn.Module):
         logits_bk: Tensor = self.head(maps[-1].mean(dim=(2, 3)))
         return logits_bk
 
-    def _initialise(self, generator: torch.Generator) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            elif isinstance(module, JoinedConvolution):
-                module.initialise(generator)
-        nn.init.zeros_(self.head.bias)
-        nn.init.normal_(self.head.weight, std=self.head.in_features**-0.5, generator=generator)
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of a child, or of one of its modules, anew; batch norms stay as they are.
+
+    Args:
+        network: newly built.
+        generator: on the CPU.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+        elif isinstance(module, JoinedConvolution):
+            module.initialise(generator)
+        elif isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+            nn.init.normal_(module.weight, std=module.in_features**-0.5, generator=generator)

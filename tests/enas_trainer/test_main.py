@@ -38,7 +38,7 @@ NN_CONFIG = {
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    for name in ("DATASET", "DATA_DIR", "MAX_IMAGES", "OUTPUT_DIR"):
+    for name in ("DATASET", "DATA_DIR", "MAX_IMAGES", "OUTPUT_DIR", "SHARED_WEIGHTS"):
         monkeypatch.delenv(f"KATIB_NAS_{name}", raising=False)
 
 
@@ -180,6 +180,36 @@ def test_a_child_that_diverges_keeps_the_epochs_before_it_and_fails(tmp_path, ca
     assert re.fullmatch(r"error: epoch \d, \w+ step \d: the loss is (nan|inf); .* may help", err.splitlines()[-1])
     record = json.loads((tmp_path / "architecture.json").read_text())
     assert len(record["epochs"]) == len(_collected(out)) < 2
+
+
+def test_a_trial_begins_with_the_weights_that_another_left(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    assert main(_arguments(tmp_path / "first", f"--shared-weights={tmp_path / 'bank'}")) == 0
+    assert "0 of 5 entries of this network" in caplog.text
+    monkeypatch.setenv("KATIB_NAS_SHARED_WEIGHTS", str(tmp_path / "bank"))
+    assert main(_arguments(tmp_path / "second")) == 0
+    assert "5 of 5 entries of this network" in caplog.text
+
+    (folder,) = (tmp_path / "bank").iterdir()
+    versions = [path.name for path in folder.rglob("*.safetensors")]
+    assert [name[:7] for name in versions] == ["000002-"] * 5
+    record = json.loads((tmp_path / "second" / "architecture.json").read_text())
+    assert record["shared_weights"] == str(tmp_path / "bank")
+
+
+def test_a_child_that_diverges_leaves_no_weights(tmp_path):
+    bank = tmp_path / "bank"
+    assert main(_arguments(tmp_path, "--learning-rate=1e30", "--seed=0", f"--shared-weights={bank}")) == 4
+
+    assert [path.name for path in bank.rglob("*") if path.is_file()] == ["bank.json"]
+
+
+def test_a_bank_that_refuses_does_not_cost_the_result(tmp_path, capfd, caplog):
+    (tmp_path / "file").touch()
+    assert main(_arguments(tmp_path, f"--shared-weights={tmp_path / 'file'}")) == 0
+
+    assert len(_collected(capfd.readouterr().out)) == 2
+    assert "weights cannot be shared" in caplog.text
 
 
 def test_adam_and_bfloat16_on_request(tmp_path, capfd):
