@@ -46,11 +46,11 @@ class _Parser(argparse.ArgumentParser):
 
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
-    data_dir = getattr(arguments, "data_dir", None)
     return Options(
         dataset=getattr(arguments, "dataset", None),
-        data_dir=None if data_dir is None else str(data_dir.absolute()),
+        data_dir=_absolute(getattr(arguments, "data_dir", None)),
         max_images=getattr(arguments, "max_images", None),
+        shared_weights=_absolute(getattr(arguments, "shared_weights", None)),
         images=dict(arguments.image),
         suggestion=arguments.suggestion,
         seed=getattr(arguments, "seed", None),
@@ -119,9 +119,15 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", type=_dataset, help=f"data set of the trials: {datasets}")
     parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
+    parser.add_argument("--shared-weights", type=Path, metavar="D", help="folder of weights that ENAS trials share")
     parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
     parser.add_argument("--resume", action="store_true", help="go on with a run; its finished trials are kept")
     parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")
+
+
+def _absolute(path: Path | None) -> str | None:
+    """The trials run in other folders."""
+    return None if path is None else str(path.absolute())
 
 
 def _address(text: str) -> str:

@@ -21,6 +21,8 @@ class Options:
     """For ``KATIB_NAS_DATA_DIR``, absolute."""
     max_images: int | None = None
     """For ``KATIB_NAS_MAX_IMAGES``."""
+    shared_weights: str | None = None
+    """For ``KATIB_NAS_SHARED_WEIGHTS``, absolute."""
     images: Mapping[str, Path] = field(default_factory=dict)
     """Container images and the folders whose programs take their place."""
     suggestion: str | None = None

@@ -152,6 +152,7 @@ def _environment(
         ("KATIB_NAS_DATASET", options.dataset),
         ("KATIB_NAS_DATA_DIR", options.data_dir),
         ("KATIB_NAS_MAX_IMAGES", options.max_images),
+        ("KATIB_NAS_SHARED_WEIGHTS", options.shared_weights),
     ):
         if value is not None:
             environment[name] = str(value)

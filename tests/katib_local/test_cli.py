@@ -358,7 +358,7 @@ def test_validate_asks_our_own_service(
         ("svhn", "svhn"),
     ],
 )
-def test_a_relative_path_of_images_is_made_absolute(
+def test_a_relative_path_is_made_absolute(
     run: Run,
     write_manifest: Write,
     program: Program,
@@ -369,13 +369,13 @@ def test_a_relative_path_of_images_is_made_absolute(
     absolute: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    program('echo "data=$KATIB_NAS_DATASET dir=$KATIB_NAS_DATA_DIR"; echo score=1')
+    program('echo "data=$KATIB_NAS_DATASET dir=$KATIB_NAS_DATA_DIR weights=$KATIB_NAS_SHARED_WEIGHTS"; echo score=1')
     (tmp_path / "a.npz").touch()
     (tmp_path / "pets, wild").mkdir()
-    flags = ("--dataset", dataset, "--data-dir", "data", "--output-dir", str(out))
+    flags = ("--dataset", dataset, "--data-dir", "data", "--shared-weights", "w", "--output-dir", str(out))
     assert run("run", write_manifest(), *flags)[0] == 0
     log = next(out.glob("trials/*-0001/output.log")).read_text()
-    assert f"data={absolute.format(tmp_path)} dir={tmp_path}/data" in log
+    assert f"data={absolute.format(tmp_path)} dir={tmp_path}/data weights={tmp_path}/w" in log
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

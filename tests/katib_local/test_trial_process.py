@@ -88,6 +88,7 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         dataset="digits",
         data_dir="/data",
         max_images=30,
+        shared_weights="/weights",
     )
     assert process.wait() == 0
     variables, working_directory, python = json.loads(process.output())
@@ -96,6 +97,7 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         "KATIB_NAS_DATASET": "digits",
         "KATIB_NAS_DATA_DIR": "/data",
         "KATIB_NAS_MAX_IMAGES": "30",
+        "KATIB_NAS_SHARED_WEIGHTS": "/weights",
         "KATIB_NAS_OUTPUT_DIR": str(folder / "artifacts"),
         "MINE": "a b",
         "FROM_OUTSIDE": "1",
