@@ -1,4 +1,4 @@
-"""``katib-nas``: run a Katib Experiment on this machine, or register our services on a cluster."""
+"""``katib-nas``: run a Katib Experiment on this machine, read genotypes, or register our services on a cluster."""
 
 import argparse
 import contextlib
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from darts_genotype.genotype import GenotypeError
 from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_cluster.register import register
 from katib_local import display, images, manifest, run_folder, template
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         code: int = arguments.command(arguments)
     except (UsageError, RunFolderError, InvalidConfiguration) as error:
         return _fail(error, EXIT_USAGE)
-    except (InvalidExperiment, ExperimentRefused) as error:
+    except (InvalidExperiment, ExperimentRefused, GenotypeError) as error:
         return _fail(error, EXIT_REFUSED)
     except SuggestionError as error:
         return _fail(error, EXIT_SERVICE)
