@@ -5,9 +5,12 @@ import torch
 
 from darts_service.primitives import PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
+from darts_service.suggester import DartsSuggester
 from darts_trainer.config import from_arguments
+from katib_suggestion import settings
 from katib_suggestion.assignment import MalformedAssignment, encode
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Operation, Parameter, ParameterType
 from trial_runtime.command_line import CommandLineError
 
 SETTINGS = "{'num_epochs': '1', 'w_lr': '0.1', 'batch_size': null, 'num_nodes': 1}"
@@ -153,3 +156,60 @@ def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):
 def test_a_fresh_seed_is_drawn_where_none_is_given():
     assert read().seed != read().seed
     assert read(SETTINGS, SEARCH_SPACE, "3", "--seed", "7").seed == 7
+
+
+def experiment(*operations, num_layers=3, **changes):
+    """An Experiment with these operations: a type, and its filter sizes if it has any."""
+    return Experiment(
+        name="darts",
+        objective=None,
+        settings=tuple(changes.items()),
+        num_layers=num_layers,
+        input_sizes=(),
+        output_sizes=(),
+        operations=tuple(
+            Operation(
+                type=kind,
+                parameters=(Parameter(name="filter_size", type=ParameterType.CATEGORICAL, values=tuple(sizes)),)
+                if sizes
+                else (),
+            )
+            for kind, *sizes in operations
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        experiment(("max_pooling", "3")),  # Katib's own example for CPUs: nothing to learn but which edges
+        experiment(("skip_connection",)),
+        experiment(("separable_convolution", "3", "5", "7"), ("dilated_convolution", "5"), ("skip_connection",)),
+        experiment(("max_pooling", "3"), num_layers=1, num_epochs="1", num_nodes="1", init_channels="1"),
+        experiment(("max_pooling", "3"), batch_size="None", w_grad_clip="0", num_nodes="64"),
+    ],
+)
+def test_what_the_service_validates_the_trainer_takes(asked):
+    DartsSuggester().validate(asked)
+    (suggestion,) = DartsSuggester().suggest(asked, [], 1, 1)
+    config = from_arguments([f"--{name}={value}" for name, value in suggestion.items()])
+    assert config.settings == settings.parse(DartsSettings, asked.settings)
+    assert config.num_layers == asked.num_layers
+
+
+@pytest.mark.parametrize(
+    ("operations", "search_space"),
+    [
+        ([], "[]"),
+        ([("none",)], "['none']"),
+        ([("max_pooling", "3"), ("max_pooling", "3")], "['max_pooling_3x3', 'max_pooling_3x3']"),
+        ([("skip_connection",), ("skip_connection",)], "['skip_connection', 'skip_connection']"),
+        ([("separable_convolution", "9")], "['separable_convolution_9x9']"),
+        ([("warp", "3")], "['warp_3x3']"),
+    ],
+)
+def test_a_search_space_that_makes_no_sense_is_refused_by_service_and_trainer_alike(operations, search_space):
+    with pytest.raises(InvalidExperiment):
+        DartsSuggester().validate(experiment(*operations))
+    with pytest.raises(InvalidExperiment):
+        read(SETTINGS, search_space)
