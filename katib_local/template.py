@@ -115,6 +115,24 @@ def render(template: TrialTemplate, trial: str, namespace: str, assignments: Map
     Raises:
         TrialError: an assignment is missing or one too many, or a value breaks the resource.
     """
+    try:
+        return _container(fill(template, trial, namespace, assignments), template.container)
+    except InvalidExperiment as error:
+        raise TrialError(str(error)) from error
+
+
+def fill(template: TrialTemplate, trial: str, namespace: str, assignments: Mapping[str, str]) -> Document:
+    """Return the resource that Katib would make of a template, of whatever kind.
+
+    Args:
+        template: with or without what this machine can run.
+        trial: name of the trial.
+        namespace: of the Experiment.
+        assignments: names and values, as the suggestion service returned them.
+
+    Raises:
+        TrialError: an assignment is missing or one too many, or a value breaks the resource.
+    """
     expected = assignment_names(template.parameters)
     if assignments.keys() != expected:
         raise TrialError(f"assignments {sorted(assignments)} are not those that the template needs, {sorted(expected)}")
@@ -127,16 +145,13 @@ def render(template: TrialTemplate, trial: str, namespace: str, assignments: Map
     }
     filled = _PLACEHOLDER.sub(lambda match: values[match[1]], template.spec)
     try:
-        rendered = json.loads(filled)
+        rendered: Document = json.loads(filled)
     except ValueError as error:
         raise TrialError(
             f"the trial's resource is no JSON once its values are filled in ({error}): a value holds a double quote, "
             "a backslash or a line break"
         ) from error
-    try:
-        return _container(rendered, template.container)
-    except InvalidExperiment as error:
-        raise TrialError(str(error)) from error
+    return rendered
 
 
 def _meta_value(reference: str, resource: Document, trial: str, namespace: str) -> str:

@@ -1,0 +1,113 @@
+"""Every example as Katib would read it: checked field by field, asked about at our services, and rendered."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes.client.models import V1PersistentVolumeClaim, V1PodTemplateSpec
+
+from katib_local import document, images, manifest, template
+from katib_local.experiment import TrialParameter, TrialTemplate
+from katib_local.interruption import Interruption
+from katib_local.resources import V1beta1Experiment
+from katib_local.suggestion_client import SuggestionClient
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FILES = sorted(EXAMPLES.rglob("*.yaml"))
+DOCUMENTS = {str(path.relative_to(EXAMPLES)): yaml.safe_load(path.read_text()) for path in FILES}
+EXPERIMENTS = {name: read for name, read in DOCUMENTS.items() if read["kind"] == "Experiment"}
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def assignments(enas_service: Any, darts_service: Any) -> Iterator[Callable[[Document], dict[str, str]]]:
+    """What the algorithm's service suggests for an experiment's first trial."""
+    services = {"enas": enas_service, "darts": darts_service}
+    with Interruption() as interruption:
+
+        def ask(read: Document) -> dict[str, str]:
+            service = services[read["spec"]["algorithm"]["algorithmName"]]
+            experiment = manifest.parse(_as_a_job(read))
+            client = SuggestionClient(experiment, f"127.0.0.1:{service.port}", None, interruption)
+            client.validate()
+            trials, _ = client.suggest([], 1, {})
+            return dict(trials[0].assignments)
+
+        yield ask
+
+
+def _as_a_job(read: Document) -> Document:
+    """An experiment whose trial runs here, so that it can be parsed; the service is not told of the trial's kind."""
+    changed = copy.deepcopy(read)
+    changed["spec"]["trialTemplate"] = DOCUMENTS[f"{read['spec']['algorithm']['algorithmName']}-gpu.yaml"]["spec"][
+        "trialTemplate"
+    ]
+    return changed
+
+
+def _pods(resource: Document) -> list[Document]:
+    """Pod templates of a trial's resource, the primary one first."""
+    kind = f"{resource['apiVersion']} {resource['kind']}"
+    if kind == "batch/v1 Job":
+        return [resource["spec"]["template"]]
+    assert kind == "kubeflow.org/v1 PyTorchJob"
+    assert [*resource["spec"]] == ["pytorchReplicaSpecs"]
+    replicas = resource["spec"]["pytorchReplicaSpecs"]
+    assert [*replicas] == ["Master", "Worker"]
+    assert replicas["Master"]["replicas"] == 1
+    for replica in replicas.values():
+        assert {*replica} == {"replicas", "restartPolicy", "template"}
+    return [replica["template"] for replica in replicas.values()]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_examples_render(assignments: Callable[[Document], dict[str, str]], name: str) -> None:
+    read = EXPERIMENTS[name]
+    document.check_fields(V1beta1Experiment, read)
+    document.parse(V1beta1Experiment, read)
+    spec = read["spec"]["trialTemplate"]
+    trial = TrialTemplate(
+        container=spec["primaryContainerName"],
+        parameters=tuple(
+            TrialParameter(name=item["name"], reference=item["reference"]) for item in spec["trialParameters"]
+        ),
+        spec=json.dumps(spec["trialSpec"]),
+    )
+    given = assignments(read)
+    resource = template.fill(trial, "trial-1", "team", given)
+    text = json.dumps(resource)
+    assert "${" not in text
+    for pod in _pods(resource):
+        # The client's models refuse fields that they do not know; Katib's need check_fields for that.
+        V1PodTemplateSpec.model_validate(pod)
+        (container,) = pod["spec"]["containers"]
+        assert container["name"] == spec["primaryContainerName"]
+        program = images.program_dir(container["image"], {})
+        assert any(word.endswith(".py") and (program / word).is_file() for word in container["command"])
+        assert all(any(value in word for word in container["command"]) for value in given.values())
+        mounted = {item["name"] for item in container.get("volumeMounts", [])}
+        assert mounted == {item["name"] for item in pod["spec"].get("volumes", [])}
+
+
+def test_a_kind_of_trial_that_is_no_job_says_how_it_ends() -> None:
+    spec = EXPERIMENTS["cluster/darts-nodes.yaml"]["spec"]["trialTemplate"]
+    assert spec["successCondition"] == 'status.conditions.#(type=="Succeeded")#|#(status=="True")#'
+    assert spec["failureCondition"] == 'status.conditions.#(type=="Failed")#|#(status=="True")#'
+    assert spec["primaryPodLabels"] == {"training.kubeflow.org/job-role": "master"}
+    replicas = spec["trialSpec"]["spec"]["pytorchReplicaSpecs"]
+    pods = sum(replica["replicas"] for replica in replicas.values())
+    for replica in replicas.values():
+        assert f"--nnodes={pods}" in replica["template"]["spec"]["containers"][0]["command"]
+
+
+def test_volumes_are_claims() -> None:
+    claims = {name: read for name, read in DOCUMENTS.items() if read["kind"] == "PersistentVolumeClaim"}
+    assert [*claims] == ["cluster/shared-weights-claim.yaml"]
+    for read in claims.values():
+        V1PersistentVolumeClaim.model_validate(read)
+    assert {*DOCUMENTS} == {*EXPERIMENTS, *claims}
