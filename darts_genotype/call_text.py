@@ -9,7 +9,7 @@ from darts_genotype.genotype import GenotypeError
 START = "Genotype("
 
 MAX_CHARACTERS = 50_000
-"""Longest text that is read; one of `MAX_NODES` nodes a cell has about 8,000 characters."""
+"""Longest genotype that is read, whatever stands before; one of 64 nodes a cell has about 8,000 characters."""
 
 _WHOLE = f"it reads Genotype({'=…,'.join(FIELDS)}=…)"
 
@@ -23,11 +23,11 @@ def read(text: str) -> dict[str, object]:
     Raises:
         GenotypeError: the text is something else.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise GenotypeError("text", f"{len(text)} characters", f"it has at most {MAX_CHARACTERS}")
     before, start, after = text.partition(START)
     if not start or (before.strip() and not before.rstrip().endswith(("=", ":"))):
         raise GenotypeError("text", text, f"it starts with {START}, or with a name and ={START}")
+    if len(after) > MAX_CHARACTERS:
+        raise GenotypeError("text", f"{len(after)} characters after {START}", f"there are at most {MAX_CHARACTERS}")
     call = _parse(before, start + after)
     names = [keyword.arg for keyword in call.keywords]
     if call.args or sorted(map(str, names)) != sorted(FIELDS):

@@ -5,12 +5,16 @@ from types import MappingProxyType
 
 from darts_genotype import call_text, json_form, katib_form, quark0_form
 from darts_genotype.fields import from_nested
-from darts_genotype.genotype import Genotype
+from darts_genotype.genotype import Genotype, GenotypeError
 
 WRITERS: Mapping[str, Callable[[Genotype], str]] = MappingProxyType(
     {"json": json_form.write, "katib": katib_form.write, "quark0": quark0_form.write}
 )
 """By its name, what writes a form, on one line."""
+
+
+MAX_CHARACTERS = 8_000_000
+"""Longest text that is read: a search's ``genotype.json`` holds each epoch's metrics, and a log what was logged."""
 
 
 def read(text: str) -> Genotype:
@@ -19,6 +23,8 @@ def read(text: str) -> Genotype:
     Raises:
         GenotypeError: it is in none of them.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise GenotypeError("text", f"{len(text)} characters", f"it has at most {MAX_CHARACTERS}")
     if text.lstrip().startswith("{"):
         return json_form.read(text)
     fields = call_text.read(text)

@@ -9,9 +9,6 @@ from darts_genotype.genotype import Cell, Genotype, GenotypeError
 VERSION = 1
 """Of the form; it changes when a reader of today would misread, or could not read, what is written."""
 
-MAX_CHARACTERS = 8_000_000
-"""Longest text that is read: ``genotype.json`` of a search holds each epoch's metrics, too."""
-
 
 def document(genotype: Genotype) -> dict[str, Any]:
     """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
@@ -35,8 +32,6 @@ def read(text: str) -> Genotype:
     Raises:
         GenotypeError: it holds something else.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise GenotypeError("text", f"{len(text)} characters", f"it has at most {MAX_CHARACTERS}")
     try:
         fields = json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:

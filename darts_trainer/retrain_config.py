@@ -9,14 +9,12 @@ from typing import TypeVar
 
 import torch
 
-from darts_genotype import call_text, forms
+from darts_genotype import loading
 from darts_genotype.genotype import Genotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
-from katib_suggestion.errors import shown
 from katib_suggestion.settings import Interval, integer, number
 from trial_runtime import command_line, seeds
-from trial_runtime.command_line import CommandLineError
 from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 
@@ -158,11 +156,4 @@ def _flag(name: str) -> str:
 
 def _genotype(text: str) -> Genotype:
     """Read a text or a file; a manifest's literal double quotes may stand around either."""
-    text = text.strip().removeprefix('"').removesuffix('"')
-    if call_text.START in text or text.startswith("{"):
-        return forms.read(text)
-    try:
-        return forms.read(Path(text).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        allowed = "it must be a file that can be read, or a genotype"
-        raise CommandLineError(f"--genotype: {shown(text)} is not allowed: {allowed}") from error
+    return loading.load(text.strip().removeprefix('"').removesuffix('"'))

@@ -3,15 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from darts_genotype import forms
-from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype, GenotypeError
-from darts_genotype.json_form import MAX_CHARACTERS
+from darts_genotype import forms, loading
+from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
 from katib_local import genotype_svg
 
 _EPILOG = """\
@@ -41,7 +40,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parsers[command].set_defaults(command=command)
-        parsers[command].add_argument("genotype", metavar="FILE", help="what holds a genotype; - for standard input")
+        parsers[command].add_argument("genotype", metavar="GENOTYPE", help="a file, a text, or - for standard input")
     parsers[convert].add_argument("--to", required=True, choices=forms.WRITERS, help="the form to write")
     parsers[draw].add_argument(
         "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="the picture; what is there is replaced"
@@ -83,26 +82,8 @@ def _table(cell: Cell) -> Table:
     return table
 
 
-def _load(place: str) -> Genotype:
-    """Read a file, or standard input.
-
-    Raises:
-        GenotypeError: it cannot be read, or holds no genotype.
-    """
-    try:
-        if place == "-":
-            return forms.read(_text(sys.stdin.buffer))
-        with Path(place).open("rb") as file:
-            return forms.read(_text(file))
-    except UnicodeDecodeError as error:
-        raise GenotypeError("file", place, "it must be text in UTF-8") from error
-    except OSError as error:
-        raise GenotypeError("file", place, f"it cannot be read: {error.strerror}") from error
-
-
-def _text(file: IO[bytes]) -> str:
-    """Read no more than what shows that a text is too long: a character has at most 4 bytes."""
-    return file.read(4 * (MAX_CHARACTERS + 1)).decode()
+def _load(text: str) -> Genotype:
+    return forms.read(loading.text_of(sys.stdin.buffer, "standard input")) if text == "-" else loading.load(text)
 
 
 def _svg(text: str) -> Path:

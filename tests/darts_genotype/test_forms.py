@@ -33,6 +33,7 @@ def test_the_example_is_written_as_katib_does(example, one_line):
         "epoch=50 Best-Genotype = ",
         "first line\nsecond=2\nBest-Genotype=",
         "  Best-Genotype: ",
+        "a line of the log\n" * 10_000 + "Best-Genotype=",
     ],
 )
 def test_a_line_of_a_log_is_read_as_it_is(one_line, before):
@@ -144,6 +145,9 @@ HOSTILE = {
     "a megabyte of JSON's brackets": '{"a":' + "[" * 1_000_000,
     "a megabyte of JSON's objects": '{"a":' * 200_000,
     "ten megabytes": "{" + " " * 10_000_000 + "}",
+    "a long log": "a line\n" * 1_000_000,
+    "names": "a=" * 1_000_000 + "Genotype(",
+    "NULs": "\0" * 7_000_000,
     "a long integer": '{"version": ' + "9" * 1_000_000 + "}",
 }
 

@@ -5,7 +5,6 @@ from darts_genotype.genotype import GenotypeError
 from darts_trainer import retrain_config
 from darts_trainer.retrain_config import NetworkSize, RetrainSettings
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime.command_line import CommandLineError
 
 
 def read(genotype, *flags):
@@ -68,7 +67,7 @@ def test_a_number_out_of_bounds_is_refused_by_the_name_of_its_flag(example, flag
 
 
 def test_what_is_no_genotype_is_refused(tmp_path):
-    with pytest.raises(CommandLineError, match=r"--genotype: 'nowhere.json' is not allowed: it must be a file"):
+    with pytest.raises(GenotypeError, match=r"file: 'nowhere.json' is not allowed: it cannot be read"):
         read("nowhere.json")
     with pytest.raises(GenotypeError):
         read("Genotype(normal=__import__('os'))")

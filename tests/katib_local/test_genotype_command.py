@@ -76,7 +76,7 @@ def test_draw(run, genotype_file, tmp_path):
         (["show", "bytes"], 3, "genotype: file: 'bytes' is not allowed: it must be text in UTF-8"),
         (["show", "wrong"], 3, "genotype: normal, node 4: 'warp' is not allowed: the operations are separable_conv"),
         (["show", "later"], 3, "genotype: version: 2 is not allowed: this program reads version 1"),
-        (["show"], 2, "the following arguments are required: FILE"),
+        (["show"], 2, "the following arguments are required: GENOTYPE"),
         (["convert", "wrong"], 2, "the following arguments are required: --to"),
         (["convert", "wrong", "--to", "xml"], 2, "argument --to: invalid choice: 'xml'"),
         (["draw", "wrong"], 2, "the following arguments are required: -o"),

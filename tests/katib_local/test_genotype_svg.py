@@ -5,9 +5,11 @@ import random
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from darts_genotype import forms
 from darts_genotype.genotype import MAX_NODES, Cell, Edge, Genotype
 from darts_service.primitives import PRIMITIVES
 from katib_local.cell_layout import FONT_SIZE
@@ -190,3 +192,9 @@ def test_the_largest_genotype_is_drawn():
 
 def test_the_same_genotype_is_the_same_picture():
     assert draw(GENOTYPES[3]) == draw(GENOTYPES[3])
+
+
+def test_the_guides_picture_is_what_its_text_gives():
+    guides = Path(__file__).parents[2] / "docs/guides"
+    (text,) = (line for line in (guides / "genotypes.md").read_text().splitlines() if line.startswith("Genotype("))
+    assert draw(forms.read(text)) == (guides / "genotype.svg").read_text()
