@@ -33,7 +33,7 @@ run: $(VENV)/.installed ## search twice on real images: ENAS, then DARTS
 .PHONY: test
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
 	$(BIN)/pytest $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
-	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/end_to_end
+	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/end_to_end
 
 .PHONY: lint
 lint: $(VENV)/.installed ## check style and types

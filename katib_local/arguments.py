@@ -20,6 +20,9 @@ EXIT_MACHINE = 5
 EXIT_CLUSTER = 6
 EXIT_INTERRUPTED = 130
 
+_EXAMPLES = (Path(__file__).parent / "examples", Path(__file__).parents[1] / "examples")
+"""Where an installed package has the examples, and where a checkout has them."""
+
 _EPILOG = """\
 exit codes:
     0  the experiment succeeded, or the manifest is valid
@@ -88,7 +91,12 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         if command.__name__ == "register":
             register.add_arguments(subparser)
             continue
-        subparser.add_argument("manifest", type=Path, metavar="MANIFEST", help="an Experiment, kubeflow.org/v1beta1")
+        subparser.add_argument(
+            "manifest",
+            type=_manifest,
+            metavar="MANIFEST",
+            help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
+        )
         _add_shared_arguments(subparser)
         if command.__name__ == "run":
             _add_run_arguments(subparser)
@@ -130,6 +138,12 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _absolute(path: Path | None) -> str | None:
     """The trials run in other folders."""
     return None if path is None else str(path.absolute())
+
+
+def _manifest(text: str) -> Path:
+    """The file of that name or, where there is none, the example."""
+    found = (folder / f"{text}.yaml" for folder in _EXAMPLES)
+    return next((path for path in (Path(text), *found) if path.is_file()), Path(text))
 
 
 def _address(text: str) -> str:
