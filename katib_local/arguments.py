@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local import genotype_command
+from katib_local import architecture_command, genotype_command
 from katib_local.options import Options
 
 EXIT_SUCCEEDED = 0
@@ -29,7 +29,8 @@ exit codes:
     1  the experiment failed: maxFailedTrialCount was reached, or no trial has succeeded with an
        objective that is neither NaN nor empty
     2  wrong use: a flag, or a run folder that cannot be used
-    3  the manifest is refused, by this program or by the suggestion service; or a genotype is none
+    3  the manifest is refused, by this program or by the suggestion service; or a genotype or an
+       architecture is none
     4  the suggestion service does not start, does not answer, or answers what Katib would not take
     5  the machine gave out: disk, permissions, processes
     6  the cluster cannot be reached, or refuses
@@ -100,6 +101,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         _add_shared_arguments(subparser)
         if command.__name__ == "run":
             _add_run_arguments(subparser)
+    architecture_command.add_to(subparsers)
     genotype_command.add_to(subparsers)
     return parser
 

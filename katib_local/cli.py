@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from darts_genotype.genotype import GenotypeError
+from enas_trainer.fields import InvalidNetwork
 from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_cluster.register import register
 from katib_local import display, images, manifest, run_folder, template
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         code: int = arguments.command(arguments)
     except (UsageError, RunFolderError, InvalidConfiguration) as error:
         return _fail(error, EXIT_USAGE)
-    except (InvalidExperiment, ExperimentRefused, GenotypeError) as error:
+    except (InvalidExperiment, ExperimentRefused, GenotypeError, InvalidNetwork) as error:
         return _fail(error, EXIT_REFUSED)
     except SuggestionError as error:
         return _fail(error, EXIT_SERVICE)

@@ -12,8 +12,8 @@ import pytest
 from darts_genotype import forms
 from darts_genotype.genotype import MAX_NODES, Cell, Edge, Genotype
 from darts_service.primitives import PRIMITIVES
-from katib_local.cell_layout import FONT_SIZE
 from katib_local.genotype_svg import draw
+from katib_local.layered_layout import FONT_SIZE
 
 SVG = "{http://www.w3.org/2000/svg}"
 
