@@ -12,13 +12,24 @@ import torch
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_trainer import variants
+from darts_trainer.records import CHOICES
 from darts_trainer.variants import Variants
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
+from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
+from trial_runtime.resume import ResumeOptions
+
+_MATTERS_NOT = frozenset(
+    {
+        "settings.num_workers", "settings.print_step", "data.data_dir", "output_dir", "is_seeded", "device", "genotype",
+        "resume.every_steps", "resume.fresh",
+    }
+)  # fmt: skip
+"""Fields that do not change what a search learns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,8 +58,18 @@ class TrainerConfig:
     """Folder for what the search writes."""
     seed: int
     """Everything random comes from it; drawn from the operating system where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a search that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
+    genotype: str
+    """Of which epoch it is; see `darts_trainer.records.CHOICES`."""
     device: torch.device
     """Where the search computes."""
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: one of these is another search."""
+        return configuration_of(self, without=_MATTERS_NOT)
 
     @property
     def primitives(self) -> tuple[str, ...]:
@@ -82,6 +103,9 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        is_seeded=arguments.seed is not None,
+        resume=command_line.resume_options(arguments),
+        genotype=arguments.genotype,
         device=arguments.device,
     )
 
@@ -108,8 +132,13 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--compile", action="store_true", help="let torch.compile translate the cells first, for minutes; needs g++"
     )
+    group.add_argument(
+        "--genotype", choices=CHOICES, default=CHOICES[0],
+        help="which epoch's is the result: the last's, or that of the best validation accuracy (default: %(default)s)",
+    )  # fmt: skip
     variants.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=0.5)
+    command_line.add_resume_arguments(parser)
     return parser
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from darts_genotype.genotype import NUM_INPUTS
 from darts_trainer import operations
 from darts_trainer.fused_cell import FusedCell
 from darts_trainer.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers, stem
@@ -59,6 +60,7 @@ class Supernet(nn.Module):
         self.auxiliary_weight = 1.0
         self._auxiliary = (operations.AUXILIARY_SKIP,) if auxiliary_skip else ()
         self._operations = (*primitives, *self._auxiliary)
+        self._primitives = tuple(primitives)
         self._sources = edge_sources(layout.num_nodes)
         self.stem = stem(layout)
         self.cells = nn.ModuleList(
@@ -92,6 +94,16 @@ class Supernet(nn.Module):
         assert len(plain) == len(self.cells), "the cells are fused already"
         self.cells = nn.ModuleList(FusedCell(cell, self._operations) for cell in plain)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def primitives(self) -> tuple[str, ...]:
+        """The operations of each edge, in the order of the alphas' columns."""
+        return self._primitives
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """The nodes that each edge of a cell comes from and leads to, in the order of the alphas' rows."""
+        return [(source, node) for node, sources in enumerate(self._sources, NUM_INPUTS) for source in sources]
 
     @property
     def alpha_normal_eo(self) -> Tensor:

@@ -1,5 +1,6 @@
 """Real services and trials as processes, and experiments to ask them about."""
 
+import json
 import os
 import re
 import subprocess
@@ -126,6 +127,19 @@ def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tensorboard() -> Callable[[Path], dict[str, list[list[float]]]]:
+    """Read the curves of a folder as TensorBoard does: by name, pairs of step and value."""
+
+    def read(folder: Path) -> dict[str, list[list[float]]]:
+        script = Path(__file__).parent / "trial_runtime/read_events.py"
+        done = subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True, timeout=120)
+        curves: dict[str, list[list[float]]] = json.loads(done.stdout)
+        return curves
+
+    return read
 
 
 def parameter(name: str, kind: int, **space: object) -> api_pb2.ParameterSpec:

@@ -24,6 +24,7 @@ from torch import OutOfMemoryError
 from trial_runtime import datasets, devices, processes
 from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.resume import ResumeOptions
 from trial_runtime.termination import Terminated
 
 EXIT_WRONG_INPUT = 2
@@ -95,6 +96,21 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
     group.add_argument("--device", type=_device, default="auto", help=device)
+
+
+def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `ResumeOptions`."""
+    group = parser.add_argument_group("going on after a kill: the same command in the same output folder does it")
+    group.add_argument(
+        "--checkpoint-every-steps", type=integer(1), metavar="N",
+        help="write a checkpoint every N steps of an epoch, too, besides that at its end",
+    )  # fmt: skip
+    group.add_argument("--fresh", action="store_true", help="begin anew, whatever is in the output folder")
+
+
+def resume_options(arguments: argparse.Namespace) -> ResumeOptions:
+    """Read what `add_resume_arguments` added."""
+    return ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh)
 
 
 def data_options(arguments: argparse.Namespace) -> DataOptions:

@@ -152,6 +152,17 @@ def test_environment_decides_where_flags_are_silent(monkeypatch, tmp_path):
     assert read(SETTINGS, SEARCH_SPACE, "3", "--dataset", "fake").data.dataset == "fake"
 
 
+def test_what_does_not_change_the_result_is_no_part_of_the_configuration():
+    required = (SETTINGS, SEARCH_SPACE, "3")
+    flags = ("--fresh", "--genotype", "best-validation", "--checkpoint-every-steps", "5", "--output-dir", "there")
+    config, plain = read(*required, *flags), read(*required, "--device", "cpu")
+    differing = {name for name, value in config.configuration().items() if plain.configuration()[name] != value}
+    assert differing == {"seed"}
+    assert {"settings.num_epochs", "order", "precision", "compile", "data.dataset", "seed"} <= set(
+        plain.configuration()
+    )
+
+
 @pytest.mark.fault(19)
 def test_a_fresh_seed_is_drawn_where_none_is_given():
     assert read().seed != read().seed

@@ -8,7 +8,7 @@ import torch
 
 import darts_trainer
 from darts_trainer import config
-from darts_trainer.__main__ import run
+from darts_trainer.trial import run
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime.processes import Processes
 
@@ -77,7 +77,8 @@ def test_the_first_of_two_processes_alone_prints_and_writes(torchrun, tmp_path):
     record = json.loads((tmp_path / "out/genotype.json").read_text())
     assert last.endswith(f"Best-Genotype={record['genotype']}")
     assert (record["processes"], record["batch_size"], record["epoch"]) == (2, 5, 2)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["genotype.json"]
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {"genotype.json", "epochs.csv", "checkpoint.pt", "tensorboard"}
     assert done.stderr.count("32 images for the weights, 32 for the alphas") == 1
     # Neither gave a seed, and both must have the same: the first one's.
     assert f"on cpu, seed {record['seed']}" in done.stderr

@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_search(search):
     def without_times(out):
         return [LINE.fullmatch(line)["rest"] for line in out.splitlines()]
 
-    first, again, other = (without_times(search("--seed", seed)[1]) for seed in ("5", "5", "6"))
+    first, again, other = (without_times(search("--seed", seed, "--fresh")[1]) for seed in ("5", "5", "6"))
     assert first == again
     assert first != other
 
@@ -115,7 +115,7 @@ def test_a_search_stops_at_its_skips_but_not_while_the_weights_warm_up(search, c
     """With alphas that stand still, the genotype is that of the first alphas: of eight edges, some are skips."""
     settings = SETTINGS | {"num_epochs": "3", "num_nodes": "4", "init_channels": "1", "alpha_lr": "0"}
     space = ["max_pooling_3x3", "skip_connection"]
-    flags = ["--stop-at-skips", "1", "--order", "1", "--seed", "0"]
+    flags = ["--stop-at-skips", "1", "--order", "1", "--seed", "0", "--fresh"]
     for warmup_epochs in (0, 1):
         changes = {"settings": settings, "search_space": space, "num_layers": 1}
         with caplog.at_level(logging.INFO):
@@ -150,7 +150,7 @@ def test_a_folder_of_pictures_is_searched_on_and_a_broken_one_is_named(tmp_path,
         folder = tmp_path / "pets" / ("cat" if index % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (10 + index, 12), (20 * index, 0, 90)).save(folder / f"{index}.png")
-    options = ["--dataset", "imagefolder:pets", "--data-dir", str(tmp_path), "--image-size", "8"]
+    options = ["--dataset", "imagefolder:pets", "--data-dir", str(tmp_path), "--image-size", "8", "--fresh"]
     arguments = [*flags(settings=SETTINGS | {"num_epochs": "1"}), *options, "--output-dir", str(tmp_path / "out")]
     assert main(arguments) == 0
     assert katibs_genotypes(capsys.readouterr().out)
@@ -177,7 +177,9 @@ def test_no_batch_size_is_the_largest_that_fits_and_leaves_no_trace(search, tmp_
     """Of 200 images, 12 leave the 8 steps that an epoch keeps; the search is that with the batch given."""
     found = []
     for batch_size in (None, "8"):
-        code, out, _ = search("--dataset", "fake:200", "--seed", "1", settings=SETTINGS | {"batch_size": batch_size})
+        code, out, _ = search(
+            "--dataset", "fake:200", "--seed", "1", "--fresh", settings=SETTINGS | {"batch_size": batch_size}
+        )
         assert code == 0
         found.append([LINE.fullmatch(line)["rest"] for line in out.splitlines()])
         assert json.loads((tmp_path / "out/genotype.json").read_text())["batch_size"] == 8

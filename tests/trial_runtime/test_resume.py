@@ -1,0 +1,62 @@
+import pytest
+
+from trial_runtime import checkpoints, resume
+from trial_runtime.checkpoints import CheckpointError
+from trial_runtime.processes import ALONE
+from trial_runtime.resume import ResumeOptions, Saver
+from trial_runtime.termination import Terminated, Termination
+
+ONWARDS = ResumeOptions(every_steps=None, fresh=False)
+FRESH = ResumeOptions(every_steps=None, fresh=True)
+
+
+def find(folder, asked, options=ONWARDS, unasked=frozenset()):
+    return resume.find(folder, asked, options=options, unasked=unasked, group=ALONE)
+
+
+def test_a_trial_goes_on_from_its_own_configuration_alone(tmp_path):
+    assert find(tmp_path, {"seed": 1}) is None
+    checkpoints.write(tmp_path / resume.FILE, {"epoch": 3}, {"seed": 1, "order": 2})
+
+    assert find(tmp_path, {"seed": 1, "order": 2}).state == {"epoch": 3}
+    with pytest.raises(CheckpointError, match="seed is 1 there and 5 here"):
+        find(tmp_path, {"seed": 5, "order": 2})
+
+
+def test_what_was_not_asked_for_is_the_checkpoints(tmp_path):
+    checkpoints.write(tmp_path / resume.FILE, {}, {"seed": 1, "order": 2})
+
+    assert find(tmp_path, {"seed": 5, "order": 2}, unasked=frozenset({"seed"})).configuration["seed"] == 1
+    with pytest.raises(CheckpointError, match="order is 2 there and 1 here"):
+        find(tmp_path, {"seed": 5, "order": 1}, unasked=frozenset({"seed"}))
+
+
+def test_fresh_forgets_what_is_there_for_good(tmp_path):
+    (tmp_path / resume.FILE).write_bytes(b"garbage")
+
+    assert find(tmp_path, {}, FRESH) is None
+    assert find(tmp_path, {}) is None
+
+
+def saver(folder, every_steps=None, termination=None):
+    options = ResumeOptions(every_steps=every_steps, fresh=False)
+    return Saver(folder, {}, options=options, group=ALONE, termination=termination or Termination())
+
+
+@pytest.mark.parametrize(("every_steps", "saved"), [(None, []), (1, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 6]), (9, [])])
+def test_a_checkpoint_is_written_every_so_many_steps(tmp_path, every_steps, saved):
+    found = []
+    for step in range(1, 8):
+        saver(tmp_path, every_steps).after_step(step, lambda step=step: {"step": step})
+        found += [checkpoint.state["step"] for checkpoint in [checkpoints.read(tmp_path / resume.FILE)] if checkpoint]
+    assert sorted(set(found)) == saved
+
+
+def test_sigterm_writes_one_and_ends_the_trial(tmp_path):
+    termination = Termination()
+    termination.is_asked_for = True
+
+    with pytest.raises(Terminated, match=f"the same command goes on from {tmp_path}"):
+        saver(tmp_path, termination=termination).after_step(4, lambda: {"step": 4})
+
+    assert checkpoints.read(tmp_path / resume.FILE).state["step"] == 4

@@ -1,0 +1,120 @@
+"""Going on with a trial that was killed: when its checkpoints are written, and which is gone on from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trial_runtime import checkpoints
+from trial_runtime.checkpoints import Checkpoint, CheckpointError, Plain
+from trial_runtime.processes import Processes
+from trial_runtime.termination import Terminated, Termination
+
+FILE = "checkpoint.pt"
+"""In the output folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeOptions:
+    """What `trial_runtime.command_line.add_resume_arguments` asks for."""
+
+    every_steps: int | None
+    """Steps of an epoch after which a checkpoint is written, again and again; None for that of each epoch alone."""
+    fresh: bool
+    """Begin anew whatever is in the output folder."""
+
+
+def find(
+    folder: Path, asked: Mapping[str, Plain], *, options: ResumeOptions, unasked: frozenset[str], group: Processes
+) -> Checkpoint | None:
+    """Return the checkpoint that a trial goes on from; None if it begins. Each process must ask.
+
+    Args:
+        folder: the trial's output folder, which all processes share.
+        asked: the trial's configuration.
+        options: of the trial.
+        unasked: fields that nobody asked for, in which the checkpoint decides.
+        group: the processes of the trial.
+
+    Raises:
+        CheckpointError: it is of another configuration, damaged, or not before every process.
+        OSError: the machine refuses.
+        ProcessLost: another process has ended.
+    """
+    path = folder / FILE
+    if options.fresh and group.is_first:
+        path.unlink(missing_ok=True)
+    found = None if options.fresh else checkpoints.read(path)
+    if found is not None:
+        found.check({**asked, **{name: found.configuration[name] for name in unasked}})
+    if group.any(found is None) and group.any(found is not None):
+        raise CheckpointError(
+            f"{path} is not before every process: --output-dir must be a folder that all {group.size} of them share"
+        )
+    return found
+
+
+class Saver:
+    """Writes the checkpoints of a trial, and ends it after one when SIGTERM asks for that.
+
+    Args:
+        folder: the trial's output folder.
+        configuration: the trial's.
+        options: of the trial.
+        group: the processes of the trial; the first writes.
+        termination: whether the process was asked to end.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        configuration: Mapping[str, Plain],
+        *,
+        options: ResumeOptions,
+        group: Processes,
+        termination: Termination,
+    ) -> None:
+        self._path = folder / FILE
+        self._configuration = configuration
+        self._options = options
+        self._group = group
+        self._termination = termination
+
+    def after_step(self, step: int, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Write a checkpoint if it is time; each process must call this after each step.
+
+        Args:
+            step: of the epoch, counted from 1.
+            state: computes what the checkpoint holds; called in every process or in none.
+
+        Raises:
+            Terminated: SIGTERM has come.
+            ProcessLost: another process has ended.
+        """
+        every = self._options.every_steps
+        is_over = self._is_asked()
+        if is_over or (every is not None and step % every == 0):
+            self.save(state())
+        if is_over:
+            self._end()
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint, as is due after each epoch."""
+        if self._group.is_first:
+            checkpoints.write(self._path, state, self._configuration)
+
+    def end_if_asked(self) -> None:
+        """End the trial if SIGTERM asks for it; a checkpoint is written. Each process must call this.
+
+        Raises:
+            Terminated: SIGTERM has come.
+            ProcessLost: another process has ended.
+        """
+        if self._is_asked():
+            self._end()
+
+    def _is_asked(self) -> bool:
+        return self._group.any(self._termination.is_asked_for)
+
+    def _end(self) -> None:
+        raise Terminated(f"ended by SIGTERM; the same command goes on from {self._path}")
