@@ -155,12 +155,12 @@ class BilevelOptimiser:
                 step=self._next_weight_step(),
                 add_up=self._add_up,
             )
-        _apply(self._adam, self._alphas, gradients)
+        apply_gradients(self._adam, self._alphas, gradients)
 
     def weight_step(self, loss: Tensor) -> None:
         """Move the weights down a training loss; the alphas are left alone."""
         gradients = self._add_up(torch.autograd.grad(loss, self._weights))
-        _apply(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
+        apply_gradients(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
 
     def end_epoch(self) -> None:
         """Lower the learning rate of the weights to the next epoch's, along half a cosine."""
@@ -227,7 +227,7 @@ def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         weight.copy_(value)
 
 
-def _apply(
+def apply_gradients(
     optimiser: torch.optim.Optimizer,
     parameters: Sequence[nn.Parameter],
     gradients: Sequence[Tensor],

@@ -110,12 +110,6 @@ class Network(nn.Module):
         operations.initialise(self, generator)
 
     @property
-    def num_weights(self) -> int:
-        """Numbers that are learnt, without those of the second classifier."""
-        auxiliary = () if self.auxiliary_head is None else self.auxiliary_head.parameters()
-        return sum(weight.numel() for weight in self.parameters()) - sum(weight.numel() for weight in auxiliary)
-
-    @property
     def num_paths(self) -> int:
         """Edges of all cells that can be dropped."""
         return sum(self._paths_of_cells())

@@ -9,17 +9,27 @@ from typing import TypeVar
 
 import torch
 
-from darts_genotype import loading
+from darts_genotype import katib_form, loading
 from darts_genotype.genotype import Genotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
 from trial_runtime import command_line, seeds
+from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
+from trial_runtime.resume import ResumeOptions
 
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
+
+_MATTERS_NOT = frozenset(
+    {
+        "genotype.normal", "genotype.reduce", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
+        "resume.every_steps", "resume.fresh", "device",
+    }
+)  # fmt: skip
+"""Fields that do not change what a network learns, and the genotype's, for which its text stands."""
 
 T = TypeVar("T")
 
@@ -100,8 +110,16 @@ class RetrainConfig:
     """Folder for what the run writes."""
     seed: int
     """Everything random comes from it; drawn from the operating system where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
     device: torch.device
     """Where the run computes."""
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: with another of these it is another training."""
+        return {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
 
 
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
@@ -121,6 +139,8 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        is_seeded=arguments.seed is not None,
+        resume=command_line.resume_options(arguments),
         device=arguments.device,
     )
 
@@ -141,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
     )
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
+    command_line.add_resume_arguments(parser)
     return parser
 
 

@@ -3,29 +3,26 @@
 Shape suffixes: b images, c channels, h height, w width, k classes, p paths.
 """
 
-import dataclasses
 import logging
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from darts_trainer.bilevel import apply_gradients
 from darts_trainer.network import Network, drop_paths
 from darts_trainer.retrain_config import RetrainSettings
-from trial_runtime import datasets, seeds
-from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset
+from darts_trainer.retrain_data import RetrainData
+from trial_runtime.batches import Batches
+from trial_runtime.clock import Clock
 from trial_runtime.joint_batch import average_statistics, share_of_loss
-from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 from trial_runtime.tally import Tally, evaluate
-
-COMMON_SEED = 0
-"""Decides which images are held out: the same in every run, so that runs can be compared."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,96 +39,50 @@ class EpochMetrics:
     validation_loss: float | None
     """After the epoch, over the images held out; None where there are none."""
     validation_accuracy: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainData:
-    """The training images, and those held out of them."""
-
-    training: Batches
-    """Augmented."""
-    validation: Batches | None
-    """As they are."""
-    batch_size: int
-    """Images in a step; those of all processes together."""
-    normalisation: Normalisation
-    """Of the training images."""
-
-    @classmethod
-    def of(
-        cls,
-        images: ImageDataset,
-        batch_size: int,
-        *,
-        train_portion: float,
-        cutout: int,
-        device: torch.device,
-        seed: int,
-        processes: Processes = ALONE,
-    ) -> "RetrainData":
-        """Hold images out where asked to; the same ones in every run.
-
-        Fewer training images than batch_size become one batch, so that every epoch has a step; that is warned of.
-
-        Raises:
-            DatasetError: there are too few images to hold any out.
-        """
-        held_out = None
-        if train_portion < 1:
-            images, held_out = datasets.split(images, train_portion, seeds.generator(COMMON_SEED, "held out"))
-        if len(images) < batch_size:
-            logger.warning("batch_size %d is more than there are training images: using %d", batch_size, len(images))
-            batch_size = len(images)
-        logger.info("%s: %d images to train on, %d held out", images.name, len(images), len(held_out or ()))
-        normalisation = Normalisation.of(images)
-        training = Batches(
-            images,
-            batch_size,
-            normalisation=normalisation,
-            device=device,
-            generator=seeds.generator(seed, "batches"),
-            training=True,
-            cutout=cutout,
-            processes=processes,
-        )
-        data = cls(training=training, validation=None, batch_size=batch_size, normalisation=normalisation)
-        if held_out is None:
-            return data
-        return dataclasses.replace(data, validation=data.to_classify(held_out, device))
-
-    def to_classify(self, images: ImageDataset, device: torch.device) -> Batches:
-        """Return batches of other images, as they are but for the normalisation."""
-        return Batches(
-            images,
-            self.batch_size,
-            normalisation=self.normalisation,
-            device=device,
-            generator=torch.Generator(),
-            training=False,
-            processes=self.training.processes,
-        )
+    seconds: float = field(compare=False)
+    """For training and validation."""
+    images_per_second: float = field(compare=False)
+    """While training."""
 
 
 class Retraining:
-    """A network that learns, epoch by epoch.
+    """The training of a network, which can be left at any step and gone on with.
 
-    Several processes take the steps of one alone on the joint batch, but that each normalises by the images of its own
-    share.
+    Iterating trains on, from where the training stands, and yields each epoch's metrics. Several processes take the
+    steps of one alone on the joint batch, but that each normalises by the images of its own share.
 
-    Args:
-        network: on the device of the data, and the same in every process.
-        data: to learn from.
-        settings: of the optimisation.
-        generator: on the CPU; draws which paths are dropped, the same in every process.
+    Attributes:
+        step: steps of the present epoch that are taken.
+
+    Raises, while it trains:
+        TrainingDiverged: a loss is not finite; in every process alike.
+        ProcessLost: another process has ended.
     """
 
     def __init__(
-        self, network: Network, data: RetrainData, settings: RetrainSettings, *, generator: torch.Generator
+        self,
+        network: Network,
+        data: RetrainData,
+        settings: RetrainSettings,
+        *,
+        generator: torch.Generator,
+        after_step: Callable[["Retraining"], None] | None = None,
     ) -> None:
+        """Stand before the first epoch.
+
+        Args:
+            network: on the device of the data, and the same in every process.
+            data: to learn from.
+            settings: of the optimisation.
+            generator: on the CPU; draws which paths are dropped, the same in every process.
+            after_step: called after every step, with this.
+        """
         self._network = network
         self._data = data
         self._settings = settings
         self._generator = generator
+        self._after_step = after_step
+        self._processes = data.training.processes
         self._weights = list(network.parameters())
         self._sgd = torch.optim.SGD(
             self._weights,
@@ -139,29 +90,23 @@ class Retraining:
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
         )
+        self._epoch = 1
+        self._tally = self._new_tally("epoch 1, training")
+        self._clock = Clock()
+
+    @property
+    def step(self) -> int:
+        """See the class."""
+        return len(self._tally)
 
     def __iter__(self) -> Iterator[EpochMetrics]:
-        """Train, and classify the images held out after every epoch.
-
-        Raises:
-            TrainingDiverged: a loss is not finite; in every process alike.
-            ProcessLost: another process has ended.
-        """
-        for epoch in range(1, self._settings.num_epochs + 1):
-            train_loss, train_accuracy = self._train(epoch)
-            average_statistics(self._network, self._data.training.processes)
-            validation_loss = validation_accuracy = None
-            if self._data.validation is not None:
-                validation_loss, validation_accuracy = self.classify(
-                    self._data.validation, f"epoch {epoch}, validation"
-                )
-            yield EpochMetrics(
-                epoch=epoch,
-                train_loss=train_loss,
-                train_accuracy=train_accuracy,
-                validation_loss=validation_loss,
-                validation_accuracy=validation_accuracy,
-            )
+        """Train on."""
+        while self._epoch <= self._settings.num_epochs:
+            metrics = self._run_epoch()
+            self._epoch += 1
+            self._tally = self._new_tally(f"epoch {self._epoch}, training")
+            self._clock = Clock()
+            yield metrics
 
     def classify(self, batches: Batches, name: str) -> tuple[float, float]:
         """Return mean loss and accuracy on images that nothing is learnt from.
@@ -169,63 +114,112 @@ class Retraining:
         Raises:
             TrainingDiverged: a loss is not finite.
         """
-        return evaluate(self._network, batches, self._tally(name))
+        return evaluate(self._network, batches, self._new_tally(name))
 
-    def _train(self, epoch: int) -> tuple[float, float]:
-        """Take an epoch's steps; return mean loss and accuracy."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to train on to the same result; each process must ask.
+
+        Within an epoch the processes are given the mean of their running statistics, as at its end: the result is the
+        same but for rounding.
+        """
+        if self.step:
+            average_statistics(self._network, self._processes)
+        return {
+            "epoch": self._epoch,
+            "tally": self._tally.state_dict(),
+            "seconds": self._clock.seconds,
+            "network": self._network.state_dict(),
+            "sgd": self._sgd.state_dict(),
+            "paths": self._generator.get_state(),
+            "training": self._data.training.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where another training, with the same arguments, stood."""
+        self._epoch = state["epoch"]
+        self._tally = self._new_tally(f"epoch {self._epoch}, training")
+        self._tally.load_state_dict(state["tally"])
+        self._clock = Clock(state["seconds"])
+        self._network.load_state_dict(state["network"])
+        self._sgd.load_state_dict(state["sgd"])
+        self._generator.set_state(state["paths"])
+        self._data.training.load_state_dict(state["training"], is_within_pass=self.step > 0)
+
+    def _run_epoch(self) -> EpochMetrics:
+        validation_loss = validation_accuracy = None
+        with self._clock:
+            self._train()
+            train_loss, train_accuracy = self._tally.means()
+            images_per_second = self.step * self._data.batch_size / self._clock.seconds
+            average_statistics(self._network, self._processes)
+            if self._data.validation is not None:
+                validation_loss, validation_accuracy = self.classify(
+                    self._data.validation, f"epoch {self._epoch}, validation"
+                )
+        return EpochMetrics(
+            epoch=self._epoch,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            seconds=self._clock.seconds,
+            images_per_second=images_per_second,
+        )
+
+    def _train(self) -> None:
+        """Take the epoch's steps, or those that are left."""
         self._network.train()
-        learning_rate = cosine(epoch, self._settings)
-        for group in self._sgd.param_groups:
-            group["lr"] = learning_rate
-        drop_probability = self._settings.drop_path * (epoch - 1) / self._settings.num_epochs
-        tally = self._tally(f"epoch {epoch}, training")
-        for step, (x_bchw, labels_b) in enumerate(self._steps(epoch), 1):
-            tally.add(*self._step(x_bchw, labels_b, drop_probability), labels_b)
-            if step % self._settings.print_step == 0:
-                loss_so_far, accuracy = tally.means()
-                if not sys.stderr.isatty():  # a terminal shows a bar
-                    logger.info(
-                        "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
-                        epoch, step, len(self._data.training), loss_so_far, accuracy,
-                    )  # fmt: skip
-        return tally.means()
-
-    def _steps(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        self._sgd.param_groups[0]["lr"] = cosine(self._epoch, self._settings)
         training = self._data.training
-        if not training.processes.is_first:
-            return training
-        return bar(training, total=len(training), description=f"epoch {epoch}", images_per_step=self._data.batch_size)
+        steps: Iterable[tuple[Tensor, Tensor]] = training
+        if self._processes.is_first:
+            steps = bar(
+                training, total=len(training), description=f"epoch {self._epoch}",
+                images_per_step=self._data.batch_size, first_step=self.step,
+            )  # fmt: skip
+        for x_bchw, labels_b in steps:
+            self._take_step(x_bchw, labels_b)
+            if self.step % self._settings.print_step == 0:
+                self._log()
+            if self._after_step is not None:
+                self._after_step(self)
 
-    def _step(self, x_bchw: Tensor, labels_b: Tensor, drop_probability: float) -> tuple[Tensor, Tensor]:
-        """Move the weights down the loss of a batch; return loss and logits of the first classifier before that."""
-        processes = self._data.training.processes
-        path_scale_pb = None
-        if drop_probability > 0:
-            # Drawn for the joint batch: then it does not matter how many processes share it.
-            drawn_pb = drop_paths(self._network.num_paths, self._data.batch_size, drop_probability, self._generator)
-            path_scale_pb = drawn_pb[:, processes.share(self._data.batch_size)].to(x_bchw.device)
-        logits_bk, auxiliary_bk = self._network.training_logits(x_bchw, path_scale_pb)
+    def _take_step(self, x_bchw: Tensor, labels_b: Tensor) -> None:
+        """Move the weights down the loss of a batch."""
+        logits_bk, auxiliary_bk = self._network.training_logits(x_bchw, self._draw_paths(x_bchw.device))
         loss = total = functional.cross_entropy(logits_bk, labels_b)
         if auxiliary_bk is not None:
             total = loss + self._settings.auxiliary_weight * functional.cross_entropy(auxiliary_bk, labels_b)
         gradients = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
-        self._move(processes.add_up(gradients))
-        return loss, logits_bk
+        apply_gradients(self._sgd, self._weights, self._processes.add_up(gradients), clip=self._settings.grad_clip)
+        self._tally.add(loss, logits_bk, labels_b)
 
-    def _move(self, gradients: Sequence[Tensor]) -> None:
-        for weight, gradient in zip(self._weights, gradients, strict=True):
-            weight.grad = gradient
-        if self._settings.grad_clip > 0:
-            torch.nn.utils.clip_grad_norm_(self._weights, self._settings.grad_clip)
-        self._sgd.step()
-        self._sgd.zero_grad(set_to_none=True)
+    def _draw_paths(self, device: torch.device) -> Tensor | None:
+        """Draw what this process's images need for `Network.training_logits`.
 
-    def _tally(self, name: str) -> Tally:
+        It is drawn for the joint batch: then it does not matter how many processes share it.
+        """
+        probability = self._settings.drop_path * (self._epoch - 1) / self._settings.num_epochs
+        if probability == 0:
+            return None
+        size = self._data.batch_size
+        path_scale_pb = drop_paths(self._network.num_paths, size, probability, self._generator)
+        return path_scale_pb[:, self._processes.share(size)].to(device)
+
+    def _log(self) -> None:
+        loss, accuracy = self._tally.means()
+        if not sys.stderr.isatty():  # a terminal shows a bar
+            logger.info(
+                "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
+                self._epoch, self.step, len(self._data.training), loss, accuracy,
+            )  # fmt: skip
+
+    def _new_tally(self, name: str) -> Tally:
         remedy = (
             f"smaller values of --learning-rate ({self._settings.learning_rate:g}) or --grad-clip "
             f"({self._settings.grad_clip:g}, where 0 switches clipping off) may help"
         )
-        return Tally(name, self._data.training.processes, remedy)
+        return Tally(name, self._processes, remedy)
 
 
 def cosine(epoch: int, settings: RetrainSettings) -> float:

@@ -114,6 +114,16 @@ def darts_service(start_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="session")
+def random_suggestion() -> Iterator[str]:
+    """Address of a suggestion service as Katib's for random search is."""
+    script = Path(__file__).with_name("random_suggestion.py")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+@pytest.fixture(scope="session")
 def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a script, or ``-m`` and a module, as several processes of one trial."""
 

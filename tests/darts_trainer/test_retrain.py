@@ -52,8 +52,9 @@ def test_the_test_images_are_classified_once_after_training_on_all_others(folder
     done = retrain(folder, "--dataset=npz:data")
 
     assert done.returncode == 0, done.stderr
-    first, second, last = done.stdout.splitlines()
-    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ", line) for line in (first, second, last))
+    cost, first, second, last = done.stdout.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ", line) for line in (cost, first, second, last))
+    assert metrics(cost).keys() == {"Parameters", "MACs"}
     assert metrics(first).keys() == metrics(second).keys() == {"Train-Loss", "Train-Accuracy"}
     assert metrics(last).keys() == {"Test-Loss", "Test-Accuracy"}
     assert "64 images to train on, 0 held out" in done.stderr
@@ -68,17 +69,20 @@ def test_the_test_images_are_classified_once_after_training_on_all_others(folder
     assert accuracy == pytest.approx(metrics(last)["Test-Accuracy"], abs=1e-5)
 
 
-def test_with_images_held_out_test_images_are_left_alone(folder):
+def test_with_images_held_out_test_images_are_left_alone(folder, monkeypatch, capfd, caplog):
     (folder / "data/test.npz").write_text("nobody reads this")
 
-    done = retrain(folder, "--dataset=npz:data", "--train-portion=.75")
-
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
+    monkeypatch.chdir(folder)
+    with caplog.at_level("INFO"):
+        assert (
+            main(["--genotype=genotype.txt", *SMALL, "--dataset=npz:data", "--train-portion=.75", "--precision=bf16"])
+            == 0
+        )
+    _, first, second = capfd.readouterr().out.splitlines()
     names = {"Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy"}
     assert metrics(first).keys() == metrics(second).keys() == names
     assert all(math.isfinite(value) for value in metrics(second).values())
-    assert "48 images to train on, 16 held out" in done.stderr
+    assert "48 images to train on, 16 held out" in caplog.text
 
 
 @pytest.mark.parametrize(

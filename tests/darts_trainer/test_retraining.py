@@ -9,7 +9,8 @@ from darts_genotype import forms
 from darts_trainer.layout import Layout
 from darts_trainer.network import Network
 from darts_trainer.retrain_config import RetrainSettings
-from darts_trainer.retraining import RetrainData, Retraining, cosine
+from darts_trainer.retrain_data import RetrainData
+from darts_trainer.retraining import Retraining, cosine
 from trial_runtime.datasets import DatasetError, ImageDataset
 from trial_runtime.errors import TrainingDiverged
 
@@ -117,3 +118,43 @@ def test_classifying_changes_nothing_and_drops_nothing():
 def test_a_loss_that_is_not_finite_names_what_may_help():
     with pytest.raises(TrainingDiverged, match=r"epoch 1, training step \d+: .* --learning-rate \(1e\+30\)"):
         list(training(network(), data(), learning_rate=1e30, grad_clip=0.0))
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 3, 4, 6])
+def test_a_training_that_is_left_at_any_step_goes_on_to_the_same_bits(num_steps):
+    """Four steps an epoch, the second of which drops paths; order, augmentation and momentum go on as well."""
+
+    class Left(Exception):
+        pass
+
+    left = {}
+
+    def leave(run):
+        left["steps"] = left.get("steps", 0) + 1
+        if left["steps"] == num_steps:
+            left["state"] = copy.deepcopy(run.state_dict())
+            raise Left
+
+    def fresh(net, seed=0, after_step=None):
+        settings = RetrainSettings(num_epochs=3, batch_size=8, drop_path=0.5)
+        images = data(32, seed=seed, cutout=4)
+        return Retraining(net, images, settings, generator=torch.Generator().manual_seed(seed), after_step=after_step)
+
+    whole = network()
+    expected = list(fresh(whole))
+
+    first = fresh(network(), after_step=leave)
+    epochs = []
+    if num_steps == 0:
+        left["state"] = copy.deepcopy(first.state_dict())
+    else:
+        with pytest.raises(Left):
+            epochs.extend(first)
+    net = network()
+    second = fresh(net, seed=1)
+    second.load_state_dict(left["state"])
+    assert second.step == num_steps % 4 or num_steps == 4
+    found = epochs + list(second)
+    assert found[-2:] == expected[-2:]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(net.state_dict()[name], tensor), name

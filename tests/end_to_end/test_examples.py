@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import json
 import os
 import re
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 CIFAR10 = Path(os.environ.get("KATIB_NAS_TEST_CIFAR10", ROOT.parent / "shared" / "data" / "cifar10")) / "train-1.npz"
@@ -24,9 +26,10 @@ needs_cifar10 = pytest.mark.skipif(
 )
 
 
-def run(example: str, out: Path, *flags: str) -> str:
-    """Run an example; return what it wrote to standard output."""
-    command = [str(Path(sys.executable).with_name("katib-nas")), "run", str(ROOT / "examples" / f"{example}.yaml")]
+def run(example: str | Path, out: Path, *flags: str) -> str:
+    """Run an example by its name, or a manifest; return what it wrote to standard output."""
+    manifest = example if isinstance(example, Path) else ROOT / "examples" / f"{example}.yaml"
+    command = [str(Path(sys.executable).with_name("katib-nas")), "run", str(manifest)]
     finished = subprocess.run(
         [*command, "--output-dir", str(out), *flags], capture_output=True, text=True, timeout=500, cwd=out.parent
     )
@@ -70,6 +73,22 @@ def test_darts_digits(tmp_path: Path) -> None:
     assert max(values) > 0.5
     assert max(values) > values[0]
     assert GENOTYPE.fullmatch(value_of(printed, "Best-Genotype"))
+
+
+def test_darts_retrain_hpo(random_suggestion: str, tmp_path: Path) -> None:
+    """With a service that draws as Katib's random search does, two trials of an epoch each."""
+    manifest = yaml.safe_load((ROOT / "examples/darts-retrain-hpo.yaml").read_text())
+    manifest["spec"] |= {"maxTrialCount": 2, "parallelTrialCount": 1, "maxFailedTrialCount": 0}
+    command = manifest["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    command[command.index("--num-epochs=5")] = "--num-epochs=1"
+    (tmp_path / "two-trials.yaml").write_text(yaml.safe_dump(manifest))
+    out = tmp_path / "out"
+    run(tmp_path / "two-trials.yaml", out, "--suggestion", random_suggestion)
+    assert rows(out, "SELECT condition, count(*) FROM trials GROUP BY condition") == [("succeeded", 2)]
+    for folder in out.glob("trials/*/artifacts"):
+        settings = json.loads((folder / "network.json").read_text())["settings"]
+        assert 0.005 <= settings["learning_rate"] <= 0.3
+        assert settings["batch_size"] in (32, 64, 96)
 
 
 @needs_cifar10

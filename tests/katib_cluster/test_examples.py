@@ -25,15 +25,19 @@ Document = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def assignments(enas_service: Any, darts_service: Any) -> Iterator[Callable[[Document], dict[str, str]]]:
+def assignments(
+    enas_service: Any, darts_service: Any, random_suggestion: str
+) -> Iterator[Callable[[Document], dict[str, str]]]:
     """What the algorithm's service suggests for an experiment's first trial."""
     services = {"enas": enas_service, "darts": darts_service}
+    addresses = {name: f"127.0.0.1:{service.port}" for name, service in services.items()}
+    addresses["random"] = random_suggestion
     with Interruption() as interruption:
 
         def ask(read: Document) -> dict[str, str]:
-            service = services[read["spec"]["algorithm"]["algorithmName"]]
+            address = addresses[read["spec"]["algorithm"]["algorithmName"]]
             experiment = manifest.parse(_as_a_job(read))
-            client = SuggestionClient(experiment, f"127.0.0.1:{service.port}", None, interruption)
+            client = SuggestionClient(experiment, address, None, interruption)
             client.validate()
             trials, _ = client.suggest([], 1, {})
             return dict(trials[0].assignments)
@@ -43,6 +47,8 @@ def assignments(enas_service: Any, darts_service: Any) -> Iterator[Callable[[Doc
 
 def _as_a_job(read: Document) -> Document:
     """An experiment whose trial runs here, so that it can be parsed; the service is not told of the trial's kind."""
+    if read["spec"]["trialTemplate"]["trialSpec"]["kind"] == "Job":
+        return read
     changed = copy.deepcopy(read)
     changed["spec"]["trialTemplate"] = DOCUMENTS[f"{read['spec']['algorithm']['algorithmName']}-gpu.yaml"]["spec"][
         "trialTemplate"
@@ -88,7 +94,10 @@ def test_examples_render(assignments: Callable[[Document], dict[str, str]], name
         (container,) = pod["spec"]["containers"]
         assert container["name"] == spec["primaryContainerName"]
         program = images.program_dir(container["image"], {})
-        assert any(word.endswith(".py") and (program / word).is_file() for word in container["command"])
+        scripts = list(program.glob("*.py"))
+        # A script of the folder in which the container starts, or a module of its package.
+        programs = {path.name for path in scripts} | {f"{program.name}.{path.stem}" for path in scripts}
+        assert programs & set(container["command"])
         assert all(any(value in word for word in container["command"]) for value in given.values())
         mounted = {item["name"] for item in container.get("volumeMounts", [])}
         assert mounted == {item["name"] for item in pod["spec"].get("volumes", [])}
