@@ -59,6 +59,7 @@ def test_convert_and_back(run, genotype_file, example, tmp_path, form):
     assert run("convert", "--to", "katib", converted)[1] == "".join(example.split()) + "\n"
 
 
+@pytest.mark.fault(20)
 def test_draw(run, genotype_file, tmp_path):
     picture = tmp_path / "cells.svg"
     for _ in range(2):
