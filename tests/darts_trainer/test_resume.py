@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -128,6 +129,18 @@ def test_the_comparison_sees_another_seed(whole, tmp_path):
     assert main(flags(tmp_path, "--seed=2")) == 0
     assert rows(tmp_path) != rows(whole)
     assert not same(learnt(tmp_path), learnt(whole))
+
+
+def test_a_batch_that_was_found_is_kept(tmp_path, caplog):
+    """The second process has other memory to offer, and does not look."""
+    asked = flags(tmp_path, "--seed=1", "--order=1", "--dataset=fake:80", batch_size="None")
+    killed = signalled("SIGKILL", before("/genotype.json", 1), *asked)
+    assert "the largest that fits has 4 images" in killed.stderr, killed.stderr
+    with caplog.at_level(logging.INFO):
+        assert main(asked) == 0
+    assert "goes on from" in caplog.text
+    assert "the largest that fits" not in caplog.text
+    assert json.loads((tmp_path / "genotype.json").read_text())["batch_size"] == 4
 
 
 EVERY_STEP = "--checkpoint-every-steps=1"
