@@ -1,0 +1,111 @@
+"""Kills DARTS searches (SIGKILL) at random instants, lets each go on, and compares it with one that nobody disturbed.
+
+    python -m benchmarks.kill_and_resume --kills 10 --seed 0
+
+An instant is a random line of the search's log (it logs each step) and a random part of the time between two lines, so
+that steps, validations, writes of checkpoints and ends of epochs are all hit however busy the machine is. Compared are
+every bit of weights, alphas, statistics, optimisers and generators, genotype.json, and epochs.csv but for its times.
+"""
+
+import argparse
+import csv
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trial_runtime import checkpoints
+
+_SETTINGS = {"num_epochs": "4", "num_nodes": "2", "init_channels": "4", "batch_size": "16", "print_step": "1"}
+_TIMES = ("seconds", "images_per_second", "time")
+
+
+def main() -> int:
+    """Print a line a kill; return 1 if any search ended otherwise than the undisturbed one."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="of the instants")
+    parser.add_argument("--checkpoint-every-steps", type=int, default=3)
+    arguments = parser.parse_args()
+    instants = random.Random(arguments.seed)
+    differing = 0
+    with tempfile.TemporaryDirectory() as name:
+        whole = Path(name) / "whole"
+        begin = time.monotonic()
+        lines, _ = _search(whole, arguments.checkpoint_every_steps)
+        interval_s = (time.monotonic() - begin) / len(lines)
+        for kill in range(1, arguments.kills + 1):
+            folder = Path(name) / str(kill)
+            line, delay_s = instants.randrange(1, len(lines)), instants.uniform(0, interval_s)
+            seen, is_killed = _search(folder, arguments.checkpoint_every_steps, line, delay_s)
+            again, _ = _search(folder, arguments.checkpoint_every_steps)
+            is_same = _result(folder) == _result(whole)
+            differing += not is_same
+            print(
+                f"kill {kill}: {'killed' if is_killed else 'over'} {delay_s:.2f} s after '{_text(seen[-1])}'; "
+                f"{_start(again)}; {'the same to the bit' if is_same else 'DIFFERENT'}",
+                flush=True,
+            )
+    print(f"{arguments.kills - differing} of {arguments.kills} ended as if nobody had disturbed them")
+    return int(differing > 0)
+
+
+def _search(folder: Path, every_steps: int, kill_at: int | None = None, delay_s: float = 0.0) -> tuple[list[str], bool]:
+    """Run a search, or kill it some time after a line of its log; return the log so far, and whether it was killed."""
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "darts_trainer", f"--algorithm-settings={_SETTINGS}",
+            "--search-space=['separable_convolution_3x3','dilated_convolution_3x3','max_pooling_3x3','skip_connection']",
+            "--num-layers=3", "--dataset=fake:160", "--cutout=8", "--seed=1", "--device=cpu",
+            f"--output-dir={folder}", f"--checkpoint-every-steps={every_steps}",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if len(lines) == kill_at:
+            time.sleep(delay_s)
+            process.kill()
+            break
+    process.stderr.close()
+    code = process.wait()
+    assert code in (0, -9), "".join(lines)
+    return lines, code == -9
+
+
+def _result(folder: Path) -> tuple[Any, ...]:
+    search = checkpoints.read(folder / "checkpoint.pt").state["search"]  # type: ignore[union-attr]
+    parts = ("supernet", "optimiser", "training", "architecture")
+    with (folder / "epochs.csv").open() as file:
+        rows = [{key: value for key, value in row.items() if key not in _TIMES} for row in csv.DictReader(file)]
+    return [_plain(search[part]) for part in parts], (folder / "genotype.json").read_text(), rows
+
+
+def _plain(state: Any) -> Any:
+    """Tensors as numbers that compare."""
+    if isinstance(state, torch.Tensor):
+        return state.dtype, state.tolist()
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return [_plain(value) for value in state] if isinstance(state, list) else state
+
+
+def _text(line: str) -> str:
+    return line.strip().split(": ", 1)[-1][:60]
+
+
+def _start(lines: list[str]) -> str:
+    found = [line.strip().split("checkpoint.pt: ")[-1] for line in lines if "goes on from" in line]
+    over = ["was over"] if any("is over" in line for line in lines) else []
+    return f"went on from {found[0]}" if found else (over or ["began anew"])[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
