@@ -37,6 +37,10 @@ class SavedNetworkError(ValueError):
     """The files of a network are missing or damaged, or do not belong together."""
 
 
+class WrongImages(ValueError):
+    """Images are not of the type and shape that a network was trained on."""
+
+
 class Predictor(nn.Module):
     """A network that takes pixels as they are.
 
@@ -63,9 +67,14 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, images_bchw: Tensor) -> Tensor:
-        """Return the probability of each class, (B, K), for images of its shape: uint8, 0 to 255, on its device."""
-        assert images_bchw.dtype == torch.uint8, images_bchw.dtype
-        assert images_bchw.shape[1:] == self.image_shape, images_bchw.shape
+        """Return the probability of each class, (B, K), for images on its device: uint8, 0 to 255, of its shape.
+
+        Raises:
+            WrongImages: they are others.
+        """
+        if images_bchw.dtype != torch.uint8 or tuple(images_bchw.shape[1:]) != self.image_shape:
+            found = f"{images_bchw.dtype} {tuple(images_bchw.shape)}"
+            raise WrongImages(f"images: {found} is not allowed: they must be uint8 of shape (B, *{self.image_shape})")
         return self(images_bchw).softmax(dim=1)  # type: ignore[no-any-return]
 
 

@@ -7,7 +7,7 @@ from darts_genotype import forms
 from darts_trainer import predictor
 from darts_trainer.layout import Layout
 from darts_trainer.network import Network
-from darts_trainer.predictor import Predictor, SavedNetworkError
+from darts_trainer.predictor import Predictor, SavedNetworkError, WrongImages
 from trial_runtime.batches import Normalisation
 
 LAYOUT = Layout(num_layers=2, num_nodes=4, init_channels=2, stem_multiplier=1, image_channels=3, num_classes=5)
@@ -50,6 +50,13 @@ def test_pixels_are_normalised_inside(saved):
     mean, std = (torch.tensor(values)[:, None, None] for values in ([0.1, 0.5, 0.7], [0.2, 0.3, 1.0]))
     with torch.no_grad():
         torch.testing.assert_close(trained(images()), trained.network((x_bchw - mean) / std))
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(2, 3, 9, 12), torch.zeros(2, 3, 12, 9, dtype=torch.uint8)])
+def test_other_images_are_refused(saved, wrong):
+    trained, _ = saved
+    with pytest.raises(WrongImages, match=r"uint8 of shape \(B, \*\(3, 9, 12\)\)"):
+        trained.probabilities(wrong)
 
 
 def change(file, **changes):
