@@ -1,20 +1,13 @@
 """The ConfigMap of a cluster that holds Katib's configuration."""
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
-from urllib3.exceptions import HTTPError
+from kubernetes import client
 
+from katib_cluster import connection
 from katib_cluster.configuration import CONFIG_MAP, KEY
+from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.errors import ClusterError
-
-_TIMEOUT_S = 30.0
-_HINTS = {403: ": you are not allowed to", 404: ": it is not there", 409: ": it was changed meanwhile; try again"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +32,7 @@ class ConfigMap:
 
     def __init__(self, namespace: str, context: str | None) -> None:
         self._namespace = namespace
-        # The client says on standard output when it finds no kubeconfig.
-        with _failing("no cluster is configured"), contextlib.redirect_stdout(sys.stderr):
-            config.load_config(**({} if context is None else {"context": context}))
+        connection.load(context)
         self._api = client.CoreV1Api()
 
     @property
@@ -55,8 +46,8 @@ class ConfigMap:
         Raises:
             ClusterError: the cluster does not answer, refuses, or has no such ConfigMap.
         """
-        with _failing(f"{self.name} cannot be read"):
-            found = self._api.read_namespaced_config_map(CONFIG_MAP, self._namespace, _request_timeout=_TIMEOUT_S)
+        with failing(f"{self.name} cannot be read"):
+            found = self._api.read_namespaced_config_map(CONFIG_MAP, self._namespace, _request_timeout=TIMEOUT_S)
         text = (found.data or {}).get(KEY)
         if text is None or found.metadata is None:
             raise ClusterError(f"{self.name} has no {KEY}: Katib 0.16 or later is needed")
@@ -73,20 +64,5 @@ class ConfigMap:
             ClusterError: somebody has changed it meanwhile, the cluster does not answer, or refuses.
         """
         body = {"metadata": {"resourceVersion": version}, "data": {KEY: text}}
-        with _failing(f"{self.name} cannot be written"):
-            self._api.patch_namespaced_config_map(CONFIG_MAP, self._namespace, body, _request_timeout=_TIMEOUT_S)
-
-
-@contextlib.contextmanager
-def _failing(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ApiException as error:
-        hints = {
-            403: ": you are not allowed to",
-            404: ": it is not there",
-            409: ": it was changed meanwhile; try again",
-        }
-        raise ClusterError(f"{what}{hints.get(error.status, '')} ({error.status} {error.reason})") from error
-    except (ConfigException, HTTPError, OSError) as error:
-        raise ClusterError(f"{what}: {error}") from error
+        with failing(f"{self.name} cannot be written"):
+            self._api.patch_namespaced_config_map(CONFIG_MAP, self._namespace, body, _request_timeout=TIMEOUT_S)

@@ -9,7 +9,9 @@ from typing import NoReturn
 
 from katib_cluster import register
 from katib_local import architecture_command, genotype_command
+from katib_local.errors import UsageError
 from katib_local.options import Options
+from katib_local.report import command as report_command
 
 EXIT_SUCCEEDED = 0
 EXIT_EXPERIMENT_FAILED = 1
@@ -38,8 +40,8 @@ exit codes:
 """
 
 
-class UsageError(ValueError):
-    """A flag has a value that it does not take."""
+_ARGUMENTS = {"register": register.add_arguments, "report": report_command.add_arguments}
+"""Commands that take other arguments than a manifest, and what adds them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,8 +69,8 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
     """Make the parser; the namespace's ``command`` is the function of the command that was given.
 
     Args:
-        commands: the functions ``run``, ``validate`` and ``register``; their names, and their docstrings' first lines,
-            are those of the commands.
+        commands: the functions ``run``, ``validate``, ``report`` and ``register``; their names, and their docstrings'
+            first lines, are those of the commands.
     """
     parser = _Parser(
         prog="katib-nas",
@@ -89,8 +91,8 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         subparser.set_defaults(command=command)
-        if command.__name__ == "register":
-            register.add_arguments(subparser)
+        if command.__name__ in _ARGUMENTS:
+            _ARGUMENTS[command.__name__](subparser)
             continue
         subparser.add_argument(
             "manifest",

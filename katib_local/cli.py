@@ -1,4 +1,4 @@
-"""``katib-nas``: run a Katib Experiment on this machine, read genotypes, or register our services on a cluster."""
+"""``katib-nas``: run a Katib Experiment on this machine, look at what it found, or register on a cluster."""
 
 import argparse
 import contextlib
@@ -27,15 +27,16 @@ from katib_local.arguments import (
     EXIT_SERVICE,
     EXIT_SUCCEEDED,
     EXIT_USAGE,
-    UsageError,
     options_of,
     parser,
 )
 from katib_local.controller import Controller
-from katib_local.errors import Interrupted, RunFolderError, SuggestionError
+from katib_local.errors import Interrupted, RunFolderError, SuggestionError, UsageError
 from katib_local.experiment import Experiment
 from katib_local.interruption import Interruption
 from katib_local.options import Options
+from katib_local.report.command import report
+from katib_local.report.living import LivingReport
 from katib_local.run_folder import RunFolder
 from katib_local.store import Store
 from katib_local.suggestion_client import ExperimentRefused, SuggestionClient
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; every failure is one line on standard error and an exit code of its own."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        arguments = parser(run, validate, register).parse_args(argv)
+        arguments = parser(run, validate, report, register).parse_args(argv)
         code: int = arguments.command(arguments)
     except (UsageError, RunFolderError, InvalidConfiguration) as error:
         return _fail(error, EXIT_USAGE)
@@ -119,16 +120,20 @@ def _control(
 ) -> int:
     """Run the loop, unless the experiment is over already, and show the result."""
     verdict = judge(experiment, store.trials())
+    living = LivingReport(folder)
     code = EXIT_SUCCEEDED
     try:
         if verdict is None:
             with _client(experiment, folder, options, interruption) as client:
                 client.validate()
-                verdict = _loop(experiment, folder, options, store, client, interruption)
+                verdict = _loop(experiment, folder, options, store, client, interruption, living)
     except Interrupted:
         code = EXIT_INTERRUPTED
     trials = store.trials()
     display.show_result(experiment, trials, verdict, folder.path, Console())
+    page = living.finish()
+    if page is not None:
+        display.show_report(page, Console())
     if verdict is Verdict.TOO_MANY_FAILED or (verdict and best(experiment.objective, trials) is None):
         code = EXIT_EXPERIMENT_FAILED
     return code
@@ -141,6 +146,7 @@ def _loop(
     store: Store,
     client: SuggestionClient,
     interruption: Interruption,
+    living: LivingReport,
 ) -> Verdict:
     with display.make(experiment, Console(stderr=True)) as shown:
         controller = Controller(
@@ -151,6 +157,7 @@ def _loop(
             client=client,
             display=shown,
             interruption=interruption,
+            refresh=living.refresh,
         )
         return controller.run()
 

@@ -1,7 +1,7 @@
 """The loop that the Katib controller runs for an experiment: suggestions in, trials out, until it is over."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -34,6 +34,7 @@ class Controller:
         client: asks the suggestion service.
         display: shows how it goes.
         interruption: stops the run.
+        refresh: is called again and again while trials run, for what else shows the run.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Controller:
         client: SuggestionClient,
         display: Display,
         interruption: Interruption,
+        refresh: Callable[[], None],
     ) -> None:
         self._experiment = experiment
         self._folder = folder
@@ -54,6 +56,7 @@ class Controller:
         self._client = client
         self._display = display
         self._interruption = interruption
+        self._refresh = refresh
         self._trials: dict[str, Trial] = {trial.name: trial for trial in store.trials()}
         self._processes: dict[str, TrialProcess] = {}
         self._next_display_s = 0.0
@@ -123,6 +126,7 @@ class Controller:
             if ended:
                 return
             self._show_running()
+            self._refresh()
             self._interruption.sleep(_POLL_S)
 
     def _finish(self, process: TrialProcess, code: int) -> None:

@@ -141,6 +141,11 @@ def show_result(
     _write(console, f"  files: {folder / 'trials' / leader.name}")
 
 
+def show_report(page: Path, console: Console) -> None:
+    """Say where the page is that shows the run."""
+    _write(console, f"Report: {page}")
+
+
 def make(experiment: Experiment, console: Console) -> PlainLines | LiveTable:
     """Choose the display that suits the console."""
     return LiveTable(experiment, console) if console.is_terminal else PlainLines(experiment.objective, console)

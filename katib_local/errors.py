@@ -15,3 +15,7 @@ class TrialError(ValueError):
 
 class Interrupted(Exception):
     """SIGINT or SIGTERM came."""
+
+
+class UsageError(ValueError):
+    """A flag has a value that it does not take."""

@@ -85,7 +85,7 @@ def parse(read: Document) -> Experiment:
     _check_unsupported(spec)
     parallel, maximum, max_failed = _counts(spec)
     algorithm = given(spec.algorithm, "spec.algorithm")
-    objective = _objective(given(spec.objective, "spec.objective"))
+    objective = read_objective(given(spec.objective, "spec.objective"))
     source = metrics_source.collector(spec.metrics_collector_spec)
     checked, container = _template(given(spec.trial_template, "spec.trialTemplate"))
     if source.path is not None:
@@ -138,7 +138,12 @@ def _counts(spec: V1beta1ExperimentSpec) -> tuple[int, int | None, int | None]:
     return parallel, maximum, max_failed
 
 
-def _objective(spec: V1beta1ObjectiveSpec) -> Objective:
+def read_objective(spec: V1beta1ObjectiveSpec) -> Objective:
+    """Read spec.objective, with Katib's defaults.
+
+    Raises:
+        InvalidExperiment: see `load`.
+    """
     direction = Direction(one_of(spec.type, Direction, "spec.objective.type"))
     metric = text(spec.objective_metric_name, "spec.objective.objectiveMetricName")
     additional = tuple(spec.additional_metric_names or [])

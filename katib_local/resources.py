@@ -1,4 +1,4 @@
-"""The models of Katib's and Kubernetes' resources that a manifest is checked against.
+"""The models of Katib's and Kubernetes' resources that a manifest, or what a cluster returns, is checked against.
 
 The package has no ``py.typed``; this is the one place that says so to the type checker.
 """
@@ -19,6 +19,8 @@ from kubeflow_katib_api.models.v1beta1_metrics_collector_spec import (  # type: 
 from kubeflow_katib_api.models.v1beta1_objective_spec import V1beta1ObjectiveSpec  # type: ignore[import-untyped]
 from kubeflow_katib_api.models.v1beta1_parameter_spec import V1beta1ParameterSpec  # type: ignore[import-untyped]
 from kubeflow_katib_api.models.v1beta1_source_spec import V1beta1SourceSpec  # type: ignore[import-untyped]
+from kubeflow_katib_api.models.v1beta1_suggestion import V1beta1Suggestion  # type: ignore[import-untyped]
+from kubeflow_katib_api.models.v1beta1_trial import V1beta1Trial  # type: ignore[import-untyped]
 from kubeflow_katib_api.models.v1beta1_trial_template import V1beta1TrialTemplate  # type: ignore[import-untyped]
 
 __all__ = [
@@ -30,5 +32,7 @@ __all__ = [
     "V1beta1ObjectiveSpec",
     "V1beta1ParameterSpec",
     "V1beta1SourceSpec",
+    "V1beta1Suggestion",
+    "V1beta1Trial",
     "V1beta1TrialTemplate",
 ]

@@ -38,6 +38,11 @@ class RunFolder:
         """Where the suggestion service keeps what it has learned, for --resume."""
         return self.path / "service-state"
 
+    @property
+    def report(self) -> Path:
+        """The page that shows the run."""
+        return self.path / "report.html"
+
     def trial(self, name: str) -> Path:
         """Folder of one trial."""
         return self.path / "trials" / name
@@ -114,6 +119,35 @@ def locked(folder: RunFolder) -> Iterator[None]:
         except OSError as error:
             raise RunFolderError(f"{folder.path} is in use by another katib-nas run") from error
         yield
+
+
+def newest(path: Path | None) -> RunFolder:
+    """Find a run to look at: the one named, or else the newest of any experiment below `RUNS`.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    if path is None:
+        runs = [run for run in _subfolders(RUNS) if RunFolder(run).database.exists()]
+        if not runs:
+            raise RunFolderError(f"no run below {RUNS.absolute()}; name the folder of one")
+        path = max(runs, key=lambda run: RunFolder(run).database.stat().st_mtime)
+    folder = RunFolder(path.absolute())
+    if not folder.database.exists():
+        raise RunFolderError(f"{path} holds no run")
+    return folder
+
+
+def is_in_use(folder: RunFolder) -> bool:
+    """Tell whether a runner has the folder."""
+    try:
+        with (folder.path / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _free(path: Path) -> Path:

@@ -8,7 +8,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from katib_local import versions
 from katib_local.collector import NO_TIME, Point
 from katib_local.document import Document
 from katib_local.errors import RunFolderError
@@ -17,7 +19,7 @@ from katib_local.options import Options
 from katib_local.trials import Trial, Verdict
 from katib_suggestion.experiment import TrialCondition
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE experiment (
@@ -26,6 +28,7 @@ CREATE TABLE experiment (
     manifest TEXT NOT NULL,          -- the manifest as JSON
     options TEXT NOT NULL,           -- the command line's options as JSON
     reply_settings TEXT NOT NULL,    -- algorithm settings that the service has returned, as JSON
+    versions TEXT NOT NULL,          -- of what the run was started with, names and versions as JSON
     created TEXT NOT NULL,
     verdict TEXT                     -- how it ended; NULL while it runs, or when it was interrupted
 ) STRICT;
@@ -63,8 +66,8 @@ class Store:
         with store._connection as connection:
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION};")
             connection.execute(
-                "INSERT INTO experiment VALUES (1, ?, ?, ?, '{}', ?, NULL)",
-                (name, json.dumps(manifest), options.to_json(), now.isoformat()),
+                "INSERT INTO experiment VALUES (1, ?, ?, ?, '{}', ?, ?, NULL)",
+                (name, json.dumps(manifest), options.to_json(), json.dumps(versions.installed()), now.isoformat()),
             )
         return store
 
@@ -75,15 +78,9 @@ class Store:
         Raises:
             RunFolderError: it is of another manifest, of another version, or broken.
         """
-        try:
-            store = cls(_connect(path))
-            version = store._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != _SCHEMA_VERSION:
-                raise RunFolderError(f"{path} is of version {version}; this katib-nas reads {_SCHEMA_VERSION}")
-            stored = json.loads(store._value("manifest"))
-        except sqlite3.DatabaseError as error:
-            raise RunFolderError(f"{path} cannot be read: {error}") from error
-        difference = _difference(_fixed(stored), _fixed(manifest))
+        store = cls(_connect(path))
+        store._check_version(path)
+        difference = _difference(_fixed(store.manifest), _fixed(manifest))
         if difference:
             raise RunFolderError(
                 f"--resume: the manifest differs from that of the run at {difference}; "
@@ -91,9 +88,56 @@ class Store:
             )
         return store
 
+    @classmethod
+    def read(cls, path: Path) -> "Store":
+        """Open a database to look at, beside a runner that may be writing it.
+
+        Raises:
+            RunFolderError: it is of another version, or broken.
+        """
+        try:
+            store = cls(_connect(f"{path.absolute().as_uri()}?mode=ro"))
+        except sqlite3.OperationalError as error:
+            raise RunFolderError(f"{path} cannot be read: {error}") from error
+        store._check_version(path)
+        return store
+
+    def _check_version(self, path: Path) -> None:
+        try:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise RunFolderError(f"{path} cannot be read: {error}") from error
+        if version != _SCHEMA_VERSION:
+            self.close()
+            raise RunFolderError(f"{path} is of version {version}; this katib-nas reads {_SCHEMA_VERSION}")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    @property
+    def manifest(self) -> Document:
+        """The manifest that the run was started with."""
+        manifest: Document = json.loads(self._value("manifest"))
+        return manifest
+
+    @property
+    def created(self) -> datetime:
+        """When the run was started, in local time."""
+        return datetime.fromisoformat(self._value("created"))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What the run was started with; see `versions.installed`."""
+        found: dict[str, str] = json.loads(self._value("versions"))
+        return found
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the experiment ended; None where it goes on, or was interrupted."""
+        name = self._value("verdict")
+        return None if name is None else Verdict[name]
 
     @property
     def options(self) -> Options:
@@ -119,14 +163,14 @@ class Store:
     def points(self, trial: str) -> list[Point]:
         """Every metric value that a trial has reported, in order."""
         rows = self._connection.execute("SELECT * FROM observations WHERE trial = ? ORDER BY rowid", (trial,))
-        return [
-            Point(
-                metric=row["metric"],
-                value=row["value"],
-                time=datetime.fromisoformat(row["time"]) if row["time"] else NO_TIME,
-            )
-            for row in rows
-        ]
+        return [_point(row) for row in rows]
+
+    def all_points(self) -> dict[str, list[Point]]:
+        """The same of every trial that has reported any, by its name."""
+        found: dict[str, list[Point]] = {}
+        for row in self._connection.execute("SELECT * FROM observations ORDER BY rowid"):
+            found.setdefault(row["trial"], []).append(_point(row))
+        return found
 
     def add(self, trials: Sequence[Trial], reply_settings: Mapping[str, str]) -> None:
         """Record new trials, and the settings that came with them."""
@@ -160,16 +204,24 @@ class Store:
         with self._connection as connection:
             connection.execute("UPDATE experiment SET verdict = ?", (verdict.name if verdict else None,))
 
-    def _value(self, column: str) -> str:
-        row = self._connection.execute("SELECT * FROM experiment").fetchone()
-        return str(row[column])
+    def _value(self, column: str) -> Any:
+        return self._connection.execute("SELECT * FROM experiment").fetchone()[column]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
+def _connect(place: Path | str) -> sqlite3.Connection:
+    """Open a file by its path or its address."""
+    connection = sqlite3.connect(place, uri=isinstance(place, str))
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def _point(row: sqlite3.Row) -> Point:
+    return Point(
+        metric=row["metric"],
+        value=row["value"],
+        time=datetime.fromisoformat(row["time"]) if row["time"] else NO_TIME,
+    )
 
 
 def _row(trial: Trial) -> dict[str, object]:

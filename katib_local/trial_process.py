@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from katib_local import leftovers, metrics_source, template
-from katib_local.experiment import Experiment
+from katib_local.experiment import Collector, Experiment
 from katib_local.images import program_dir
 from katib_local.options import Options
 from katib_local.run_folder import RunFolder
@@ -86,12 +86,10 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
     folder = run.trial(trial.name)
     leftovers.end(folder / PROCESS)
     _prepare(folder, program_dir(container.image, options.images))
-    metrics = folder / LOG
     if experiment.collector.path is not None:
         (folder / METRICS).mkdir()
         # Relative to the working directory: no blank or quote of the folder's own path gets into the command.
         container = metrics_source.relocate(container, experiment.collector.path, f"../{METRICS}")
-        metrics = folder / METRICS / Path(experiment.collector.path).name
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
             container.argv,
@@ -103,7 +101,12 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
             start_new_session=True,
         )
     leftovers.record(folder / PROCESS, process.pid)
-    return TrialProcess(trial.name, process, folder, metrics)
+    return TrialProcess(trial.name, process, folder, metrics_file(folder, experiment.collector))
+
+
+def metrics_file(folder: Path, collector: Collector) -> Path:
+    """Name the file of a trial's folder that its metrics are collected from."""
+    return folder / LOG if collector.path is None else folder / METRICS / Path(collector.path).name
 
 
 def stop(processes: Iterable[TrialProcess]) -> None:

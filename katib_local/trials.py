@@ -22,6 +22,9 @@ COMPLETED = frozenset(
 FAILURES = frozenset({TrialCondition.FAILED, TrialCondition.METRICS_UNAVAILABLE})
 """Conditions that count towards maxFailedTrialCount."""
 
+MEASURED = frozenset({TrialCondition.SUCCEEDED, TrialCondition.EARLY_STOPPED})
+"""Conditions of trials whose metrics count."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
@@ -78,7 +81,7 @@ def missing(experiment: Experiment, trials: Iterable[Trial]) -> int:
 
 
 def best(objective: Objective, trials: Sequence[Trial]) -> Trial | None:
-    """Find the best succeeded trial; where the objective is a text, the last that succeeded."""
+    """Find the best trial that was measured; where the objective is a text, the last of them."""
     leader: Trial | None = None
     leading_value: float | None = None
     latest_text: Trial | None = None
@@ -92,15 +95,15 @@ def best(objective: Objective, trials: Sequence[Trial]) -> Trial | None:
 
 
 def _objective_value(objective: Objective, trial: Trial) -> float | None:
-    """A succeeded trial's objective; None for a text and for NaN, which is better than nothing."""
-    if trial.condition is not TrialCondition.SUCCEEDED or trial.observation is None:
+    """The objective of a trial that was measured; None for a text and for NaN, which is better than nothing."""
+    if trial.condition not in MEASURED or trial.observation is None:
         return None
-    value = collector.number(trial.observation[objective.metric])
+    value = collector.number(trial.observation.get(objective.metric, ""))
     return value if value == value else None
 
 
 def _has_text(objective: Objective, trial: Trial) -> bool:
-    if trial.condition is not TrialCondition.SUCCEEDED or trial.observation is None:
+    if trial.condition not in MEASURED or trial.observation is None:
         return False
-    text = trial.observation[objective.metric]
+    text = trial.observation.get(objective.metric, "")
     return bool(text) and collector.number(text) is None

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -121,6 +123,46 @@ def random_suggestion() -> Iterator[str]:
         assert process.stdout is not None
         yield f"127.0.0.1:{process.stdout.readline().strip()}"
         process.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, of Debian's package or the one that KATIB_NAS_TEST_BROWSER names."""
+    program = os.environ.get("KATIB_NAS_TEST_BROWSER") or shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no chromium: install it, or name one by KATIB_NAS_TEST_BROWSER")
+    from playwright.sync_api import sync_playwright  # only these tests need it
+
+    with sync_playwright() as playwright:
+        # Root has no sandbox, and the pages are our own.
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a report and wait for its plots; in the end no page may have complained, or asked for more than its file."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+    asked_for: list[str] = []
+
+    def open_file(path: Path, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked_for.append(request.url))
+        page.goto(path.absolute().as_uri())
+        page.wait_for_selector("html[data-drawn]")
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in asked_for if not url.startswith(("file:", "data:"))] == []
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,57 @@
+"""The picture of what a trial found."""
+
+import re
+from functools import lru_cache
+
+from markupsafe import Markup
+
+from darts_genotype import forms
+from darts_genotype.call_text import START
+from darts_genotype.genotype import GenotypeError
+from enas_trainer import config
+from enas_trainer.fields import InvalidNetwork
+from katib_local import architecture_svg, genotype_svg
+from katib_local.trials import Trial
+
+_KEPT = 1024
+"""Pictures that are kept for the next page of a run: finished trials do not change, and drawing takes milliseconds."""
+
+
+def draw(trial: Trial) -> Markup | None:
+    """Draw a trial's architecture as an SVG element; None where there is none that can be drawn."""
+    assignments = trial.assignments
+    svg = None
+    if {"architecture", "nn_config"} <= set(assignments):
+        svg = _architecture(assignments["architecture"], assignments["nn_config"])
+    genotype = next((text for text in (trial.observation or {}).values() if text.startswith(START)), None)
+    if svg is None and genotype is not None:
+        svg = _genotype(genotype)
+    return None if svg is None else Markup(_with_own_ids(svg, f"trial-{trial.number}-"))
+
+
+@lru_cache(_KEPT)
+def _architecture(architecture: str, nn_config: str) -> str | None:
+    """The network that an ENAS trial was asked for."""
+    try:
+        return architecture_svg.draw(*config.read(architecture, nn_config))
+    except InvalidNetwork:
+        return None
+
+
+@lru_cache(_KEPT)
+def _genotype(text: str) -> str | None:
+    """The cells that a DARTS trial found."""
+    try:
+        return genotype_svg.draw(forms.read(text))
+    except GenotypeError:
+        return None
+
+
+def _with_own_ids(svg: str, prefix: str) -> str:
+    """Tell the ids of one picture from those of the others of the page."""
+    svg = re.sub(r'( id="|url\(#)', rf"\g<1>{prefix}", svg)
+    return re.sub(
+        r'aria-labelledby="([^"]*)"',
+        lambda match: f'aria-labelledby="{" ".join(prefix + name for name in match[1].split())}"',
+        svg,
+    )

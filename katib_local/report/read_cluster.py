@@ -1,0 +1,165 @@
+"""A report of an Experiment on a cluster, from its own object, its Trials' and its Suggestion's."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from katib_cluster import connection
+from katib_cluster.connection import TIMEOUT_S, failing
+from katib_cluster.errors import ClusterError
+from katib_local import collector, document, manifest
+from katib_local.checks import given
+from katib_local.experiment import Objective, Strategy
+from katib_local.report.model import Report, TrialReport
+from katib_local.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
+from katib_local.trials import Trial
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import TrialCondition
+
+_GROUP, _VERSION = "kubeflow.org", "v1beta1"
+_LABEL = "katib.kubeflow.org/experiment"
+"""Katib puts it on every Trial."""
+
+_CONDITIONS = {
+    "Killed": TrialCondition.KILLED,
+    "EarlyStopped": TrialCondition.EARLY_STOPPED,
+    "MetricsUnavailable": TrialCondition.METRICS_UNAVAILABLE,
+    "Failed": TrialCondition.FAILED,
+    "Succeeded": TrialCondition.SUCCEEDED,
+    "Running": TrialCondition.RUNNING,
+    "Created": TrialCondition.CREATED,
+}
+"""Conditions that Katib sets, the one that decides first: a trial keeps those that it has gone through."""
+
+_ABSENT = (
+    "The objects of a cluster keep one value of each metric: the curves over time, the controller's entropy and skip "
+    "rate, and the alphas are not among them, nor are the versions of what ran."
+)
+
+
+def read(name: str, namespace: str, context: str | None) -> Report:
+    """Read an Experiment as it stands.
+
+    Args:
+        name: of the Experiment.
+        namespace: where it is.
+        context: of the kubeconfig; None for the current one or, inside a pod, its service account.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, refuses, or has no such Experiment.
+    """
+    connection.load(context)
+    api: Any = client.CustomObjectsApi()  # what its methods return is typed as object
+    what = f"experiment {name} in namespace {namespace}"
+    place = (_GROUP, _VERSION, namespace)
+    with failing(f"{what} cannot be read"):
+        found = api.get_namespaced_custom_object(*place, "experiments", name, _request_timeout=TIMEOUT_S)
+        trials = api.list_namespaced_custom_object(
+            *place, "trials", label_selector=f"{_LABEL}={name}", _request_timeout=TIMEOUT_S
+        )
+        suggestion = _suggestion(api, namespace, name)
+    try:
+        return _report(found, trials["items"], suggestion)
+    except InvalidExperiment as error:
+        raise ClusterError(f"{what} is not as Katib writes it: {error}") from error
+
+
+def _suggestion(api: Any, namespace: str, name: str) -> dict[str, Any]:
+    """The Suggestion, which has the Experiment's name; an empty one where Katib has not made it yet."""
+    try:
+        found: dict[str, Any] = api.get_namespaced_custom_object(
+            _GROUP, _VERSION, namespace, "suggestions", name, _request_timeout=TIMEOUT_S
+        )
+    except ApiException as error:
+        if error.status != 404:
+            raise
+        return {}
+    return found
+
+
+def _report(found: dict[str, Any], trials: Sequence[dict[str, Any]], suggestion: dict[str, Any]) -> Report:
+    experiment = document.parse(V1beta1Experiment, found)
+    spec = given(experiment.spec, "spec")
+    algorithm = given(spec.algorithm, "spec.algorithm")
+    status = document.parse(V1beta1Suggestion, suggestion).status
+    objective = manifest.read_objective(given(spec.objective, "spec.objective"))
+    name, namespace = experiment.metadata.name, experiment.metadata.namespace
+    order = {item.name: number for number, item in enumerate((status and status.suggestions) or [], start=1)}
+    settings = [*(algorithm.algorithm_settings or []), *((status and status.algorithm_settings) or [])]
+    written = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": found["spec"],
+    }
+    return Report(
+        name=name,
+        namespace=namespace,
+        source=f"experiment {name} in namespace {namespace}",
+        state=_state(experiment),
+        started=experiment.status.start_time if experiment.status else None,
+        written=datetime.now(UTC),
+        objective=objective,
+        algorithm=algorithm.algorithm_name or "",
+        settings=tuple({item.name or "": item.value or "" for item in settings}.items()),
+        trials=tuple(TrialReport(trial=trial) for trial in _trials(trials, order, objective)),
+        command=f"kubectl apply -f {name}.yaml",
+        manifest=yaml.safe_dump(written, sort_keys=False, allow_unicode=True),
+        absent=(_ABSENT,),
+    )
+
+
+def _state(experiment: V1beta1Experiment) -> str:
+    """The latest condition that holds, in Katib's words."""
+    conditions = (experiment.status and experiment.status.conditions) or []
+    holding = [item for item in conditions if item.status == "True"]
+    if not holding:
+        return "was not looked at by Katib yet"
+    return holding[-1].message or str(holding[-1].type)
+
+
+def _trials(objects: Sequence[dict[str, Any]], order: Mapping[str | None, int], objective: Objective) -> list[Trial]:
+    """In the order of the suggestions, and those that are in none after them, the oldest first."""
+    read = [(item["metadata"], document.parse(V1beta1Trial, item)) for item in objects]
+    read.sort(key=lambda pair: (order.get(pair[0]["name"], len(order) + 1), pair[0].get("creationTimestamp", "")))
+    trials = []
+    for index, (_, resource) in enumerate(read, start=1):
+        number = order.get(resource.metadata.name, len(order) + index)
+        trials.append(_trial(resource, number, objective))
+    return trials
+
+
+def _trial(resource: V1beta1Trial, number: int, objective: Objective) -> Trial:
+    status = resource.status
+    holding = {item.type: item for item in ((status and status.conditions) or []) if item.status == "True"}
+    kind = next((kind for kind in _CONDITIONS if kind in holding), None)
+    condition = TrialCondition.UNKNOWN if kind is None else _CONDITIONS[kind]
+    is_troubled = kind in ("Killed", "EarlyStopped", "MetricsUnavailable", "Failed")
+    return Trial(
+        name=resource.metadata.name,
+        number=number,
+        condition=condition,
+        assignments={item.name: item.value or "" for item in resource.spec.parameter_assignments or []},
+        labels=resource.metadata.labels or {},
+        reason=(holding[kind].message or "") if is_troubled else "",
+        started=status.start_time if status else None,
+        finished=status.completion_time if status else None,
+        observation=_observation(resource, objective),
+    )
+
+
+def _observation(resource: V1beta1Trial, objective: Objective) -> dict[str, str] | None:
+    """Each metric's value by its strategy, as Katib's controller takes it: of a text the latest."""
+    observation = resource.status.observation if resource.status else None
+    values = {}
+    for item in (observation and observation.metrics) or []:
+        strategy = objective.strategies.get(item.name, Strategy.LATEST)
+        extreme = {Strategy.MIN: item.min, Strategy.MAX: item.max}.get(strategy)
+        value = next((text for text in (extreme, item.latest) if text and text != collector.UNAVAILABLE), None)
+        if value is not None:
+            values[item.name] = value
+    return values if objective.metric in values else None

@@ -1,0 +1,98 @@
+"""An experiment to report on, and a browser's view of the page."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from katib_local.experiment import Objective, Strategy
+from katib_local.report import page
+from katib_local.report.model import AlphaHistory, ControllerStep, Report, TrialReport
+from katib_local.trials import Trial
+from katib_suggestion.experiment import Direction, TrialCondition
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+class Make:
+    """Builders of what a report shows."""
+
+    genotype = (
+        "Genotype(normal=[[('max_pooling_3x3',0),('skip_connection',1)],[('separable_convolution_3x3',2),"
+        "('max_pooling_3x3',0)]],normal_concat=range(2,4),reduce=[],reduce_concat=range(2,4))"
+    )
+    controller = (
+        ControllerStep(num_trials=2, entropy=9.5, skip_rate=0.5),
+        ControllerStep(num_trials=4, entropy=9.0, skip_rate=0.25),
+    )
+    alphas = AlphaHistory(
+        cell="normal",
+        epochs=(1, 2, 3),
+        choices=("0 → 2: max_pooling_3x3", "0 → 2: skip_connection"),
+        weights=((0.5, 0.4, 0.25), (0.5, 0.6, 0.75)),
+    )
+
+    @staticmethod
+    def trial(number: int, accuracy: str | None, **changes: Any) -> TrialReport:
+        """A trial that took as many seconds as its number; without an accuracy it has failed."""
+        has_failed = accuracy is None
+        trial = Trial(
+            name=f"trial-{number:04}",
+            number=number,
+            condition=TrialCondition.FAILED if has_failed else TrialCondition.SUCCEEDED,
+            assignments={"value": f"v{number}"},
+            labels={},
+            reason="exit code 7" if has_failed else "",
+            started=START,
+            finished=START + timedelta(seconds=number),
+            observation=None if accuracy is None else {"accuracy": accuracy, "loss": f"{number}.5"},
+        )
+        curves = {} if accuracy is None else {"accuracy": (number / 8, float(accuracy))}
+        return TrialReport(trial=replace(trial, **changes), curves=curves)
+
+    @staticmethod
+    def report(**changes: Any) -> Report:
+        """Four trials, of which the third is the best and the last has failed."""
+        objective = Objective(
+            metric="accuracy",
+            direction=Direction.MAXIMIZE,
+            goal=0.95,
+            additional_metrics=("loss",),
+            strategies={"accuracy": Strategy.MAX, "loss": Strategy.MIN},
+        )
+        accuracies = ("0.5", "0.25", "0.75", None)
+        report = Report(
+            name="mini",
+            namespace="default",
+            source="run in /runs/mini",
+            state="all trials are completed",
+            started=START,
+            written=START + timedelta(minutes=1),
+            objective=objective,
+            algorithm="enas",
+            settings=(("controller_hidden_size", "64"),),
+            trials=tuple(Make.trial(number, accuracy) for number, accuracy in enumerate(accuracies, start=1)),
+            versions={"torch": "2.15.0"},
+            command="katib-nas run mini.yaml --seed 3",
+            manifest="kind: Experiment\n",
+        )
+        return replace(report, **changes)
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    return Make
+
+
+@pytest.fixture
+def show(open_page: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Write a report and open it in a browser."""
+
+    def open_report(report: Report, **options: Any) -> Any:
+        page.write(report, tmp_path / "report.html")
+        return open_page(tmp_path / "report.html", **options)
+
+    return open_report
