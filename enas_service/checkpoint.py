@@ -58,8 +58,19 @@ class CheckpointStore:
     def load(self, name: str, problem: Problem) -> Search | None:
         """Read a search back; None where there is none for this problem.
 
-        Damaged files are moved aside, with a warning.
+        Damaged files are moved aside, and a folder that cannot be read is left alone, both with a warning.
         """
+        try:
+            return self._read(name, problem)
+        except OSError as error:
+            logger.warning("%s: its state could not be read: %s", name, _line(error))
+            return None
+
+    def discard(self, name: str) -> None:
+        """Forget a search's files."""
+        shutil.rmtree(self._of(name), ignore_errors=True)
+
+    def _read(self, name: str, problem: Problem) -> Search | None:
         folder = self._of(name)
         for checkpoint in reversed(_checkpoints(folder)):
             try:
@@ -73,10 +84,6 @@ class CheckpointStore:
         if folder.exists() and any(folder.iterdir()):
             self._move_aside(folder)
         return None
-
-    def discard(self, name: str) -> None:
-        """Forget a search's files."""
-        shutil.rmtree(self._of(name), ignore_errors=True)
 
     def _write(self, folder: Path, search: Search) -> None:
         earlier = _checkpoints(folder)

@@ -117,6 +117,25 @@ def test_a_folder_that_cannot_be_written_is_a_warning(experiment, tmp_path, capl
 
 
 @pytest.fixture
+def locked_folder(tmp_path):
+    """A folder that this process may not even look into, as a volume of root's is for a service that is not root."""
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield folder
+    os.seteuid(user)
+
+
+def test_a_folder_that_cannot_be_read_is_a_warning(experiment, locked_folder, caplog):
+    trials = rounds(EnasSuggester(1, CheckpointStore(locked_folder)), experiment, 1)
+    assert len(trials) == 3
+    assert "its state could not be read" in caplog.text
+    assert "kept in memory only" in caplog.text
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """A file system of 1 MB."""
     folder = tmp_path / "disk"
