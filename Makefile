@@ -51,14 +51,27 @@ proto: $(VENV)/.installed ## generate katib_suggestion/api_pb2* from proto/api.p
 	$(BIN)/python -m grpc_tools.protoc --proto_path=katib_suggestion=proto \
 		--python_out=. --pyi_out=. --grpc_python_out=. katib_suggestion/api.proto
 
+# docker, podman or buildah, whichever is there; or any command that builds as they do.
+ENGINE ?= $(shell command -v docker || command -v podman || command -v buildah)
+VERSION ?= $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+# Such as REPOSITORY=registry.example/katib-nas and BUILD_ARGS='--build-arg TORCH_INDEX=…'.
+REPOSITORY ?= katib-nas
+BUILD_ARGS ?=
+
 .PHONY: images
 images: ## build the four container images
-	@engine=$$(command -v docker || command -v podman || command -v buildah) || { echo "make images needs docker, podman or buildah" >&2; exit 1; }; \
-	for name in enas darts; do for target in service trainer; do \
-		"$$engine" build --file Dockerfile.$$name --target $$target --tag katib-nas/$$name-$$target:$(VERSION) . || exit 1; \
+	@test -n "$(ENGINE)" || { echo "make images needs docker, podman or buildah" >&2; exit 1; }
+	@for name in enas darts; do for target in service trainer; do \
+		BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.$$name --target $$target $(BUILD_ARGS) \
+			--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/$$name-$$target:$(VERSION) . || exit 1; \
 	done; done
 
-VERSION ?= $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+# RUN_ENGINE: the command that runs what ENGINE has built, where it is another one.
+RUN_ENGINE ?= $(ENGINE)
+
+.PHONY: test-images
+test-images: images $(VENV)/.installed ## build the images and test them
+	KATIB_NAS_TEST_ENGINE="$(RUN_ENGINE)" $(BIN)/pytest $(ARGS) tests/images
 
 .PHONY: bench
 bench: $(VENV)/.installed ## run every benchmark, ours beside its baseline
