@@ -1,6 +1,7 @@
 """What a trial of ENAS is told on its command line, as typed values."""
 
 import argparse
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -9,13 +10,22 @@ from pathlib import Path
 
 import torch
 
+from enas_trainer import fields
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from trial_runtime import command_line, devices, seeds
+from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
+from trial_runtime.resume import ResumeOptions
 
 TRAIN_PORTION = 0.8
 """Share of the training images to train on, where none is asked for; the others are held out to validate on."""
+
+
+_MATTERS_NOT = frozenset(
+    {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
+)
+"""Fields that do not change what a network learns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,9 +45,24 @@ class Trial:
     """Folder of a bank that the network's weights come from and go to; None for a network of its own."""
     seed: int
     """Everything random comes from it, but for which images are held out; drawn where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a trial that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
     num_gpus: int
     """Katib's flag: how many processes train the network, each on a GPU of its own; 0 for one on the CPU."""
     device: torch.device
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: one of these is another trial.
+
+        Raises:
+            InvalidNetwork: a text is no JSON.
+        """
+        # One form for all that mean the same, whichever quotes a manifest and a shell leave around them.
+        texts = {"architecture": self.architecture, "nn_config": self.nn_config}
+        same = {name: json.dumps(fields.parse(text, name)) for name, text in texts.items()}
+        return configuration_of(self, without=_MATTERS_NOT) | same
 
 
 def parse(argv: Sequence[str]) -> Trial:
@@ -61,6 +86,8 @@ def parse(argv: Sequence[str]) -> Trial:
         output_dir=arguments.output_dir,
         shared_weights=arguments.shared_weights,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        is_seeded=arguments.seed is not None,
+        resume=command_line.resume_options(arguments),
         num_gpus=arguments.num_gpus,
         device=arguments.device if arguments.num_gpus else devices.resolve("cpu"),
     )
@@ -94,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
+    command_line.add_resume_arguments(parser)
     return parser
 
 

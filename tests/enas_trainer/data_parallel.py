@@ -55,7 +55,8 @@ def trained(group, network):
         )
         for is_training in (True, False)
     )
-    epochs = [asdict(metrics) for metrics in Training(network, training, validation, SETTINGS)]
+    timeless = {"seconds": 0.0, "images_per_second": 0.0}
+    epochs = [asdict(metrics) | timeless for metrics in Training(network, training, validation, SETTINGS)]
     return {"epochs": epochs, "state": network.state_dict()}
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from enas_trainer import arguments
-from enas_trainer.__main__ import run
+from enas_trainer.trial import run
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.datasets import DatasetError
 from trial_runtime.processes import Processes

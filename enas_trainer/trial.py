@@ -1,0 +1,230 @@
+"""A trial: the training of one architecture from its options to its files, that goes on where it was killed."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from enas_trainer import config, fields, shared_weights
+from enas_trainer.arguments import Trial
+from enas_trainer.child import Child
+from enas_trainer.shared_weights import Loan
+from enas_trainer.train import EpochMetrics, Training
+from trial_runtime import artifacts, datasets, metric_lines, seeds, termination
+from trial_runtime.batches import Batches, Normalisation
+from trial_runtime.checkpoints import Checkpoint, Plain
+from trial_runtime.command_line import CommandLineError
+from trial_runtime.datasets import DatasetError, ImageDataset
+from trial_runtime.network_cost import multiply_adds, num_parameters
+from trial_runtime.processes import Processes
+from trial_runtime.resume import Saver
+
+COMMON_SEED = 0
+"""Decides which images are held out: the same for every trial of a search, so that all are compared on the same."""
+
+MIN_IMAGES = 2
+"""Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""
+
+RECORD = "architecture.json"
+"""In the output folder."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    """What is kept of an epoch."""
+
+    metrics: EpochMetrics
+    time: str
+    """At its end; RFC 3339, UTC."""
+
+    @property
+    def named(self) -> dict[str, float | str]:
+        """The metrics by the names that Katib's manifests ask for."""
+        return {
+            "Training-Accuracy": self.metrics.training_accuracy,
+            "Training-Loss": self.metrics.training_loss,
+            "Validation-Accuracy": self.metrics.validation_accuracy,
+            "Validation-Loss": self.metrics.validation_loss,
+        }
+
+    def report(self) -> None:
+        """Print the line of metrics."""
+        metric_lines.report(self.named, epoch=self.metrics.epoch, time=self.time)
+
+
+def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None = None) -> None:
+    """Build the network, train it, report each epoch and keep ``architecture.json`` in the output folder up to date.
+
+    Lines of epochs before the checkpoint are printed again, with their times: who reads the output of this process sees
+    all of them.
+
+    Args:
+        trial: the same in every process, but for the device.
+        group: the processes that train together, joined.
+        checkpoint: to go on from; of the same configuration.
+
+    Raises:
+        InvalidNetwork: architecture, nn_config and data do not fit.
+        DatasetError: the data are not there, are broken, or do not fit the options.
+        CommandLineError: the batch is too small for so many processes.
+        CheckpointError: the data are others than those of the checkpoint.
+        OSError: the output folder cannot be written.
+        TrainingDiverged: a loss is not finite.
+        Terminated: SIGTERM has come; a checkpoint is written.
+        ProcessLost: another process has ended.
+    """
+    with termination.watched() as asked:
+        saver = Saver(trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=asked)
+        _Run(trial, group, saver, checkpoint).run()
+
+
+class _Run:
+    """A training with what it has come to so far."""
+
+    def __init__(self, trial: Trial, group: Processes, saver: Saver, checkpoint: Checkpoint | None) -> None:
+        self._trial = trial
+        self._group = group
+        self._saver = saver
+        self._architecture, self._network = config.read(trial.architecture, trial.nn_config)
+        _check_batch_size(trial.settings.batch_size, group)
+        images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
+        self._network.check_data(images.image_shape, images.num_classes)
+        training_images, validation_images = divide(images, trial.data.train_portion, group.size)
+        self._child = Child(
+            self._architecture, self._network, seeds.generator(trial.seed, "weights"), precision=trial.precision
+        )
+        self._cost = {
+            "Parameters": num_parameters(self._child),
+            "MACs": multiply_adds(self._child, images.image_shape),
+        }
+        self._images: dict[str, Plain] = {
+            "images": len(images), "shape": images.image_shape, "classes": images.num_classes
+        }  # fmt: skip
+        self._loan = self._borrow(training_images, checkpoint)
+        normalisation = Normalisation.of(training_images)
+        self._batches = _batches(training_images, normalisation, trial, group, training=True)
+        self._training = Training(
+            self._child.to(trial.device),
+            self._batches,
+            _batches(validation_images, normalisation, trial, group, training=False),
+            trial.settings,
+            after_step=lambda training: saver.after_step(training.step, self._state),
+        )
+        self._epochs: list[Epoch] = []
+        logger.info("%d layers, on %s, seed %d", self._network.num_layers, trial.device, trial.seed)
+        if checkpoint is not None:
+            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
+            self._training.load_state_dict(checkpoint.state["training"])
+            self._epochs = _epochs(checkpoint.state)
+            step = self._training.step
+            logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, step)
+
+    def run(self) -> None:
+        """Train on to the end."""
+        if self._group.is_first:
+            self._write()  # a folder that refuses does so before the work
+            metric_lines.report(self._cost)
+            for epoch in self._epochs:
+                epoch.report()
+        for metrics in self._training:
+            self._end_epoch(metrics)
+            if metrics.epoch < self._trial.settings.num_epochs:
+                self._saver.end_if_asked()
+        if self._loan is not None and self._group.is_first:
+            steps = self._trial.settings.num_epochs * len(self._batches)
+            shared_weights.give_back(self._loan, self._child, self._architecture, self._network, steps)
+
+    def _borrow(self, training_images: ImageDataset, checkpoint: Checkpoint | None) -> Loan | None:
+        """Put a bank's weights into the child, unless they are in the checkpoint, as the training has changed them."""
+        if self._trial.shared_weights is None:
+            return None
+        if checkpoint is not None:
+            return Loan.resumed(checkpoint.state["loan"])
+        folder = shared_weights.folder_for(self._trial.shared_weights, self._network, training_images)
+        return shared_weights.borrow(self._child, self._architecture, self._network, folder, self._group)
+
+    def _end_epoch(self, metrics: EpochMetrics) -> None:
+        """Keep what an epoch has come to, then tell of it: what a kill leaves out is made again from the checkpoint."""
+        epoch = Epoch(metrics=metrics, time=metric_lines.now())
+        self._epochs.append(epoch)
+        self._saver.save(self._state())
+        if self._group.is_first:
+            self._write()
+            epoch.report()
+        num_epochs = self._trial.settings.num_epochs
+        left = timedelta(seconds=round((num_epochs - metrics.epoch) * metrics.seconds))
+        logger.info(
+            "epoch %d of %d: %.1f s, %.0f images a second in training, about %s left",
+            metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second, left,
+        )  # fmt: skip
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "training": self._training.state_dict(),
+            "epochs": [asdict(epoch) for epoch in self._epochs],
+            "images": self._images,
+            "loan": None if self._loan is None else self._loan.state(),
+        }
+
+    def _write(self) -> None:
+        trial = self._trial
+        record = {
+            "architecture": fields.parse(trial.architecture, "architecture"),
+            "nn_config": fields.parse(trial.nn_config, "nn_config"),
+            "parameters": self._cost["Parameters"],
+            "multiply_adds": self._cost["MACs"],
+            "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
+            "training": asdict(trial.settings),
+            "precision": trial.precision,
+            **trial.data.record(),
+            "shared_weights": trial.shared_weights and str(trial.shared_weights),
+            "seed": trial.seed,
+            "device": str(trial.device),
+            "processes": self._group.size,
+            "versions": artifacts.versions(),
+        }
+        artifacts.write_json(trial.output_dir / RECORD, record)
+
+
+def divide(images: ImageDataset, train_portion: float, num_processes: int = 1) -> tuple[ImageDataset, ImageDataset]:
+    """Return the images to train on and those to validate on, which are held out; the same in each trial of a search.
+
+    Raises:
+        DatasetError: there are too few.
+    """
+    validation, training = datasets.split(images, 1 - train_portion, seeds.generator(COMMON_SEED, "validation"))
+    if len(training) < MIN_IMAGES * num_processes:
+        allowed = f"of {len(images)} images it must leave at least {MIN_IMAGES * num_processes} to train on"
+        raise DatasetError("train_portion", train_portion, allowed)
+    logger.info("%s: %d images for training, %d for validation", images.name, len(training), len(validation))
+    return training, validation
+
+
+def _batches(
+    images: ImageDataset, normalisation: Normalisation, trial: Trial, group: Processes, *, training: bool
+) -> Batches:
+    return Batches(
+        images,
+        trial.settings.batch_size,
+        normalisation=normalisation,
+        device=trial.device,
+        generator=seeds.generator(trial.seed, "batches"),
+        training=training,
+        cutout=trial.data.cutout,
+        processes=group,
+    )
+
+
+def _check_batch_size(batch_size: int, group: Processes) -> None:
+    least = MIN_IMAGES * group.size
+    if batch_size < least:
+        raise CommandLineError(
+            f"--batch-size: {batch_size} is not allowed: {group.size} processes need at least {least}"
+        )
+
+
+def _epochs(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Epoch]:
+    return [Epoch(metrics=EpochMetrics(**epoch["metrics"]), time=epoch["time"]) for epoch in state["epochs"]]
