@@ -1,7 +1,8 @@
-"""What a search leaves in its output folder for those who watch: ``genotype.json``, ``epochs.csv``, TensorBoard events.
+"""What a search leaves in its output folder for those who watch: ``genotype.json``, tables, TensorBoard events.
 
-The first two are written anew after each epoch, from all epochs so far, so that nothing stands there twice however
-often a search was killed. Events can only be appended: those of epochs that are searched again are marked as void.
+``genotype.json`` and ``epochs.csv`` are written anew after each epoch, from all epochs so far, and ``alphas.csv`` from
+what it holds of earlier epochs, so that nothing stands there twice however often a search was killed. Events can only
+be appended: those of epochs that are searched again are marked as void.
 """
 
 import csv
@@ -121,6 +122,24 @@ def write(folder: Path, epochs: Sequence[Epoch], *, choice: str, search: Mapping
         logger.warning("the files in %s cannot be brought up to date: %s", folder, error)
 
 
+def write_alphas(folder: Path, epoch: int, supernet: Supernet) -> None:
+    """Add an epoch to ``alphas.csv``, in the place of it and of later ones; a machine that refuses is warned of.
+
+    A row has the epoch, the kind of cell, the edge's source and node, the operation and its weight in the mixture.
+    """
+    path = folder / "alphas.csv"
+    rows = [
+        f"{epoch},{kind},{source},{node},{primitive},{weight:.6g}\n"
+        for kind, source, node, primitive, weight in _weights(supernet)
+    ]
+    try:
+        before = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
+        kept = [row for row in before if int(row.partition(",")[0]) < epoch]
+        artifacts.write_bytes(path, "".join(["epoch,cell,source,node,operation,weight\n", *kept, *rows]).encode())
+    except (OSError, ValueError) as error:
+        logger.warning("%s cannot be brought up to date: %s", path, error)
+
+
 def write_events(events: Events, epoch: Epoch, supernet: Supernet) -> None:
     """Append an epoch's curves: its numbers, and the weight of each operation on each edge."""
     numbers: dict[str, float] = {
@@ -136,16 +155,19 @@ def write_events(events: Events, epoch: Epoch, supernet: Supernet) -> None:
     }
     if epoch.reduction_entropy is not None:
         numbers |= {"entropy/reduction": epoch.reduction_entropy, "skips/reduction": epoch.reduction_skips}
-    for kind, weight_eo in zip(("normal", "reduction"), supernet.mixtures(), strict=True):
-        if weight_eo is not None:
-            numbers |= dict(_curves(kind, weight_eo, supernet))
+    for kind, source, node, primitive, weight in _weights(supernet):
+        numbers[f"{kind} edge {source} to {node}/{primitive}"] = weight
     events.write(epoch.epoch, numbers)
 
 
-def _curves(kind: str, weight_eo: Tensor, supernet: Supernet) -> Iterator[tuple[str, float]]:
-    for (source, node), row in zip(supernet.edges, weight_eo.tolist(), strict=True):
-        for primitive, weight in zip(supernet.primitives, row, strict=True):
-            yield f"{kind} edge {source} to {node}/{primitive}", weight
+def _weights(supernet: Supernet) -> Iterator[tuple[str, int, int, str, float]]:
+    """Each operation on each edge: the kind of cell, the edge's source and node, the operation, its weight."""
+    for kind, weight_eo in zip(("normal", "reduction"), supernet.mixtures(), strict=True):
+        if weight_eo is None:
+            continue
+        for (source, node), row in zip(supernet.edges, weight_eo.tolist(), strict=True):
+            for primitive, weight in zip(supernet.primitives, row, strict=True):
+                yield kind, source, node, primitive, weight
 
 
 def _entropy(alpha_eo: Tensor) -> float:

@@ -147,6 +147,7 @@ class _Trial:
         self._epochs.append(epoch)
         if events is not None:
             records.write_events(events, epoch, self._supernet)
+            records.write_alphas(self._trial.output_dir, metrics.epoch, self._supernet)
         self._saver.save(self._state())
         if self._group.is_first:
             self._write()

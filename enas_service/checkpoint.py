@@ -6,23 +6,31 @@ goes only after that.
 """
 
 import base64
+import csv
+import dataclasses
 import hashlib
+import io
 import json
 import logging
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from enas_service.search import Lesson, Memory, Problem, Search
+from enas_service.policy_gradient import Step
+from enas_service.search import Lesson, Memory, Problem, Search, Status
 from enas_service.search_space import Decisions
 
 logger = logging.getLogger(__name__)
 
 MAX_FOLDERS = 100
 """Experiments whose files are kept; the least recently used go first."""
+
+HISTORY = "history.csv"
+"""For those who watch: how the search went on, a row each time that it had learned."""
 
 _KEPT = 2
 _WRITING = "writing"
@@ -96,6 +104,9 @@ class CheckpointStore:
         writing.rename(target)
         for old in earlier[: 1 - _KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+        history = folder / f"{HISTORY}.new"
+        history.write_text(_table(search.memory.history), encoding="utf-8")
+        history.replace(folder / HISTORY)
 
     def _of(self, name: str) -> Path:
         # A name is the caller's text: only what is harmless of it becomes part of a path.
@@ -138,6 +149,7 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
         lessons=[Lesson(one["trial"], _decoded(problem, one["decisions"]), one["reward"]) for one in state["lessons"]],
         taken={_decoded(problem, one).key for one in state["taken"]},
         replies={key: [_decoded(problem, one) for one in reply] for key, reply in state["replies"].items()},
+        history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
     )
     return search
 
@@ -152,7 +164,18 @@ def _written(search: Search) -> dict[str, Any]:
         ],
         "taken": [_text(one) for one in sorted(memory.taken)],
         "replies": {key: [_encoded(one) for one in reply] for key, reply in memory.replies.items()},
+        "history": [dataclasses.asdict(one) for one in memory.history],
     }
+
+
+def _table(history: Sequence[Status]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["num_trials", "best", *(field.name for field in dataclasses.fields(Step))])
+    for status in history:
+        assert status.step is not None
+        writer.writerow([status.num_trials, status.best, *dataclasses.astuple(status.step)])
+    return text.getvalue()
 
 
 def _encoded(decisions: Decisions) -> str:

@@ -63,6 +63,18 @@ class Lesson:
     reward: float
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a search has come."""
+
+    num_trials: int = 0
+    """Trials that it has learned from."""
+    best: float | None = None
+    """The best objective among them; None before the first."""
+    step: Step | None = None
+    """The latest gradient step; None before the first."""
+
+
 @dataclass(slots=True)
 class Memory:
     """What a search knows beside its policy; all of it goes into a checkpoint."""
@@ -73,18 +85,8 @@ class Memory:
     """Keys of the architectures that were proposed or seen in a trial."""
     replies: dict[str, list[Decisions]] = field(default_factory=dict)
     """The latest replies by their requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How far a search has come."""
-
-    num_trials: int = 0
-    """Trials that it has learned from."""
-    best: float | None = None
-    """The best objective among them; None before the first."""
-    step: Step | None = None
-    """The latest gradient step of this process."""
+    history: list[Status] = field(default_factory=list)
+    """How far it had come, each time that it had learned."""
 
 
 MAX_REPLIES = 16
@@ -106,7 +108,6 @@ class Search:
         self.memory = Memory()
         self.random = np.random.default_rng(seed)
         self._name = name
-        self._last_step: Step | None = None
         self._noted: set[str] = set()
         self._warned: set[str] = set()
         values = problem.settings
@@ -123,12 +124,9 @@ class Search:
 
     @property
     def status(self) -> Status:
-        """May be read without the lock: lessons are only ever added."""
-        lessons = self.memory.lessons[:]
-        if not lessons:
-            return Status()
-        best = self.problem.objective.sign * max(lesson.reward for lesson in lessons)
-        return Status(len(lessons), best, self._last_step)
+        """May be read without the lock: the history only ever grows."""
+        history = self.memory.history
+        return history[-1] if history else Status()
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
@@ -180,9 +178,9 @@ class Search:
         logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
         compared = advantages(self._scores(), self.problem.settings.controller_baseline_decay)
         logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
-        self._last_step = self.policy_gradient.update(
-            [lesson.decisions for lesson in self.memory.lessons], compared, len(new)
-        )
+        step = self.policy_gradient.update([lesson.decisions for lesson in self.memory.lessons], compared, len(new))
+        best = self.problem.objective.sign * max(lesson.reward for lesson in self.memory.lessons)
+        self.memory.history.append(Status(len(self.memory.lessons), best, step))
         return len(new)
 
     def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:

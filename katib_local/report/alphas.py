@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def _histories(file: Iterable[str]) -> tuple[AlphaHistory, ...]:
     for row in csv.DictReader(file):
         choice = f"{int(row['source'])} → {int(row['node'])}: {row['operation']}"
         of_cell = weights.setdefault(row["cell"], {})
-        of_cell.setdefault(choice, {})[int(row["epoch"])] = float(row["weight"])
+        weight = float(row["weight"])
+        if not math.isfinite(weight):
+            raise ValueError(f"the weight of {choice} is {weight}")
+        of_cell.setdefault(choice, {})[int(row["epoch"])] = weight
     return tuple(_history(cell, of_cell) for cell, of_cell in weights.items())
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import math
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,7 +87,7 @@ def _controller(state: Path) -> tuple[ControllerStep, ...]:
                 )
                 for row in csv.DictReader(file)
             ]
-    return tuple(steps)
+    return tuple(step for step in steps if math.isfinite(step.entropy) and math.isfinite(step.skip_rate))
 
 
 def _command(name: str, options: Options) -> str:

@@ -83,6 +83,25 @@ def test_a_folder_that_refuses_is_a_warning(tmp_path, caplog):
     assert "cannot be brought up to date" in caplog.text
 
 
+def test_the_weights_of_an_epoch_that_is_searched_again_stand_there_once(tmp_path):
+    for number in (1, 2, 3, 2):
+        records.write_alphas(tmp_path, number, supernet())
+    with (tmp_path / "alphas.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1"] * 30 + ["2"] * 30
+    assert rows[30] == {
+        "epoch": "2", "cell": "normal", "source": "0", "node": "2", "operation": "max_pooling_3x3", "weight": "0.25",
+    }  # fmt: skip
+    assert rows[-2]["cell"] == "reduction"
+    assert (rows[-2]["operation"], rows[-2]["weight"]) == ("skip_connection", "0.5")
+
+
+def test_a_table_of_somebody_elses_is_a_warning(tmp_path, caplog):
+    (tmp_path / "alphas.csv").write_text("a\nb\n")
+    records.write_alphas(tmp_path, 1, supernet())
+    assert "alphas.csv cannot be brought up to date" in caplog.text
+
+
 def test_there_is_a_curve_for_each_operation_on_each_edge(tmp_path, tensorboard):
     with contextlib.closing(Events(tmp_path, first_step=7)) as events:
         records.write_events(events, epoch(7), supernet())

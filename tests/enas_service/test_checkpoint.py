@@ -1,3 +1,4 @@
+import csv
 import json
 import logging
 import os
@@ -50,6 +51,17 @@ def test_a_repeated_request_survives_a_restart(experiment, tmp_path):
     trials = rounds(EnasSuggester(1, store), experiment, 3)
     reply = EnasSuggester(1, store).suggest(experiment, trials, 3, 12)
     assert EnasSuggester(2, store).suggest(experiment, trials, 3, 12) == reply
+
+
+def test_the_history_goes_on_over_restarts_and_stands_in_a_table(experiment, tmp_path):
+    rounds(None, experiment, 4, restart=lambda: EnasSuggester(5, CheckpointStore(tmp_path)))
+    (path,) = tmp_path.glob("*/history.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["num_trials"] for row in rows] == ["3", "6", "9"]
+    assert all(float(row["entropy"]) > 0 and 0 < float(row["skip_rate"]) < 1 for row in rows)
+    best = [float(row["best"]) for row in rows]
+    assert best == sorted(best)
 
 
 @pytest.mark.fault(3)

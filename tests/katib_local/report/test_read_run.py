@@ -128,10 +128,18 @@ def test_alphas_and_the_controller(
     assert found.controller == make.controller
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        "head -c 3000 /dev/urandom",
+        "echo not,this",
+        r"printf 'epoch,cell,source,node,operation,weight\n1,normal,0,2,none,nan\n'",
+    ],
+)
 def test_artifacts_of_a_strange_program_are_left_out(
-    run: Run, write_manifest: Write, program: Program, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run: Run, write_manifest: Write, program: Program, tmp_path: Path, write: str
 ) -> None:
-    program("head -c 3000 /dev/urandom > $KATIB_NAS_OUTPUT_DIR/alphas.csv; echo score=1")
+    program(f"{write} > $KATIB_NAS_OUTPUT_DIR/alphas.csv; echo score=1")
     out = tmp_path / "out"
     assert run("run", write_manifest(), "--output-dir", str(out))[0] == 0
     assert read_run.read(RunFolder(out), is_running=False).trials[0].alphas == ()
