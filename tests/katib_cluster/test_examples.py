@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def test_examples_render(assignments: Callable[[Document], dict[str, str]], name
         V1PodTemplateSpec.model_validate(pod)
         (container,) = pod["spec"]["containers"]
         assert container["name"] == spec["primaryContainerName"]
+        assert container["image"].endswith(f":{version('katib-nas')}") or "@sha256:" in container["image"]
         program = images.program_dir(container["image"], {})
         scripts = list(program.glob("*.py"))
         # A script of the folder in which the container starts, or a module of its package.
