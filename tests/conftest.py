@@ -135,7 +135,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # Root has no sandbox, and the pages are our own.
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield launched
         launched.close()
 
@@ -150,6 +150,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     def open_file(path: Path, **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
+        context.set_default_timeout(120_000)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
