@@ -2,13 +2,16 @@
 
 import ast
 import contextlib
+import csv
 import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -42,6 +45,15 @@ def rows(out: Path, query: str) -> list[tuple[str, ...]]:
         return connection.execute(query).fetchall()
 
 
+def drawn(page: Any, figure: str) -> list[dict[str, Any]]:
+    """The traces that plotly has drawn into a figure of a report."""
+    script = (
+        "name => document.querySelector(`[data-figure='${name}']`).data.map(({name, x, y, z}) => ({name, x, y, z}))"
+    )
+    traces: list[dict[str, Any]] = page.evaluate(script, figure)
+    return traces
+
+
 def check_architecture(text: str, num_layers: int) -> None:
     architecture = ast.literal_eval(text)
     assert [len(row) for row in architecture] == list(range(1, num_layers + 1))
@@ -51,9 +63,22 @@ def value_of(printed: str, name: str) -> str:
     return printed.partition(f"\n  {name}: ")[2].splitlines()[0]
 
 
-def test_enas_digits(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    printed = run("enas-digits", out)
+@pytest.fixture(scope="module")
+def enas_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a run of the example, and what the run printed."""
+    out = tmp_path_factory.mktemp("enas") / "out"
+    return out, run("enas-digits", out)
+
+
+@pytest.fixture(scope="module")
+def darts_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The same of a DARTS search."""
+    out = tmp_path_factory.mktemp("darts") / "out"
+    return out, run("darts-digits", out)
+
+
+def test_enas_digits(enas_digits: tuple[Path, str]) -> None:
+    out, printed = enas_digits
     conditions = [row[0] for row in rows(out, "SELECT condition FROM trials")]
     assert len(conditions) >= 6
     assert set(conditions) == {"succeeded"}
@@ -62,9 +87,36 @@ def test_enas_digits(tmp_path: Path) -> None:
     check_architecture(value_of(printed, "architecture"), num_layers=4)
 
 
-def test_darts_digits(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    printed = run("darts-digits", out)
+def test_the_report_of_enas_digits(enas_digits: tuple[Path, str], open_page: Callable[[Path], Any]) -> None:
+    out, printed = enas_digits
+    page = open_page(out / "report.html")
+    best = re.search(r"Best trial: (\S+)", printed)
+    assert best
+    assert page.inner_text("#best-trial") == best[1]
+    assert page.inner_text("#best-value") == value_of(printed, "Validation-Accuracy")
+    reduced = [json.loads(row[0]) for row in rows(out, "SELECT observation FROM trials ORDER BY number")]
+    assert drawn(page, "objective")[0]["y"] == [float(values["Validation-Accuracy"]) for values in reduced]
+    curves = {curve["name"].removesuffix(" (best)"): curve["y"] for curve in drawn(page, "curves-Validation-Loss")}
+    for name, values in curves.items():
+        query = f"SELECT value FROM observations WHERE trial = '{name}' AND metric = 'Validation-Loss' ORDER BY rowid"
+        assert values == [float(row[0]) for row in rows(out, query)]
+    # Two trials at a time: the last two taught nothing any more.
+    entropy = drawn(page, "entropy")[0]
+    assert len(entropy["x"]) >= 3
+    assert all(0 < value < 20 for value in entropy["y"])
+    assert all(0 < value < 1 for value in drawn(page, "skip-rate")[0]["y"])
+    # The input, four layers and the output.
+    assert page.locator("#best-picture svg .box").count() == 6
+    page.get_by_role("button", name="Validation-Loss").click()
+    losses = page.locator("#trials tbody td:nth-child(7)").all_inner_texts()
+    assert list(map(float, losses)) == sorted(float(values["Validation-Loss"]) for values in reduced)
+    page.get_by_role("button", name=f"Details of {best[1]}").click()
+    page.wait_for_selector("#details-body .ytitle")
+    assert value_of(printed, "architecture") in page.inner_text("#details-body")
+
+
+def test_darts_digits(darts_digits: tuple[Path, str]) -> None:
+    out, printed = darts_digits
     values = [
         float(row[0])
         for row in rows(out, "SELECT value FROM observations WHERE metric = 'Validation-Accuracy' ORDER BY rowid")
@@ -89,6 +141,24 @@ def test_darts_retrain_hpo(random_suggestion: str, tmp_path: Path) -> None:
         settings = json.loads((folder / "network.json").read_text())["settings"]
         assert 0.005 <= settings["learning_rate"] <= 0.3
         assert settings["batch_size"] in (32, 64, 96)
+
+
+def test_the_report_of_darts_digits(darts_digits: tuple[Path, str], open_page: Callable[[Path], Any]) -> None:
+    out, printed = darts_digits
+    page = open_page(out / "report.html")
+    (trial,) = (path.name for path in (out / "trials").iterdir())
+    with (out / "trials" / trial / "artifacts" / "alphas.csv").open(newline="") as file:
+        weights = [row for row in csv.DictReader(file) if row["cell"] == "normal"]
+    heat = drawn(page, f"alphas-{trial}-normal")[0]
+    assert heat["x"] == [1, 2, 3, 4]
+    # Five edges, three operations and none.
+    assert len(heat["y"]) == 5 * 4
+    at_the_end = [float(row["weight"]) for row in weights if row["epoch"] == "4"]
+    assert [row[-1] for row in heat["z"]] == at_the_end
+    assert sum(at_the_end) == pytest.approx(5, abs=1e-4)
+    titles = page.locator("#best-picture svg .box > title").all_text_contents()
+    for operation, source in re.findall(r"\('(\w+)',(\d)\)", value_of(printed, "Best-Genotype")):
+        assert any(title.startswith(f"{operation} of node {source}, to node ") for title in titles)
 
 
 @needs_cifar10
