@@ -27,10 +27,10 @@ _LABEL_WIDTH = 210
 
 
 def objective(report: Report) -> Figure | None:
-    """Each trial's objective, and the best so far; None where no trial has a number."""
+    """Each trial's objective, and the best so far; None where fewer than two trials have a number."""
     metric = report.objective.metric
     measured = [(item, value) for item in report.trials if (value := item.number(metric)) is not None]
-    if not measured:
+    if len(measured) < 2:
         return None
     best = report.best
     traces = [
@@ -123,7 +123,6 @@ def alphas(history: AlphaHistory, trial: str) -> Figure:
         "y": labels,
         "z": [list(row) for row in history.weights],
         "colorscale": "Cividis",
-        "zmin": 0,
         "colorbar": {"title": {"text": "weight"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": "%{y}<br>epoch %{x}: %{z:.3f}<extra></extra>",
     }

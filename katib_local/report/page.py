@@ -21,7 +21,7 @@ from katib_local.report import figures, pictures
 from katib_local.report.figures import Figure
 from katib_local.report.model import Report, TrialReport
 
-MAX_CHARACTERS = 40
+MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""
 
 

@@ -25,13 +25,12 @@
   drawPlots();
 
   // A sheet of paper is narrower than most screens, and plots do not follow by themselves.
-  const paper = { width: 680, height: 250, tall: 400, whole: 900 };
+  const paper = { width: 680, height: 250, whole: 900 };
   addEventListener("beforeprint", () => {
     for (const place of plots) {
-      const { height } = figures[place.dataset.figure].layout;
-      Plotly.relayout(place, {
-        width: paper.width, height: height < paper.tall ? paper.height : Math.min(height, paper.whole),
-      });
+      const { data, layout } = figures[place.dataset.figure];
+      const height = data[0].type === "heatmap" ? Math.min(layout.height, paper.whole) : paper.height;
+      Plotly.relayout(place, { width: paper.width, height });
     }
   });
   addEventListener("afterprint", () => {

@@ -60,7 +60,7 @@ def test_curves_controller_and_alphas(show: Show, make: Any) -> None:
 
 def test_without_numbers_there_are_no_plots(show: Show, make: Any) -> None:
     trial = make.trial(1, None, condition=TrialCondition.SUCCEEDED, observation={"accuracy": "text"}, reason="")
-    shown = show(make.report(trials=(trial,)))
+    shown = show(make.report(trials=(trial, make.trial(2, None))))
     assert shown.locator(".plot").count() == 0
     assert shown.inner_text("#best-trial") == "trial-0001"
 
