@@ -2,7 +2,9 @@
 
 import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,17 @@ def imported(path: Path) -> set[Path]:
     return {file for file in files if (ROOT / file).is_file()}
 
 
+def third_party(path: Path) -> set[str]:
+    """Packages of others that a file imports, at its top or later."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {item.name.partition(".")[0] for item in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names - OURS - sys.stdlib_module_names
+
+
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("stage", ["service", "trainer"])
 def test_what_is_copied_imports_nothing_of_ours_that_is_not(file: str, stage: str) -> None:
@@ -104,3 +117,27 @@ def test_every_package_of_an_image_is_pinned() -> None:
         re.split(r"[>=;\[ ]", line)[0].lower() for name in ("darts", "enas", "trainer") for line in extras[name]
     } - {"katib-nas"}
     assert asked - pins == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "stage", "names"),
+    [
+        ("Dockerfile.darts", "service", ["darts"]),
+        ("Dockerfile.enas", "service", ["darts", "enas"]),
+        ("Dockerfile.darts", "trainer", ["trainer"]),
+        ("Dockerfile.enas", "trainer", ["trainer"]),
+    ],
+)
+def test_what_is_imported_is_installed(file: str, stage: str, names: list[str]) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    installed = {re.split(r"[>=;\[ ]", line)[0].lower() for name in names for line in extras[name]}
+    # NumPy comes with TensorFlow; the rest is an extra of its own, which a program asks for by name.
+    elsewhere = {"numpy", "_typeshed", "onnx", "onnxruntime", "onnxscript"}
+    owners = packages_distributions()
+    missing = {
+        name: sorted(owners.get(name, []))
+        for path in copied(file, stage)
+        for name in third_party(path) - elsewhere
+        if not {owner.lower().replace("_", "-") for owner in owners.get(name, [])} & installed
+    }
+    assert missing == {}
