@@ -1,6 +1,5 @@
 """Trials that are killed, at whatever instant, and started again by the same command in the same folder."""
 
-import io
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils._pytree import tree_flatten_with_path
 
 from enas_trainer.__main__ import main
 from trial_runtime import checkpoints
@@ -86,12 +86,13 @@ def disturbed(folder, name, event, count, argv):
 
 
 def bits(folder):
-    """All numbers of the last checkpoint, but for times."""
+    """All numbers of the last checkpoint, but for times; what pickle makes of them is not always the same."""
     state = dict(checkpoints.read(folder / "checkpoint.pt").state["training"])
     del state["seconds"]
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
+    return [
+        (str(path), (str(leaf.dtype), leaf.numpy().tobytes()) if isinstance(leaf, torch.Tensor) else leaf)
+        for path, leaf in tree_flatten_with_path(state)[0]
+    ]
 
 
 def lines(text):
