@@ -16,10 +16,20 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hypothesis import HealthCheck, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
+
+# CI tries the same few examples each time, on whatever machine; --hypothesis-profile=campaign tries many at random.
+_SLOW_IS_NO_FAULT = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("ci", derandomize=True, max_examples=100, **_SLOW_IS_NO_FAULT)
+settings.register_profile("campaign", max_examples=20_000, print_blob=True, **_SLOW_IS_NO_FAULT)
+settings.load_profile("ci")
 
 
 @dataclass(frozen=True)
