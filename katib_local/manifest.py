@@ -56,27 +56,36 @@ def load(path: Path) -> tuple[Experiment, Document]:
     Raises:
         InvalidExperiment: naming the field, its value and what is allowed.
     """
+    found = read(path)
+    return parse(found), found
+
+
+def read(path: Path) -> Document:
+    """Read a manifest's plain document.
+
+    Raises:
+        InvalidExperiment: see `load`.
+    """
     try:
         contents = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InvalidExperiment("manifest", str(path), "it must be text in UTF-8") from error
     except OSError as error:
         raise InvalidExperiment("manifest", str(path), f"it cannot be read: {error.strerror}") from error
-    read = document.read(contents)
-    return parse(read), read
+    return document.read(contents)
 
 
-def parse(read: Document) -> Experiment:
+def parse(found: Document) -> Experiment:
     """Check a document and turn it into an Experiment, with Katib's defaults.
 
     Raises:
         InvalidExperiment: see `load`.
     """
     for field, allowed in (("apiVersion", API_VERSION), ("kind", "Experiment")):
-        if read.get(field) != allowed:
-            raise InvalidExperiment(field, read.get(field), f"it must be {allowed}")
-    document.check_fields(V1beta1Experiment, read)
-    resource = document.parse(V1beta1Experiment, read)
+        if found.get(field) != allowed:
+            raise InvalidExperiment(field, found.get(field), f"it must be {allowed}")
+    document.check_fields(V1beta1Experiment, found)
+    resource = document.parse(V1beta1Experiment, found)
     name = resource.metadata.name if resource.metadata else None
     if not name or not _NAME.fullmatch(name):
         allowed = "a name of RFC 1123: lower-case letters, digits and '-', a letter first, at most 63 characters"
