@@ -33,7 +33,7 @@ run: $(VENV)/.installed ## search twice on real images: ENAS, then DARTS
 .PHONY: test
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
 	$(BIN)/pytest $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
-	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/end_to_end
+	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/website tests/end_to_end
 
 .PHONY: lint
 lint: $(VENV)/.installed ## check style and types
@@ -73,9 +73,16 @@ RUN_ENGINE ?= $(ENGINE)
 test-images: images $(VENV)/.installed ## build the images and test them
 	KATIB_NAS_TEST_ENGINE="$(RUN_ENGINE)" $(BIN)/pytest $(ARGS) tests/images
 
+# The others are named with their data by the pages in benchmarks/results.
+BENCHMARKS ?= enas_search enas_service_cost enas_child darts_step darts_service_cost kill_and_resume
+
 .PHONY: bench
-bench: $(VENV)/.installed ## run every benchmark, ours beside its baseline
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(VENV)/.installed ## run every benchmark that needs no data, ours beside its baseline
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+.PHONY: docs
+docs: $(VENV)/.installed ## build the site of the docs in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 .PHONY: clean
 clean: ## remove what the other targets made

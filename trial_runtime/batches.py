@@ -69,8 +69,7 @@ class Batches:
         processes: those that share the batches.
         batch_size: images of a batch, all processes together; for validation, of all but the last.
 
-    Yields:
-        x (B, C, H, W), float32, and labels (B,), int64, both on the device.
+    Iteration gives x (B, C, H, W), float32, and labels (B,), int64, both on the device.
     """
 
     def __init__(
