@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 from katib_suggestion import server
+from katib_suggestion.folder_lock import FolderLock
 from katib_suggestion.servicer import Suggester
+
+logger = logging.getLogger(__name__)
 
 _VOLUME = Path("/opt/katib/data")
 """Where Katib mounts the volume of an experiment with ``resumePolicy: FromVolume``."""
@@ -31,6 +34,14 @@ def main() -> int:
         metavar="SECONDS",
         help="how long a search without calls stays in memory (default: %(default)g)",
     )
+    parser.add_argument(
+        "--state-wait",
+        type=float,
+        default=45.0,
+        metavar="SECONDS",
+        help="how long to wait, before serving, for another process that uses DIR; then searches are kept in memory "
+        "until it has ended (default: %(default)g, more than a pod has to end)",
+    )
     parser.add_argument("--seed", type=int, help="makes every search reproducible (default: a fresh one each)")
     arguments = parser.parse_args()
 
@@ -47,7 +58,13 @@ def main() -> int:
         # The controller's matrices are small: more threads would only wait for each other.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        store = None if arguments.state_dir is None else CheckpointStore(arguments.state_dir)
+        store = None
+        if arguments.state_dir is not None:
+            lock = FolderLock(arguments.state_dir)
+            if not lock.wait(arguments.state_wait):
+                # A rolling update ends the old pod only once the new one is ready: who waits for ever is never ready.
+                logger.warning("another process still uses %s: serving from memory until it ends", arguments.state_dir)
+            store = CheckpointStore(arguments.state_dir, is_ours=lock.claim)
         suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl)
         if arguments.metrics_port is not None:
             import prometheus_client

@@ -14,7 +14,8 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,23 @@ class CheckpointStore:
 
     Args:
         folder: is made if it is missing.
+        is_ours: tells whether the folder may be used, or else another process writes it; asked each time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._folder = folder
+        self._is_ours = is_ours
+        self._used: dict[Path, None] = {}
+        self._naming = threading.Lock()
 
     def save(self, name: str, search: Search) -> None:
         """Write a search; what cannot be written is a warning, and the search goes on in memory."""
+        if not self._is_ours():
+            logger.warning("%s: another process uses the folder; its state is kept in memory only", name)
+            return
         folder = self._of(name)
         try:
-            if not folder.exists():
-                folder.mkdir(parents=True)
-                self._let_go_of_the_oldest()
+            self._use(folder)
             self._write(folder, search)
         except (tf.errors.OpError, OSError) as error:
             logger.warning("%s: its state could not be saved and is kept in memory only: %s", name, _line(error))
@@ -68,6 +74,8 @@ class CheckpointStore:
 
         Damaged files are moved aside, and a folder that cannot be read is left alone, both with a warning.
         """
+        if not self._is_ours():
+            return None
         try:
             return self._read(name, problem)
         except OSError as error:
@@ -76,6 +84,8 @@ class CheckpointStore:
 
     def discard(self, name: str) -> None:
         """Forget a search's files."""
+        if not self._is_ours():
+            return
         shutil.rmtree(self._of(name), ignore_errors=True)
 
     def _read(self, name: str, problem: Problem) -> Search | None:
@@ -122,10 +132,22 @@ class CheckpointStore:
         except OSError as error:
             logger.warning("%s has no readable checkpoint and cannot be moved: %s", folder, _line(error))
 
-    def _let_go_of_the_oldest(self) -> None:
-        folders = sorted((one for one in self._folder.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
-        for folder in folders[:-MAX_FOLDERS]:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _use(self, folder: Path) -> None:
+        """Make a folder if it is missing, and room for it; what this process has used is the last to go."""
+        with self._naming:
+            self._used.pop(folder, None)
+            self._used[folder] = None
+            for old in list(self._used)[:-MAX_FOLDERS]:
+                del self._used[old]
+            if folder.exists():
+                return
+            folder.mkdir(parents=True)
+            # Times tell only of what was used before: after the clock was set back, they would let go of the newest.
+            times = {one: one.stat().st_mtime for one in self._folder.iterdir() if one.is_dir()}
+            in_use = list(self._used)
+            folders = sorted(times, key=lambda one: (in_use.index(one) if one in in_use else -1, times[one]))
+            for old in folders[:-MAX_FOLDERS]:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 class AnotherProblem(Exception):

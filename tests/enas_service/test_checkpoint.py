@@ -210,3 +210,30 @@ def test_a_restarted_experiment_forgets_its_files(experiment, tmp_path, caplog):
     assert "trials that it learned from are gone" not in caplog.text, "the same first request is answered as before"
     EnasSuggester(1, store).suggest(experiment, [], 2, 2)
     assert "trials that it learned from are gone" in caplog.text
+
+
+def test_after_the_clock_was_set_back_the_newest_stay(build, tmp_path, monkeypatch):
+    """The folders of before are of the future then."""
+    monkeypatch.setattr("enas_service.checkpoint.MAX_FOLDERS", 3)
+    for index in range(3):
+        (tmp_path / f"before-{index}").mkdir()
+        os.utime(tmp_path / f"before-{index}", (2**32 + index,) * 2)
+    store = CheckpointStore(tmp_path)
+    for name in ("one", "two"):
+        EnasSuggester(1, store).suggest(converters.experiment(build.enas(name=name)), [], 1, 1)
+    assert sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir()) == ["before", "one", "two"]
+
+
+def test_a_folder_of_another_process_is_left_alone(experiment, tmp_path, caplog):
+    first = CheckpointStore(tmp_path)
+    trials = rounds(EnasSuggester(1, first), experiment, 2)
+    is_ours = False
+    second = EnasSuggester(2, CheckpointStore(tmp_path, is_ours=lambda: is_ours))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    trials = rounds(second, experiment, 1, trials)
+    second.suggest(experiment, [], 2, 2)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "another process uses the folder" in caplog.text
+    is_ours = True
+    rounds(second, experiment, 1)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} != before
