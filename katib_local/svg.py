@@ -1,5 +1,6 @@
 """Pictures of boxes and lines as SVG, on a background of their own, so that they are legible on any page."""
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
@@ -102,7 +103,8 @@ def _draw_line(group: ET.Element, line: Line) -> None:
     (x, y), *rest = line.points
     path = [f"M {_number(x)} {_number(y)}"]
     for index, (next_x, next_y) in enumerate(rest):
-        if index % 2 == 0 and next_x != x:
+        # The widest box's side is its column's but for rounding; such a step back would turn the arrow's head.
+        if index % 2 == 0 and not math.isclose(next_x, x):
             path.append(f"L {_number(next_x)} {_number(next_y)}")
         elif index % 2:
             middle = _number((x + next_x) / 2)
