@@ -1,0 +1,73 @@
+"""Which package imports which: what a change may not add by accident."""
+
+from pathlib import Path
+
+import pytest
+
+from website import import_graph
+
+ARROWS = {
+    "darts_genotype": {"darts_service", "katib_suggestion"},
+    "darts_service": {"katib_suggestion"},
+    "darts_trainer": {"darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
+    "enas_service": {"katib_suggestion"},
+    "enas_trainer": {"katib_suggestion", "trial_runtime"},
+    "katib_cluster": set(),
+    "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion"},
+    "katib_suggestion": set(),
+    "trial_runtime": set(),
+}
+WIRE = {"grpc", "grpc_health", "grpc_reflection", "google"}
+
+GRAPH = import_graph.imports(import_graph.ROOT, import_graph.packages())
+
+
+def modules(*packages: str) -> list[str]:
+    return [module for module in GRAPH if module.partition(".")[0] in packages]
+
+
+def test_arrows_between_packages() -> None:
+    assert {package: set(found) for package, found in import_graph.arrows(GRAPH).items()} == ARROWS
+
+
+@pytest.mark.parametrize("module", modules("enas_service", "darts_service"))
+def test_services_have_neither_torch_nor_trials(module: str) -> None:
+    assert not import_graph.reached(GRAPH, module) & {"torch", "torchvision", "trial_runtime", "katib_local"}
+
+
+@pytest.mark.parametrize("module", modules("enas_trainer", "darts_trainer", "trial_runtime"))
+def test_trainers_have_neither_the_wire_nor_tensorflow(module: str) -> None:
+    assert not import_graph.reached(GRAPH, module) & (WIRE | {"tensorflow"})
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in modules("enas_service", "darts_service") if not module.endswith(".__main__")]
+)
+def test_suggesters_know_no_protobuf(module: str) -> None:
+    assert not import_graph.reached(GRAPH, module) & (WIRE | {"katib_suggestion.api_pb2"})
+
+
+@pytest.mark.parametrize("module", modules("darts_genotype"))
+def test_genotypes_need_the_standard_library_alone(module: str) -> None:
+    assert {name.partition(".")[0] for name in import_graph.reached(GRAPH, module)} & {"torch", "numpy", *WIRE} == set()
+
+
+@pytest.mark.parametrize("module", modules("katib_local", "katib_cluster"))
+def test_the_local_runner_has_neither_torch_nor_tensorflow(module: str) -> None:
+    assert not import_graph.reached(GRAPH, module) & {"torch", "tensorflow"}
+
+
+def test_an_import_inside_a_function_counts_and_is_followed(tmp_path: Path) -> None:
+    for package in ("one", "two"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "one/first.py").write_text("from two import second\n")
+    (tmp_path / "two/second.py").write_text("def use():\n    import torch.nn\n")
+    graph = import_graph.imports(tmp_path, ["one", "two"])
+    assert import_graph.reached(graph, "one.first") == {"two.second", "torch"}
+    assert import_graph.arrows(graph) == {"one": {"two"}, "two": set()}
+
+
+def test_the_picture_is_in_step() -> None:
+    drawn = import_graph.draw(import_graph.arrows(GRAPH))
+    assert import_graph.PICTURE.read_text() == drawn, "run: python -m website.import_graph"
