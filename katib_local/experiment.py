@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from katib_suggestion.experiment import Direction
+from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
 
 
 class Strategy(enum.Enum):
@@ -136,3 +137,8 @@ class Experiment:
     parameters: tuple[ParameterSpec, ...]
     collector: Collector
     template: TrialTemplate
+
+    @property
+    def suggestion_trial_dir(self) -> str | None:
+        """Where Katib mounts into each trial a folder of its own on the suggestion's volume; None where it does not."""
+        return dict(self.settings).get(SUGGESTION_TRIAL_DIR) or None

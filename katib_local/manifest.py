@@ -30,6 +30,7 @@ from katib_local.resources import (
 )
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Direction
+from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
 
 API_VERSION = "kubeflow.org/v1beta1"
 DEFAULT_PARALLEL_TRIALS = 3
@@ -94,6 +95,11 @@ def parse(found: Document) -> Experiment:
     _check_unsupported(spec)
     parallel, maximum, max_failed = _counts(spec)
     algorithm = given(spec.algorithm, "spec.algorithm")
+    settings = tuple(
+        (text(item.name, f"spec.algorithm.algorithmSettings[{index}].name"), item.value or "")
+        for index, item in enumerate(algorithm.algorithm_settings or [])
+    )
+    _check_trial_dir(settings)
     objective = read_objective(given(spec.objective, "spec.objective"))
     source = metrics_source.collector(spec.metrics_collector_spec)
     checked, container = _template(given(spec.trial_template, "spec.trialTemplate"))
@@ -103,10 +109,7 @@ def parse(found: Document) -> Experiment:
         name=name,
         namespace=(resource.metadata.namespace if resource.metadata else None) or "default",
         algorithm=text(algorithm.algorithm_name, "spec.algorithm.algorithmName"),
-        settings=tuple(
-            (text(item.name, f"spec.algorithm.algorithmSettings[{index}].name"), item.value or "")
-            for index, item in enumerate(algorithm.algorithm_settings or [])
-        ),
+        settings=settings,
         objective=objective,
         parallel_trials=parallel,
         max_trials=maximum,
@@ -127,6 +130,14 @@ def _check_unsupported(spec: V1beta1ExperimentSpec) -> None:
     if (spec.nas_config is None) == (not spec.parameters):
         found = "both" if spec.parameters else "neither"
         raise InvalidExperiment("spec", found, "exactly one of nasConfig and parameters must be given")
+
+
+def _check_trial_dir(settings: Iterable[tuple[str, str]]) -> None:
+    """Check the one setting that is Katib's own; the others are for the service to check."""
+    for name, value in settings:
+        if name == SUGGESTION_TRIAL_DIR and value and not re.match("/+[^/]", value):
+            allowed = "an absolute path with a folder, such as /opt/katib/trial"
+            raise InvalidExperiment(f"spec.algorithm.algorithmSettings.{name}", value, allowed)
 
 
 def _counts(spec: V1beta1ExperimentSpec) -> tuple[int, int | None, int | None]:

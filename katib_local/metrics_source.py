@@ -2,9 +2,9 @@
 
 import re
 import warnings
-from dataclasses import replace
 from pathlib import PurePosixPath
 
+from katib_local import relocation
 from katib_local.checks import one_of
 from katib_local.experiment import Collector, MetricsFormat
 from katib_local.resources import V1beta1MetricsCollectorSpec, V1beta1SourceSpec
@@ -77,8 +77,7 @@ def check_relocatable(container: Container, path: str) -> None:
     Raises:
         InvalidExperiment: neither the command nor a variable names the folder.
     """
-    pattern = _folder_pattern(path)
-    if not any(pattern.search(text) for text in (*container.argv, *container.environment.values())):
+    if not relocation.is_named(container, folder(path)):
         allowed = (
             "the container's command or env must name its folder, so that each trial can be given one of its own; "
             "on this machine all trials share one file system"
@@ -86,26 +85,6 @@ def check_relocatable(container: Container, path: str) -> None:
         raise InvalidExperiment(f"{_PATH}.source.fileSystemPath.path", path, allowed)
 
 
-def relocate(container: Container, path: str, folder: str) -> Container:
-    """Put a trial's own folder in the place of that which Katib would mount for the metrics file.
-
-    Args:
-        container: its command and variables name the folder.
-        path: of the metrics file, as in the manifest.
-        folder: takes the place of path's folder.
-    """
-    pattern = _folder_pattern(path)
-
-    def moved(text: str) -> str:
-        return pattern.sub(lambda _: folder, text)
-
-    return replace(
-        container,
-        argv=(*container.argv[:-1], moved(container.argv[-1])),
-        environment={name: moved(value) for name, value in container.environment.items()},
-    )
-
-
-def _folder_pattern(path: str) -> re.Pattern[str]:
-    """The folder of a path, as a whole word among other text."""
-    return re.compile(rf"(?<![\w./-]){re.escape(str(PurePosixPath(path).parent))}(?![\w.-])")
+def folder(path: str) -> str:
+    """Return the folder of a metrics file, which Katib would mount."""
+    return str(PurePosixPath(path).parent)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from katib_local import leftovers, metrics_source, template
+from katib_local import leftovers, metrics_source, relocation, template
 from katib_local.experiment import Collector, Experiment
 from katib_local.images import program_dir
 from katib_local.options import Options
@@ -26,6 +26,8 @@ ARTIFACTS = "artifacts"
 """What the trial wrote for keeps."""
 METRICS = "metrics"
 """Takes the place of the folder that Katib mounts for the File collector."""
+SUGGESTION = "suggestion"
+"""Takes the place of the trial's folder on the suggestion's volume, where `suggestion_trial_dir` has Katib mount it."""
 WORK = "cwd"
 """The trial's working directory: links to the program's files, so that nothing is written beside them."""
 
@@ -89,7 +91,10 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
     if experiment.collector.path is not None:
         (folder / METRICS).mkdir()
         # Relative to the working directory: no blank or quote of the folder's own path gets into the command.
-        container = metrics_source.relocate(container, experiment.collector.path, f"../{METRICS}")
+        container = relocation.relocate(container, metrics_source.folder(experiment.collector.path), f"../{METRICS}")
+    if experiment.suggestion_trial_dir is not None:
+        (folder / SUGGESTION).mkdir(exist_ok=True)
+        container = relocation.relocate(container, experiment.suggestion_trial_dir, f"../{SUGGESTION}")
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
             container.argv,
@@ -123,7 +128,7 @@ def stop(processes: Iterable[TrialProcess]) -> None:
 
 
 def _prepare(folder: Path, program: Path) -> None:
-    """Make a trial's folder; of an earlier, interrupted start only the artifacts are kept."""
+    """Make a trial's folder; of an earlier, interrupted start only what the trial keeps is kept."""
     for name in (WORK, METRICS):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / WORK).mkdir(parents=True)

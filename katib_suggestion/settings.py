@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from katib_suggestion.errors import InvalidExperiment
 
 SUGGESTION_TRIAL_DIR = "suggestion_trial_dir"
-"""Katib's own: mounts the suggestion's volume into every trial. Known to every service and left alone."""
+"""Katib's own: mounts into each trial a folder of its own on the suggestion's volume. Every service leaves it alone."""
 
 MAX_INTEGER = 2**31 - 1
 """Katib's integers are int32; so is the largest integer setting where no smaller bound is declared."""

@@ -149,6 +149,14 @@ def test_every_example_is_accepted(path: Path) -> None:
         ({"spec.algorithm": ...}, ["spec.algorithm", "must be given"]),
         ({"spec.algorithm.algorithmName": ...}, ["spec.algorithm.algorithmName", "must be given"]),
         (
+            {"spec.algorithm.algorithmSettings": [{"name": "suggestion_trial_dir", "value": "shared"}]},
+            ["spec.algorithm.algorithmSettings.suggestion_trial_dir", "shared", "absolute path"],
+        ),
+        (
+            {"spec.algorithm.algorithmSettings": [{"name": "suggestion_trial_dir", "value": "//"}]},
+            ["spec.algorithm.algorithmSettings.suggestion_trial_dir", "//", "absolute path"],
+        ),
+        (
             {"spec.algorithm.algorithmSettings": [{"name": "a", "value": 3}]},
             ["spec.algorithm.algorithmSettings[0].value", "3", "put a number in quotes"],
         ),

@@ -161,6 +161,23 @@ def test_a_file_collector_gets_a_folder_of_its_own(launch: Launch, folder: Path)
     assert (folder / "output.log").read_bytes() == b"printed\n"
 
 
+def test_the_folder_on_the_suggestions_volume_is_the_trials_own_and_stays(launch: Launch, folder: Path) -> None:
+    path = "/katib-nas-test/trial"
+    changes = {
+        "spec.algorithm.algorithmSettings": [{"name": "suggestion_trial_dir", "value": f"{path}/"}],
+        f"{CONTAINER}.args": [f"--output-dir={path}/out"],
+        f"{CONTAINER}.env": [{"name": "KEPT", "value": path}],
+    }
+    script = 'echo "$2"; ls "$KEPT"; touch "$KEPT/checkpoint"'
+    first = launch(script, changes)
+    assert first.wait() == 0
+    assert first.output() == b"--output-dir=../suggestion/out\n"
+    assert (folder / "suggestion" / "checkpoint").exists()
+    second = launch(script, changes)
+    assert second.wait() == 0
+    assert second.output() == b"--output-dir=../suggestion/out\ncheckpoint\n"
+
+
 def test_a_missing_metrics_file_is_empty(launch: Launch) -> None:
     changes = {"spec.metricsCollectorSpec": {"collector": {"kind": "File"}}, f"{CONTAINER}.args": ["/var/log/katib"]}
     process = launch("true", changes)
