@@ -12,6 +12,7 @@ import yaml
 
 from katib_cluster import entries, yaml_text
 from katib_cluster.errors import InvalidConfiguration
+from katib_suggestion.errors import shown
 
 CONFIG_MAP = "katib-config"
 KEY = "katib-config.yaml"
@@ -39,14 +40,14 @@ def registered(text: str, images: Mapping[str, str]) -> str:
     kind = _plain(yaml_text.at(root, "kind"))
     if kind == "ConfigMap":
         return _in_config_map(text, root, images)
-    if kind != "KatibConfig":
-        raise InvalidConfiguration(
-            "kind", f"{kind!r} is not allowed: it must be KatibConfig (Katib 0.16 or later), or a ConfigMap with one"
-        )
     return _in_katib_config(text, root, images)
 
 
 def _in_katib_config(text: str, root: yaml.MappingNode, images: Mapping[str, str]) -> str:
+    kind = _plain(yaml_text.at(root, "kind"))
+    if kind != "KatibConfig":
+        allowed = "it must be KatibConfig (Katib 0.16 or later), or a ConfigMap with one"
+        raise InvalidConfiguration("kind", f"{shown(kind)} is not allowed: {allowed}")
     items = yaml_text.at(root, *_SUGGESTIONS)
     if not isinstance(items, yaml.SequenceNode) or items.flow_style or not items.value:
         raise InvalidConfiguration(_WHERE, "it must be there, a list with a line or more for each algorithm")
@@ -73,9 +74,9 @@ def _by_algorithm(suggestions: list[Any]) -> dict[str, tuple[int, entries.Entry]
         where = f"{_WHERE}[{number}].algorithmName"
         name = item.get("algorithmName") if isinstance(item, dict) else None
         if not isinstance(name, str):
-            raise InvalidConfiguration(where, f"{name!r} is not allowed: it must be a text")
+            raise InvalidConfiguration(where, f"{shown(name)} is not allowed: it must be a text")
         if name in found:
-            raise InvalidConfiguration(where, f"{name} stands twice in the list")
+            raise InvalidConfiguration(where, f"{shown(name)} stands twice in the list")
         found[name] = (number, item)
     return found
 
@@ -124,7 +125,8 @@ def _in_config_map(text: str, root: yaml.MappingNode, images: Mapping[str, str])
     node = yaml_text.at(root, "data", KEY)
     if not isinstance(node, yaml.ScalarNode):
         raise InvalidConfiguration(f"data.{KEY}", "the ConfigMap must hold it: a KatibConfig, as of Katib 0.16")
-    changed = registered(node.value, images)
+    # Not a ConfigMap again, however often one is put into another.
+    changed = _in_katib_config(node.value, yaml_text.mapping_of(node.value, f"data.{KEY}"), images)
     if changed == node.value:
         return text
     start, end = node.start_mark.index, node.end_mark.index

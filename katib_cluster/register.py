@@ -6,8 +6,10 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
-from katib_cluster import configuration
+from katib_cluster import bounded_yaml, configuration
+from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import InvalidConfiguration
 
@@ -53,7 +55,7 @@ def register(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         _in_cluster(arguments, images)
     elif arguments.file == "-":
-        _show(sys.stdin.read(), "standard input", images)
+        _show(_text_of(sys.stdin.buffer, "standard input"), "standard input", images)
     else:
         _in_file(Path(arguments.file), images, apply=arguments.apply)
     return 0
@@ -75,10 +77,8 @@ def _in_cluster(arguments: argparse.Namespace, images: dict[str, str]) -> None:
 
 
 def _in_file(path: Path, images: dict[str, str], *, apply: bool) -> None:
-    try:
-        text = path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise InvalidConfiguration(str(path), "it must be text in UTF-8") from error
+    with path.open("rb") as file:
+        text = _text_of(file, str(path))
     if not apply:
         _show(text, str(path), images)
         return
@@ -87,6 +87,13 @@ def _in_file(path: Path, images: dict[str, str], *, apply: bool) -> None:
     if changed != text:
         _replace(path, changed)
         _say(f"{path} is written")
+
+
+def _text_of(file: IO[bytes], name: str) -> str:
+    try:
+        return bounded_yaml.text_of(file, name)
+    except UnreadableYaml as error:
+        raise InvalidConfiguration(name, error.allowed) from error
 
 
 def _show(text: str, name: str, images: dict[str, str]) -> None:

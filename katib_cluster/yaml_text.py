@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from katib_cluster import bounded_yaml
 from katib_cluster.errors import InvalidConfiguration
 
 
@@ -19,7 +20,8 @@ def mapping_of(text: str, what: str) -> yaml.MappingNode:
         InvalidConfiguration: it is something else.
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        with bounded_yaml.reading(text) as loader:
+            node = loader.get_single_node()
     except yaml.YAMLError as error:
         raise InvalidConfiguration(what, f"it is not one YAML document: {' '.join(str(error).split())}") from error
     if not isinstance(node, yaml.MappingNode):
@@ -41,11 +43,12 @@ def value_of(text: str) -> Any:
     """Return what a text that `mapping_of` has read says, as plain values.
 
     Raises:
-        InvalidConfiguration: an explicit tag asks for what YAML's safe types do not have.
+        InvalidConfiguration: an explicit tag asks for what is not plain.
     """
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        with bounded_yaml.reading(text) as loader:
+            return loader.get_single_data()
+    except yaml.YAMLError as error:
         raise InvalidConfiguration("configuration", " ".join(str(error).split())) from error
 
 

@@ -29,7 +29,7 @@ from katib_local.interruption import Interruption
 from katib_local.report.command import report
 from katib_local.suggestion_client import ExperimentRefused
 from katib_local.trials import Verdict, best
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import InvalidExperiment, one_line
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,6 +85,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fail(error: BaseException, code: int) -> int:
-    message = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"katib-nas: {message}\n")
+    sys.stderr.write(f"katib-nas: {one_line(error)}\n")
     return code

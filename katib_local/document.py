@@ -9,89 +9,46 @@ import math
 import re
 import sys
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from katib_cluster import bounded_yaml
+from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_local.checks import check_text
 from katib_suggestion.errors import InvalidExperiment
 
 Document: TypeAlias = dict[str, Any]
 
-MAX_BYTES = 1_000_000
-"""Kubernetes keeps no resource larger than about that."""
-
-_MAX_DEPTH = 50
-_MAX_NODES = 100_000
-
 M = TypeVar("M", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: no key twice, and a date stays text."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except InvalidExperiment:
-            raise
-        except (ValueError, KeyError, IndexError) as error:
-            # PyYAML lets through what int, float and its table of truths say to a text that an explicit tag names so.
-            where = f"line {node.start_mark.line + 1}"
-            raise InvalidExperiment(where, node.value, f"it cannot be read as {node.tag}") from error
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        if not isinstance(node, yaml.MappingNode):
-            return super().construct_mapping(node, deep)
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            where = f"line {key_node.start_mark.line + 1}"
-            if not isinstance(key, str):
-                written = key_node.value if isinstance(key_node, yaml.ScalarNode) else f"a {key_node.id}"
-                raise InvalidExperiment(where, written, "a key must be a text; put it in quotes")
-            if key in seen:
-                raise InvalidExperiment(where, key, "the key stands twice in one mapping")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.yaml_constructors = {
-    tag: constructor
-    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
-    if tag != "tag:yaml.org,2002:timestamp"
-}
 
 
 def read(text: str) -> Document:
     """Read one YAML document that is a mapping of JSON values.
 
     Raises:
-        InvalidExperiment: the text is no YAML, holds several documents, a key twice, or what JSON cannot say.
+        InvalidExperiment: the text is no YAML, holds several documents, a key twice, what JSON cannot say, or more than
+            `bounded_yaml` allows.
     """
-    if len(text.encode()) > MAX_BYTES:
-        raise InvalidExperiment("manifest", f"{len(text)} characters", f"at most {MAX_BYTES} bytes")
+    found: list[object] = []
     try:
-        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
+        with bounded_yaml.reading(text) as loader:
+            while len(found) < 2 and loader.check_data():  # type: ignore[no-untyped-call]
+                found += [document for document in [loader.get_data()] if document is not None]
+    except UnreadableYaml as error:
+        raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except yaml.YAMLError as error:
         raise InvalidExperiment("manifest", _one_line(error), "it must be YAML") from error
-    except RecursionError as error:
-        raise InvalidExperiment("manifest", "deeply nested YAML", f"at most {_MAX_DEPTH} levels") from error
-    if len(documents) != 1:
-        raise InvalidExperiment("manifest", f"{len(documents)} YAML documents", "there must be one Experiment")
-    # First of all: what is not plain may be too large to be shown.
-    _check_plain(documents[0])
-    if not isinstance(documents[0], dict):
-        raise InvalidExperiment("manifest", documents[0], "it must be an Experiment, a mapping")
-    document: Document = documents[0]
+    if len(found) != 1:
+        given = "several YAML documents" if found else "no YAML document"
+        raise InvalidExperiment("manifest", given, "there must be one Experiment")
+    # First of all: a number may be too large to be shown.
+    _check_plain(found[0])
+    if not isinstance(found[0], dict):
+        raise InvalidExperiment("manifest", found[0], "it must be an Experiment, a mapping")
+    document: Document = found[0]
     return document
 
 
@@ -162,36 +119,23 @@ def _expected(kind: str, message: str) -> str:
 
 
 def _check_plain(document: object) -> None:
-    """Refuse what JSON cannot say, and what aliases blow up."""
-    nodes = 0
-    stack: list[tuple[str, object, int]] = [("", document, 0)]
+    """Refuse texts and numbers that cannot be passed on."""
+    stack: list[tuple[str, object]] = [("", document)]
     while stack:
-        path, value, depth = stack.pop()
-        nodes += 1
-        if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-            allowed = f"at most {_MAX_NODES} values, {_MAX_DEPTH} levels deep"
-            raise InvalidExperiment("manifest", "a document that large", allowed)
+        path, value = stack.pop()
         if isinstance(value, dict):
             for key in value:
                 check_text(key, path or "manifest")
-            stack.extend((f"{path}.{key}".lstrip("."), item, depth + 1) for key, item in value.items())
+            stack.extend((f"{path}.{key}".lstrip("."), item) for key, item in value.items())
         elif isinstance(value, list):
-            stack.extend((f"{path}[{index}]", item, depth + 1) for index, item in enumerate(value))
+            stack.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
         elif isinstance(value, str):
             check_text(value, path or "manifest")
-        else:
-            _check_scalar(value, path or "manifest")
-
-
-def _check_scalar(value: object, field: str) -> None:
-    if not isinstance(value, int | float | None):
-        allowed = "it must be a text, a number, true, false, a list or a mapping"
-        raise InvalidExperiment(field, f"a {type(value).__name__}", allowed)
-    if isinstance(value, int) and abs(value) > sys.float_info.max:
-        # In hexadecimal, since Python refuses to write that many decimal digits.
-        raise InvalidExperiment(field, hex(value), f"an integer of at most {sys.float_info.max:.3g}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidExperiment(field, value, "it must be a finite number")
+        elif isinstance(value, int) and abs(value) > sys.float_info.max:
+            # In hexadecimal, since Python refuses to write that many decimal digits.
+            raise InvalidExperiment(path or "manifest", hex(value), f"an integer of at most {sys.float_info.max:.3g}")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise InvalidExperiment(path or "manifest", value, "it must be a finite number")
 
 
 def _one_line(error: Exception) -> str:

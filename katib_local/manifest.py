@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from katib_cluster import bounded_yaml
+from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_local import document, metrics_source, template
 from katib_local.checks import given, one_of, text
 from katib_local.document import Document
@@ -68,9 +70,10 @@ def read(path: Path) -> Document:
         InvalidExperiment: see `load`.
     """
     try:
-        contents = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidExperiment("manifest", str(path), "it must be text in UTF-8") from error
+        with path.open("rb") as file:
+            contents = bounded_yaml.text_of(file, str(path))
+    except UnreadableYaml as error:
+        raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except OSError as error:
         raise InvalidExperiment("manifest", str(path), f"it cannot be read: {error.strerror}") from error
     return document.read(contents)

@@ -4,12 +4,20 @@ Standard library only: the trainers import this module.
 """
 
 _MAX_SHOWN = 200
+_MAX_LINE = 2_000
 
 
 def shown(value: object) -> str:
     """Return a value as Python writes it, cut to 200 characters: a message is for a line that somebody reads."""
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message as a line that any terminal shows as it is, cut to 2,000 characters."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line[: _MAX_LINE + 1])
+    return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…"
 
 
 class InvalidExperiment(ValueError):

@@ -1,5 +1,6 @@
 """Real services and trials as processes, and experiments to ask them about."""
 
+import copy
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from katib_suggestion import api_pb2, api_pb2_grpc
@@ -316,6 +318,117 @@ class Build:
 @pytest.fixture(scope="session")
 def build() -> type[Build]:
     return Build
+
+
+HOSTILE = (
+    *(
+        "",
+        " ",
+        "None",
+        "null",
+        "nan",
+        "-inf",
+        "1e400",
+        "-1",
+        "0",
+        "9" * 400,
+        "\0",
+        "\n",
+        "'",
+        '"',
+        "\\",
+        "%s",
+        "{0}",
+        "=",
+    ),
+    *("$(touch pwned)", "`touch pwned`", "${trialParameters.x}", "../../x", "<script>", "[bold]", "\x1b[2J", "<<"),
+)
+bad_texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(max_size=20),
+    st.sampled_from("x'\"[{\\\0\u0661\U0001f600").map(lambda letter: letter * 10_000),
+)
+bad_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.sampled_from([0, -1, 1, 2**31, 2**63, -(2**63), 10**400, 1.5, 1e308, float("nan"), float("inf")]),
+        st.integers(),
+        st.floats(),
+        bad_texts,
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(bad_texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def bad_document(draw: st.DrawFn, valid: Any) -> Any:
+    """A document of lists, mappings and scalars with one to three places changed."""
+    document = copy.deepcopy(valid)
+    for _ in range(draw(st.integers(1, 3))):
+        holder, key = draw(st.sampled_from(list(_places(document))))
+        change = draw(st.sampled_from(["value", "value", "out", "list", "name", "twice"]))
+        if change == "out":
+            del holder[key]
+        elif change == "list":
+            holder[key] = [holder[key]]
+        elif change == "name" and isinstance(holder, dict):
+            holder[draw(bad_texts)] = holder.pop(key)
+        elif change == "twice" and isinstance(holder, list):
+            holder.insert(key, copy.deepcopy(holder[key]))
+        else:
+            holder[key] = draw(bad_values)
+        if not document:
+            break
+    return document
+
+
+@st.composite
+def bad_text(draw: st.DrawFn, valid: str) -> str:
+    """A text with one to three places cut out, written twice, or written over."""
+    text = valid
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.sampled_from([0, 1, 1, 2, 5, 20, 1000])))
+        middle = draw(st.one_of(st.just(""), st.just(2 * text[start:end]), bad_texts))
+        text = text[:start] + middle + text[end:]
+    return text
+
+
+@st.composite
+def bad_content(draw: st.DrawFn, valid: bytes) -> bytes:
+    """A file with some bytes changed, cut out, or put in."""
+    content = bytearray(valid)
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = min(len(content), start + draw(st.sampled_from([0, 1, 1, 4, 64, 100_000])))
+        content[start:end] = draw(st.binary(max_size=8))
+    return bytes(content)
+
+
+class Bad:
+    """Strategies of bad input: mostly what is valid but for a place or two, which gets furthest into a reader."""
+
+    hostile = HOSTILE
+    texts = bad_texts
+    values = bad_values
+    document = staticmethod(bad_document)
+    text = staticmethod(bad_text)
+    content = staticmethod(bad_content)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place inside a value: what holds it, and its key there."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from _places(value[key])
+
+
+@pytest.fixture(scope="session")
+def bad() -> type[Bad]:
+    return Bad
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from torch import OutOfMemoryError
 
+from katib_suggestion.errors import one_line
 from trial_runtime import datasets, devices, processes
 from trial_runtime.data_options import DataOptions
 from trial_runtime.errors import TrainingDiverged
@@ -179,8 +180,7 @@ def _fail(error: BaseException, code: int) -> int:
     if not processes.is_first_to_fail():
         return code
     # Katib collects standard error as well, line by line: a message of one line cannot break into a metric's line.
-    message = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {one_line(error)}\n")
     return code
 
 

@@ -147,7 +147,7 @@ def test_a_config_map_that_holds_the_text_in_quotes() -> None:
         ("a: 1\n---\nb: 2\n", "configuration: it is not one YAML document"),
         ("kind: KatibConfig\nruntime: {}\n", "runtime.suggestions: it must be there"),
         ("kind: KatibConfig\nruntime: {suggestions: [{algorithmName: a}]}\n", "runtime.suggestions: it must be there"),
-        (CONFIG.replace("algorithmName: pbt", "algorithmName: enas"), "[3].algorithmName: enas stands twice"),
+        (CONFIG.replace("algorithmName: pbt", "algorithmName: enas"), "[3].algorithmName: 'enas' stands twice"),
         (CONFIG.replace("algorithmName: pbt", "name: pbt"), "[3].algorithmName: None is not allowed"),
         ("kind: ConfigMap\ndata: {suggestion: '{}'}\n", "data.katib-config.yaml: the ConfigMap must hold it"),
         (

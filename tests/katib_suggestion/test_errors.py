@@ -1,6 +1,6 @@
 import pytest
 
-from katib_suggestion.errors import InvalidExperiment, shown
+from katib_suggestion.errors import InvalidExperiment, one_line, shown
 
 
 @pytest.mark.parametrize("value", ["", "a'b", 3, [1, 2], "x" * 198])
@@ -20,3 +20,9 @@ def test_a_message_names_field_value_and_what_is_allowed():
     assert message.startswith("algorithmSettings.w_lr: 'xxx")
     assert message.endswith("… (10002 characters) is not allowed: it must be a finite number")
     assert len(message) < 300
+
+
+def test_a_message_is_one_line_that_a_terminal_shows_as_it_is():
+    assert one_line(ValueError("a\n b\tc\x1b[2J\0\ud800é")) == r"a b c\x1b[2J\x00\ud800é"
+    assert one_line(KeyError()) == "KeyError"
+    assert one_line(ValueError("x" * 2_001)) == "x" * 2_000 + "…"

@@ -12,10 +12,10 @@ ARROWS = {
     "darts_trainer": {"darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
     "enas_service": {"katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
-    "katib_cluster": set(),
+    "katib_cluster": {"katib_suggestion"},
     "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion"},
     "katib_suggestion": set(),
-    "trial_runtime": set(),
+    "trial_runtime": {"katib_suggestion"},
 }
 WIRE = {"grpc", "grpc_health", "grpc_reflection", "google"}
 
