@@ -11,7 +11,7 @@ from darts_genotype.genotype import GenotypeError
 from enas_trainer.fields import InvalidNetwork
 from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_cluster.register import register
-from katib_local import display, manifest, runner
+from katib_local import display, manifest, runner, summary
 from katib_local.arguments import (
     EXIT_CLUSTER,
     EXIT_EXPERIMENT_FAILED,
@@ -32,9 +32,16 @@ from katib_local.trials import Verdict, best
 from katib_suggestion.errors import InvalidExperiment, one_line
 
 
+class _StandardError(logging.Handler):
+    """Writes to what sys.stderr is by then: while a live table is drawn, to what keeps lines out of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; every failure is one line on standard error and an exit code of its own."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[_StandardError()])
     try:
         arguments = parser(run, validate, report, register).parse_args(argv)
         code: int = arguments.command(arguments)
@@ -73,9 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
             resume=arguments.resume,
         )
     console = Console()
-    display.show_result(outcome.experiment, outcome.trials, outcome.verdict, outcome.folder.path, console)
+    width = console.width if console.is_terminal else None
+    folder = outcome.folder.path
+    for line in summary.lines(outcome.experiment, outcome.trials, outcome.verdict, folder, width):
+        display.write(console, line)
     if outcome.page is not None:
-        display.show_report(outcome.page, console)
+        display.write(console, f"Report: {outcome.page}")
     if outcome.verdict is None:
         return EXIT_INTERRUPTED
     has_failed = (

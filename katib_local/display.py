@@ -1,19 +1,21 @@
-"""What a user sees of a run: a live table on a terminal, plain lines elsewhere, and the result."""
+"""What a user sees of a run while it goes: a live table on a terminal, plain lines elsewhere."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from katib_local import columns
+from katib_local.columns import Column
 from katib_local.experiment import Experiment, Objective
-from katib_local.trials import Trial, Verdict, best
+from katib_local.trials import COMPLETED, FAILURES, Trial, ranked
+from katib_local.wording import counts, duration, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
 
 _STYLES = {
@@ -23,8 +25,10 @@ _STYLES = {
     TrialCondition.METRICS_UNAVAILABLE: "red",
     TrialCondition.KILLED: "yellow",
 }
-_MAX_VALUE = 40
 _MAX_ROWS = 20
+_OTHER_LINES = 9
+"""Of a terminal, beside the table's rows: title, bar, heading of two lines, rules, two lines below, the cursor's."""
+_NUM_BEST = 5
 
 
 class Display(Protocol):
@@ -61,22 +65,25 @@ class PlainLines:
             before = self._shown.get(trial.name, TrialCondition.CREATED)
             self._shown[trial.name] = trial.condition
             if trial.condition is not before:
-                _write(self._console, f"{datetime.now():%H:%M:%S} {trial.name} {self._line(trial)}")
+                write(self._console, f"{datetime.now():%H:%M:%S} {trial.name} {self._line(trial)}")
 
     def _line(self, trial: Trial) -> str:
-        seconds = "" if trial.finished is None else f" after {_seconds(trial):.1f} s"
-        details = _metrics(self._objective, trial) if trial.finished else ""
-        return f"{trial.condition.value}{seconds}" + (f": {trial.reason or details}" if trial.reason or details else "")
+        metrics = _metrics(self._objective, trial) if trial.finished and not trial.reason else ""
+        return outcome(trial) + (f": {metrics}" if metrics else "")
 
 
 class LiveTable:
-    """A table that is drawn anew in place."""
+    """A table that is drawn anew in place, and is gone at the end; what failed stays above it, a line each."""
 
     is_live = True
 
     def __init__(self, experiment: Experiment, console: Console) -> None:
         self._experiment = experiment
-        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        self._console = console
+        self._trials: Sequence[Trial] = ()
+        self._told: set[str] = set()
+        self._started = datetime.now(UTC)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> "LiveTable":
         self._live.start()
@@ -88,90 +95,126 @@ class LiveTable:
         self._live.stop()
 
     def show(self, trials: Sequence[Trial]) -> None:
-        """Draw the table of the last trials."""
-        self._live.update(table(self._experiment, trials))
+        """Draw where the trials stand, and tell what has failed."""
+        self._trials = trials
+        for trial in trials:
+            # What failed before a run went on is no news.
+            is_news = trial.condition in FAILURES and trial.finished is not None and trial.finished >= self._started
+            if is_news and trial.name not in self._told:
+                self._told.add(trial.name)
+                write(self._console, f"{trial.name} {outcome(trial)}")
+        self._live.refresh()
 
-
-def table(experiment: Experiment, trials: Sequence[Trial]) -> Table:
-    """Make a table of the last trials and the best of all."""
-    objective = experiment.objective
-    leader = best(objective, trials)
-    drawn = Table(title=experiment.name, caption=counts(trials), title_justify="left", caption_justify="left")
-    drawn.add_column("trial", no_wrap=True)
-    drawn.add_column("condition", no_wrap=True)
-    drawn.add_column("time", justify="right", no_wrap=True)
-    for metric in objective.metrics:
-        drawn.add_column(metric, overflow="ellipsis", max_width=_MAX_VALUE)
-    for trial in trials[-_MAX_ROWS:]:
-        values = [(trial.observation or {}).get(metric, "") for metric in objective.metrics]
-        drawn.add_row(
-            Text(trial.name, style="bold" if leader and trial.name == leader.name else ""),
-            Text(trial.condition.value, style=_STYLES.get(trial.condition, "")),
-            f"{_seconds(trial):.0f} s" if trial.started else "",
-            *(Text(_short(value)) for value in values),
+    def _render(self) -> RenderableType:
+        return view(
+            self._experiment, self._trials, (datetime.now(UTC) - self._started).total_seconds(), self._console.size
         )
-    return drawn
 
 
-def counts(trials: Sequence[Trial]) -> str:
-    """Say how many trials there are, and how many of each condition."""
-    found = Counter(trial.condition for trial in trials)
-    each = ", ".join(f"{found[condition]} {condition.value}" for condition in TrialCondition if found[condition])
-    return f"{len(trials)} trials: {each}" if trials else "no trials"
+def view(experiment: Experiment, trials: Sequence[Trial], elapsed_s: float, size: ConsoleDimensions) -> RenderableType:
+    """Make what is drawn of a run: how far it has come, its trials, and which is the best.
+
+    Args:
+        experiment: of the trials.
+        trials: all so far; of many, those that run and the best are shown.
+        elapsed_s: since the start.
+        size: of the terminal, which it fits into.
+    """
+    parts: list[RenderableType] = [_line(f"{experiment.name}  {duration(elapsed_s, digits=0)}", "bold")]
+    if experiment.max_trials is not None:
+        completed = sum(trial.condition in COMPLETED for trial in trials)
+        parts.append(_progress(completed, experiment.max_trials, size.width))
+    shown, num_running = _chosen(experiment.objective, trials, max(3, min(_MAX_ROWS, size.height - _OTHER_LINES)))
+    if shown:
+        found = trial_columns(experiment, shown, size.width)
+        parts.append(columns.table(found, size.width, section_before=num_running))
+    parts.append(_line(counts(trials) if trials else "waiting for the first suggestions"))
+    leaders = ranked(experiment.objective, trials)
+    if leaders:
+        value = columns.shortened((leaders[0].observation or {})[experiment.objective.metric])
+        goal = "" if experiment.objective.goal is None else f", goal {experiment.objective.goal:g}"
+        parts.append(_line(f"best: {value}, {leaders[0].name}{goal}"))
+    return Group(*parts)
 
 
-def show_result(
-    experiment: Experiment, trials: Sequence[Trial], verdict: Verdict | None, folder: Path, console: Console
-) -> None:
-    """Write how a run ended: counts, and the best trial with what it found and where its files are."""
-    state = verdict.value if verdict else "interrupted; --resume goes on with it"
-    _write(console, f"\n{experiment.name}: {state} ({counts(trials)})")
-    leader = best(experiment.objective, trials)
-    if leader is None or leader.observation is None:
-        _write(console, _without_best(experiment.objective, trials))
-        _write(console, f"Files: {folder}")
-        return
-    _write(console, f"Best trial: {leader.name}")
-    for metric in experiment.objective.metrics:
-        _write(console, f"  {metric}: {leader.observation[metric]}")
-    for name, value in leader.assignments.items():
-        # Of a DARTS trial the assignments are the search space; what was found is its metric.
-        if name == "architecture" or experiment.parameters:
-            _write(console, f"  {name}: {value}")
-    _write(console, f"  files: {folder / 'trials' / leader.name}")
+def trial_columns(experiment: Experiment, trials: Sequence[Trial], width: int | None) -> list[Column]:
+    """Make the columns of a table of trials; on a narrow terminal the names go without the experiment's."""
+    objective = experiment.objective
+    names = [trial.name for trial in trials]
+    prefix = f"{experiment.name}-"
+    if width is not None and width < 60 and all(name.startswith(prefix) for name in names):
+        names = [name.removeprefix(prefix) for name in names]
+    leaders = ranked(objective, trials)
+    best_style = ["bold" if leaders and trial is leaders[0] else "" for trial in trials]
+    return [
+        Column(title="trial", cells=names, styles=best_style, max_width=63),
+        Column(
+            title="condition",
+            cells=[_condition(trial) for trial in trials],
+            styles=[_STYLES.get(trial.condition, "") for trial in trials],
+            rank=1,
+        ),
+        Column(
+            title="time",
+            cells=[duration(seconds_of(trial), digits=0) if trial.started else "" for trial in trials],
+            is_right=True,
+            rank=2,
+        ),
+        *(
+            Column(
+                title=metric,
+                cells=[columns.shortened((trial.observation or {}).get(metric, "")) for trial in trials],
+                styles=best_style,
+                rank=0 if metric == objective.metric else 3,
+            )
+            for metric in objective.metrics
+        ),
+    ]
 
 
-def show_report(page: Path, console: Console) -> None:
-    """Say where the page is that shows the run."""
-    _write(console, f"Report: {page}")
+def write(console: Console, line: str) -> None:
+    """Write a line as it is: values hold brackets, and must not be broken for copying."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def make(experiment: Experiment, console: Console) -> PlainLines | LiveTable:
     """Choose the display that suits the console."""
-    return LiveTable(experiment, console) if console.is_terminal else PlainLines(experiment.objective, console)
+    # FORCE_COLOR lets rich take a file for a terminal.
+    is_watched = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    return LiveTable(experiment, console) if is_watched else PlainLines(experiment.objective, console)
 
 
-def _without_best(objective: Objective, trials: Sequence[Trial]) -> str:
-    if any(trial.condition is TrialCondition.SUCCEEDED for trial in trials):
-        return f"No trial has a usable {objective.metric}: of those that have succeeded it is NaN or empty."
-    return "No trial has succeeded."
+def _chosen(objective: Objective, trials: Sequence[Trial], num_rows: int) -> tuple[list[Trial], int | None]:
+    """Choose whom there is room for.
+
+    Returns:
+        all in their order, and None; or those that run and then the best, and how many run.
+    """
+    started = [trial for trial in trials if trial.condition is not TrialCondition.CREATED]
+    if len(started) <= num_rows:
+        return started, None
+    running = [trial for trial in trials if trial.condition is TrialCondition.RUNNING]
+    running = running[: max(1, num_rows - _NUM_BEST)]
+    return running + ranked(objective, trials)[: min(_NUM_BEST, num_rows - len(running))], len(running)
+
+
+def _progress(completed: int, total: int, width: int) -> Table:
+    words = f"{completed} of {total}"
+    bar = ProgressBar(total=total, completed=completed, width=max(1, min(50, width - len(words) - 1)))
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_row(bar, words)
+    return line
+
+
+def _condition(trial: Trial) -> str:
+    return "no metrics" if trial.condition is TrialCondition.METRICS_UNAVAILABLE else trial.condition.value
 
 
 def _metrics(objective: Objective, trial: Trial) -> str:
     observation = trial.observation or {}
-    return " ".join(f"{metric}={_short(observation[metric])}" for metric in objective.metrics if metric in observation)
+    found = {metric: observation[metric] for metric in objective.metrics if metric in observation}
+    return " ".join(f"{metric}={columns.shortened(value)}" for metric, value in found.items())
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= _MAX_VALUE else f"{value[: _MAX_VALUE - 1]}…"
-
-
-def _seconds(trial: Trial) -> float:
-    if trial.started is None:
-        return 0.0
-    return ((trial.finished or datetime.now(UTC)) - trial.started).total_seconds()
-
-
-def _write(console: Console, line: str) -> None:
-    """Write a line as it is: values hold brackets, and must not be broken for copying."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

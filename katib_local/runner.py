@@ -125,13 +125,11 @@ def _control(
     """Run the loop, unless the experiment is over already, and write the report."""
     verdict = judge(experiment, store.trials())
     living = LivingReport(folder)
-    if verdict is None:
-        with (
-            contextlib.suppress(Interrupted),
-            _client(experiment, folder, options, interruption) as client,
-        ):
-            client.validate()
-            with make_display(experiment) as shown:
+    # Shown until all has stopped: starting and ending a service takes seconds.
+    with make_display(experiment) as shown:
+        if verdict is None:
+            with contextlib.suppress(Interrupted), _client(experiment, folder, options, interruption) as client:
+                client.validate()
                 verdict = Controller(
                     experiment=experiment,
                     folder=folder,
@@ -142,7 +140,8 @@ def _control(
                     interruption=interruption,
                     refresh=living.refresh,
                 ).run()
-    return Outcome(experiment=experiment, folder=folder, trials=store.trials(), verdict=verdict, page=living.finish())
+        page = living.finish()
+    return Outcome(experiment=experiment, folder=folder, trials=store.trials(), verdict=verdict, page=page)
 
 
 @contextlib.contextmanager

@@ -80,18 +80,20 @@ def missing(experiment: Experiment, trials: Iterable[Trial]) -> int:
     return max(0, wanted - (len(trials) - completed))
 
 
+def ranked(objective: Objective, trials: Sequence[Trial]) -> list[Trial]:
+    """Order the trials that were measured, the best first, then those whose objective is a text, the latest first.
+
+    Of equal ones the earlier is the better; trials whose objective is NaN or empty are left out.
+    """
+    sign = -1 if objective.is_better(1, 0) else 1
+    measured = [(sign * value, trial) for trial in trials if (value := _objective_value(objective, trial)) is not None]
+    texts = [trial for trial in trials if _has_text(objective, trial)]
+    return [trial for _, trial in sorted(measured, key=lambda pair: pair[0])] + texts[::-1]
+
+
 def best(objective: Objective, trials: Sequence[Trial]) -> Trial | None:
     """Find the best trial that was measured; where the objective is a text, the last of them."""
-    leader: Trial | None = None
-    leading_value: float | None = None
-    latest_text: Trial | None = None
-    for trial in trials:
-        value = _objective_value(objective, trial)
-        if value is not None and (leading_value is None or objective.is_better(value, leading_value)):
-            leader, leading_value = trial, value
-        elif value is None and _has_text(objective, trial):
-            latest_text = trial
-    return leader or latest_text
+    return next(iter(ranked(objective, trials)), None)
 
 
 def _objective_value(objective: Objective, trial: Trial) -> float | None:

@@ -16,10 +16,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from katib_local.display import counts
 from katib_local.report import figures, pictures
 from katib_local.report.figures import Figure
 from katib_local.report.model import Report, TrialReport
+from katib_local.wording import counts, duration
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""
@@ -150,10 +150,4 @@ def _moment(time: datetime | None) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+    return "" if seconds is None else duration(seconds)

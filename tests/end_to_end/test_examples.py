@@ -60,7 +60,7 @@ def check_architecture(text: str, num_layers: int) -> None:
 
 
 def value_of(printed: str, name: str) -> str:
-    return printed.partition(f"\n  {name}: ")[2].splitlines()[0]
+    return printed.partition(f"\n- {name}: ")[2].splitlines()[0]
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_an_experiment(run: Run, write_manifest: Write, program: Program, out: P
     name = yaml.safe_load(path.read_text())["metadata"]["name"]
     assert code == 0, progress
     assert f"{name}: all trials are completed (2 trials: 2 succeeded)" in printed
-    assert f"Best trial: {name}-0002\n  score: 0.2\n  files: {out}/trials/{name}-0002\n" in printed
+    assert f"Best trial: {name}-0002\n\n- score: 0.2\n- files: {out}/trials/{name}-0002\n" in printed
     assert f"{name}-0001 succeeded after" in progress
     assert "score=0.1" in progress
     assert conditions(out) == ["succeeded", "succeeded"]
@@ -154,7 +154,7 @@ def test_a_text_objective(run: Run, write_manifest: Write, program: Program, out
     changes = {"spec.metricsCollectorSpec": {"source": {"filter": {"metricsFormat": [r"([\w-]+)=(Genotype.*)"]}}}}
     code, printed, _ = run("run", write_manifest(changes), "--output-dir", str(out))
     assert code == 0
-    assert f"-0002\n  score: {genotype}\n" in printed
+    assert f"-0002\n\n- score: {genotype}\n" in printed
     assert rows(out, "SELECT DISTINCT time FROM observations") == [("2024-01-01T00:00:00+00:00",)]
 
 

@@ -1,20 +1,29 @@
-"""What a user sees, on a terminal and in a file."""
+"""What a user sees while a run goes, on a terminal and in a file."""
 
 import io
-from collections.abc import Callable
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from katib_local import display
 from katib_local import manifest as manifests
 from katib_local.display import LiveTable, PlainLines
 from katib_local.experiment import Experiment
-from katib_local.trials import Trial, Verdict
+from katib_local.trials import Trial
 from katib_suggestion.experiment import TrialCondition
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -49,8 +58,8 @@ def experiment(manifest: Callable[..., dict[str, Any]]) -> Experiment:
     return manifests.parse(manifest({"spec.objective.additionalMetricNames": ["Best-Genotype"]}))
 
 
-def console(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+def console() -> Console:
+    return Console(file=io.StringIO(), width=100)
 
 
 def text(written: Console) -> str:
@@ -73,48 +82,214 @@ def test_plain_lines_tell_each_change_once(experiment: Experiment) -> None:
     ]
 
 
-def test_a_live_table(experiment: Experiment) -> None:
-    written = console(terminal=True)
-    with LiveTable(experiment, written) as shown:
-        shown.show([SUCCEEDED, FAILED, replace(RUNNING, name="mini-0003", observation={"score": "0.25"})])
-    last = text(written)
-    for words in ("mini-0001", "succeeded", "0.5", "mini-0003", "0.25", "3 trials: 1 running, 1 succeeded, 1 failed"):
-        assert words in last
+def many(num_trials: int) -> list[Trial]:
+    """Every fifth runs, every seventh has failed, and the last that has succeeded is the best."""
+    found = []
+    for number in range(1, num_trials + 1):
+        trial = replace(SUCCEEDED, number=number, observation={"score": f"{number / 1000}"})
+        if number % 5 == 0:
+            trial = replace(RUNNING, number=number)
+        elif number % 7 == 0:
+            trial = replace(FAILED, number=number)
+        found.append(replace(trial, name=f"mini-{number:04}"))
+    return found
 
 
-def test_the_display_suits_the_console(experiment: Experiment) -> None:
-    assert isinstance(display.make(experiment, console()), PlainLines)
-    assert isinstance(display.make(experiment, console(terminal=True)), LiveTable)
+def drawn(experiment: Experiment, trials: list[Trial], width: int, height: int) -> list[str]:
+    written = Console(file=io.StringIO(), width=width, height=height)
+    written.print(display.view(experiment, trials, 83.4, ConsoleDimensions(width, height)))
+    return [line.rstrip() for line in text(written).splitlines()]
 
 
-def test_the_result_is_written_for_copying(experiment: Experiment) -> None:
-    written = console()
-    display.show_result(experiment, [SUCCEEDED, FAILED], Verdict.GOAL_REACHED, Path("/runs/a b"), written)
-    assert text(written) == (
-        "\nmini: the goal is reached (2 trials: 1 succeeded, 1 failed)\n"
-        "Best trial: mini-0001\n"
-        "  score: 0.5\n"
-        f"  Best-Genotype: {GENOTYPE}\n"
-        "  architecture: [[3], [1, 0]]\n"
-        "  files: /runs/a b/trials/mini-0001\n"
-    )
-
-
-def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
-    written = console()
-    display.show_result(experiment, [FAILED], None, Path("/runs/a"), written)
-    assert text(written) == (
-        "\nmini: interrupted; --resume goes on with it (1 trials: 1 failed)\nNo trial has succeeded.\nFiles: /runs/a\n"
-    )
-
-
-@pytest.mark.parametrize("value", ["nan", ""])
-def test_a_result_without_a_usable_objective(experiment: Experiment, value: str) -> None:
-    written = console()
-    trials = [FAILED, replace(SUCCEEDED, observation={"score": value, "Best-Genotype": GENOTYPE})]
-    display.show_result(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), written)
-    assert text(written).splitlines()[1:] == [
-        "mini: all trials are completed (2 trials: 1 succeeded, 1 failed)",
-        "No trial has a usable score: of those that have succeeded it is NaN or empty.",
-        "Files: /runs/a",
+def test_a_view_shows_all_trials_where_there_is_room(manifest: Callable[..., dict[str, Any]]) -> None:
+    experiment = manifests.parse(manifest({"spec.objective.goal": 0.75, "spec.maxTrialCount": 8}))
+    trials = [SUCCEEDED, FAILED, replace(SUCCEEDED, name="mini-0003", observation={"score": "0.25"})]
+    assert drawn(experiment, trials, 80, 24) == [
+        "mini  1 min 23 s",
+        f"{'━' * 18}╸{' ' * 31} 3 of 8",
+        "trial      condition  time  score",
+        "─────────────────────────────────",
+        "mini-0001  succeeded   2 s  0.5",
+        "mini-0002  failed      1 s",
+        "mini-0003  succeeded   2 s  0.25",
+        "3 trials: 2 succeeded, 1 failed",
+        "best: 0.5, mini-0001, goal 0.75",
     ]
+
+
+def test_of_many_trials_those_that_run_and_the_best_are_shown(experiment: Experiment) -> None:
+    lines = drawn(experiment, many(100), 80, 24)
+    shown = [line.split()[0] for line in lines if line.startswith("mini-")]
+    assert shown == [f"mini-{number:04}" for number in (*range(5, 55, 5), 99, 97, 96, 94, 93)]
+    assert "100 trials: 20 running, 68 succeeded, 12 failed" in lines
+    assert "best: 0.099, mini-0099" in lines
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 24), (40, 10), (20, 12), (132, 50)])
+@pytest.mark.parametrize("num_trials", [0, 1, 100])
+def test_a_view_fits_the_terminal(experiment: Experiment, width: int, height: int, num_trials: int) -> None:
+    lines = drawn(experiment, many(num_trials), width, height)
+    assert max(map(len, lines)) <= width
+    assert len(lines) < max(height, 12)
+    assert lines[0].startswith("mini  1 min 23 s")
+
+
+def test_a_narrow_terminal_has_short_names_and_the_objective(experiment: Experiment) -> None:
+    lines = drawn(experiment, many(1), 40, 24)
+    assert lines[3].split() == ["trial", "condition", "time", "score", "Genotype"]
+    assert lines[5].split()[:5] == ["0001", "succeeded", "2", "s", "0.001"]
+
+
+class Terminal:
+    """A terminal, with what is on its screen and in its scrollback."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        self.screen = pyte.HistoryScreen(columns, lines, history=1000, ratio=1)
+        self._stream = pyte.ByteStream(self.screen)
+        self.written = b""
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (lines, columns))
+        self.file = open(slave, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - closed by the fixture
+
+    def read(self, timeout_s: float = 0.05) -> str:
+        """Take in what was written, and return what is on the screen."""
+        while select.select([self._master], [], [], timeout_s)[0]:
+            try:
+                found = os.read(self._master, 65536)
+            except OSError:  # nobody has the other end any more
+                break
+            self.written += found
+            self._stream.feed(found)
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def close(self) -> None:
+        self.file.close()
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def make(columns: int = 80, lines: int = 24) -> Terminal:
+        opened.append(Terminal(columns, lines))
+        return opened[-1]
+
+    yield make
+    for item in opened:
+        item.close()
+
+
+def test_a_live_table_tells_what_has_failed_and_goes_away(
+    experiment: Experiment, terminal: Callable[..., Terminal]
+) -> None:
+    shown_on = terminal()
+    with LiveTable(experiment, Console(file=shown_on.file, force_terminal=True)) as shown:
+        news = replace(FAILED, name="mini-0004", finished=datetime.now(UTC) + timedelta(seconds=1))
+        shown.show([SUCCEEDED, FAILED, replace(RUNNING, name="mini-0003", observation={"score": "0.25"})])
+        shown.show([SUCCEEDED, FAILED, replace(RUNNING, name="mini-0003", observation={"score": "0.25"}), news])
+        screen = shown_on.read()
+        for words in ("mini-0001  succeeded", "0.5", "mini-0003", "0.25", "4 trials: 1 running, 1 succeeded, 2 failed"):
+            assert words in screen
+        assert screen.splitlines()[0].startswith("mini-0004 failed after")
+        assert shown_on.screen.cursor.hidden
+    assert re.fullmatch(r"mini-0004 failed after \S+ s: exit code 3", shown_on.read())
+    assert not shown_on.screen.cursor.hidden
+
+
+@pytest.mark.parametrize(("variable", "is_live"), [({}, True), ({"TERM": "dumb"}, False)])
+def test_the_display_suits_the_terminal(
+    experiment: Experiment,
+    terminal: Callable[..., Terminal],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: dict[str, str],
+    is_live: bool,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    made = display.make(experiment, Console(file=terminal().file))
+    assert isinstance(made, LiveTable if is_live else PlainLines)
+
+
+def test_a_file_gets_lines_even_where_colours_are_forced(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert isinstance(display.make(experiment, console()), PlainLines)
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(
+    service: str, write_manifest: Callable[..., Path], program: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Start]:
+    """Run an experiment with a terminal of its own for all that it reads and writes."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_on(shown_on: Terminal, script: str, **variables: str) -> "subprocess.Popen[bytes]":
+        flags = ["--suggestion", service, "--image", f"tests/program={program(script)}", "--output-dir", "out"]
+        command = [Path(sys.executable).with_name("katib-nas"), "run", write_manifest(), *flags]
+        process = subprocess.Popen(
+            # The terminal is the new session's own: Ctrl-C is typed, not sent.
+            ["setsid", "--ctty", "--wait", *map(str, command)],
+            stdin=shown_on.file,
+            stdout=shown_on.file,
+            stderr=shown_on.file,
+            env={**os.environ, "TERM": "xterm-256color", **variables},
+            cwd=tmp_path,
+        )
+        started.append(process)
+        return process
+
+    yield start_on
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def await_screen(shown_on: Terminal, words: str) -> None:
+    deadline = time.monotonic() + 60
+    while words not in shown_on.read():
+        assert time.monotonic() < deadline, shown_on.read()
+
+
+def end_of(process: "subprocess.Popen[bytes]", shown_on: Terminal) -> tuple[int, list[str]]:
+    """The exit code, and the lines that are left on the screen."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None:
+        assert time.monotonic() < deadline, shown_on.read()
+        shown_on.read()
+    return process.returncode, shown_on.read().splitlines()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setsid is Linux's")
+def test_ctrl_c_leaves_the_terminal_clean(terminal: Callable[..., Terminal], start: Start) -> None:
+    shown_on = terminal()
+    process = start(shown_on, "echo score=0.5; [ $1 = v1 ] || sleep 60")
+    await_screen(shown_on, "-0002  running")
+    assert "1 of 2" in shown_on.read()
+    shown_on.type(b"\x03")
+    code, lines = end_of(process, shown_on)
+    assert code == 130
+    assert ": interrupted; --resume goes on with it (2 trials: 1 created, 1 succeeded)" in "".join(lines[:2])
+    assert "- score: 0.5" in lines
+    assert not any("running" in line or "^C" in line or "Traceback" in line for line in lines)
+    assert not shown_on.screen.cursor.hidden
+    assert b"\x1b[36m" in shown_on.written
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setsid is Linux's")
+def test_no_color(terminal: Callable[..., Terminal], start: Start) -> None:
+    shown_on = terminal(40)
+    code, lines = end_of(start(shown_on, "sleep 1; echo score=0.5", NO_COLOR="1"), shown_on)
+    assert code == 0
+    assert re.search(r"\n0001 +running", re.sub(r"\x1b\[\d*[a-zA-Z]", "", shown_on.written.decode()))
+    # Bold is no colour.
+    assert set(re.findall(rb"\x1b\[([0-9;]*)m", shown_on.written)) <= {b"0", b"1", b""}
+    assert "- score: 0.5" in lines

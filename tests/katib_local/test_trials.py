@@ -126,6 +126,11 @@ def test_best(experiment: Experiment, states: list[Any], expected: str | None) -
     assert (found.name if found else None) == expected
 
 
+def test_ranked(experiment: Experiment) -> None:
+    found = made((S, "0.1"), (S, "Genotype(a)"), (S, "nan"), (S, "0.3"), (F, "0.9"), (S, "0.3"), (S, "Genotype(b)"))
+    assert [trial.name for trial in trials.ranked(experiment.objective, found)] == ["t-4", "t-6", "t-1", "t-7", "t-2"]
+
+
 def test_best_when_minimizing(manifest: Callable[..., dict[str, Any]]) -> None:
     objective = manifests.parse(manifest({"spec.objective.type": "minimize"})).objective
     found = trials.best(objective, made((S, "2"), (S, "-1"), (S, "10")))
