@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local import architecture_command, genotype_command
+from katib_local import architecture_command, genotype_command, runs_command
 from katib_local.errors import UsageError
 from katib_local.options import Options
 from katib_local.report import command as report_command
@@ -103,6 +103,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         _add_shared_arguments(subparser)
         if command.__name__ == "run":
             _add_run_arguments(subparser)
+    runs_command.add_to(subparsers)
     architecture_command.add_to(subparsers)
     genotype_command.add_to(subparsers)
     return parser

@@ -121,21 +121,31 @@ def locked(folder: RunFolder) -> Iterator[None]:
         yield
 
 
-def newest(path: Path | None) -> RunFolder:
-    """Find a run to look at: the one named, or else the newest of any experiment below `RUNS`.
+def newest(path: Path | None, runs: Path = RUNS) -> RunFolder:
+    """Find a run to look at.
+
+    Args:
+        path: its folder, or its folder's name in `runs`; None takes the newest there, of any experiment.
+        runs: where runs are kept.
 
     Raises:
         RunFolderError: there is none.
     """
     if path is None:
-        runs = [run for run in _subfolders(RUNS) if RunFolder(run).database.exists()]
-        if not runs:
-            raise RunFolderError(f"no run below {RUNS.absolute()}; name the folder of one")
-        path = max(runs, key=lambda run: RunFolder(run).database.stat().st_mtime)
-    folder = RunFolder(path.absolute())
-    if not folder.database.exists():
-        raise RunFolderError(f"{path} holds no run")
-    return folder
+        kept = below(runs)
+        if not kept:
+            raise RunFolderError(f"no run below {runs.absolute()}; name the folder of one")
+        return max(kept, key=lambda folder: folder.database.stat().st_mtime)
+    folders = [RunFolder(place.absolute()) for place in (path, runs / path)]
+    found = next((folder for folder in folders if folder.database.exists()), None)
+    if found is None:
+        raise RunFolderError(f"{path} holds no run; katib-nas list shows those that are kept")
+    return found
+
+
+def below(runs: Path) -> list[RunFolder]:
+    """Find the runs right below a folder, which need not be there."""
+    return [folder for path in _subfolders(runs) if (folder := RunFolder(path.absolute())).database.exists()]
 
 
 def is_in_use(folder: RunFolder) -> bool:

@@ -3,9 +3,10 @@
 Every change is one transaction: what the file says is true even when the runner is killed in the middle.
 """
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -89,18 +90,23 @@ class Store:
         return store
 
     @classmethod
-    def read(cls, path: Path) -> "Store":
-        """Open a database to look at, beside a runner that may be writing it.
+    @contextlib.contextmanager
+    def reading(cls, path: Path) -> Iterator["Store"]:
+        """Open a database to look at, beside a runner that may be writing it, and close it in the end.
 
         Raises:
-            RunFolderError: it is of another version, or broken.
+            RunFolderError: it is of another version, or broken, which may show only where a value is read.
         """
         try:
             store = cls(_connect(f"{path.absolute().as_uri()}?mode=ro"))
         except sqlite3.OperationalError as error:
             raise RunFolderError(f"{path} cannot be read: {error}") from error
         store._check_version(path)
-        return store
+        with contextlib.closing(store):
+            try:
+                yield store
+            except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+                raise RunFolderError(f"{path} cannot be read: {error}") from error
 
     def _check_version(self, path: Path) -> None:
         try:
@@ -205,7 +211,10 @@ class Store:
             connection.execute("UPDATE experiment SET verdict = ?", (verdict.name if verdict else None,))
 
     def _value(self, column: str) -> Any:
-        return self._connection.execute("SELECT * FROM experiment").fetchone()[column]
+        row = self._connection.execute("SELECT * FROM experiment").fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError("the table experiment is empty")
+        return row[column]
 
 
 def _connect(place: Path | str) -> sqlite3.Connection:

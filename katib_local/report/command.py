@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="RUN_DIR",
-        help="folder of a run (default: the newest in runs/); the page is its report.html",
+        help="folder of a run, or its name below runs/ (default: the newest there); the page is its report.html",
     )
     parser.add_argument("--experiment", metavar="NAME", help="an Experiment on a cluster in place of a run")
     parser.add_argument("--namespace", default="default", help="where it is (default: %(default)s)")
@@ -61,4 +61,4 @@ def _read(arguments: argparse.Namespace) -> tuple[Report, Path]:
     from katib_local.report import read_run
 
     folder = run_folder.newest(arguments.run_dir)
-    return read_run.read(folder, is_running=run_folder.is_in_use(folder)), arguments.output or folder.report
+    return read_run.read(folder), arguments.output or folder.report

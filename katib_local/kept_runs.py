@@ -1,0 +1,120 @@
+"""Runs that are kept on this machine, as they stand in their folders."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from katib_local import manifest, run_folder, trials
+from katib_local.document import Document
+from katib_local.errors import RunFolderError
+from katib_local.experiment import Experiment
+from katib_local.options import Options
+from katib_local.run_folder import RunFolder
+from katib_local.store import Store
+from katib_local.trials import Trial, Verdict
+
+_IN_A_WORD = {
+    Verdict.GOAL_REACHED: "goal reached",
+    Verdict.MAX_TRIALS_REACHED: "completed",
+    Verdict.TOO_MANY_FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptRun:
+    """A run, as far as it has come."""
+
+    folder: RunFolder
+    document: Document
+    """The manifest."""
+    experiment: Experiment
+    """The same, checked."""
+    options: Options
+    reply_settings: Mapping[str, str]
+    """Algorithm settings that the service has returned."""
+    versions: Mapping[str, str]
+    """Of what the run was started with, by name."""
+    started: datetime
+    trials: tuple[Trial, ...]
+    """In the order of the suggestions."""
+    verdict: Verdict | None
+    """None where it goes on, or was interrupted."""
+    is_running: bool
+
+    @property
+    def state(self) -> str:
+        """How far it has come, in words."""
+        if self.verdict is not None:
+            return self.verdict.value
+        return "is running" if self.is_running else "interrupted; --resume goes on with it"
+
+    @property
+    def state_in_a_word(self) -> str:
+        """The same, for a table."""
+        if self.verdict is not None:
+            return _IN_A_WORD[self.verdict]
+        return "running" if self.is_running else "interrupted"
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial, if any was measured."""
+        return trials.best(self.experiment.objective, self.trials)
+
+    @property
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """Algorithm settings: those of the manifest, then those that the service returned."""
+        return (*self.experiment.settings, *self.reply_settings.items())
+
+    @property
+    def command(self) -> str:
+        """The command line that runs the same again; NAME.yaml is the manifest."""
+        flags: list[object] = []
+        for flag, value in (
+            ("--dataset", self.options.dataset),
+            ("--data-dir", self.options.data_dir),
+            ("--max-images", self.options.max_images),
+            ("--shared-weights", self.options.shared_weights),
+            ("--parallel", self.options.parallel),
+            ("--seed", self.options.seed),
+            ("--suggestion", self.options.suggestion),
+        ):
+            if value is not None:
+                flags += [flag, value]
+        for image, program in self.options.images.items():
+            flags += ["--image", f"{image}={program}"]
+        return shlex.join(["katib-nas", "run", f"{self.experiment.name}.yaml", *map(str, flags)])
+
+
+def read(folder: RunFolder) -> KeptRun:
+    """Read a run as it stands.
+
+    Raises:
+        RunFolderError: its database is broken, or of another version.
+    """
+    # Asked first: a run that ends meanwhile has its verdict in the database.
+    is_running = run_folder.is_in_use(folder)
+    with Store.reading(folder.database) as store:
+        document = store.manifest
+        return KeptRun(
+            folder=folder,
+            document=document,
+            experiment=manifest.parse(document),
+            options=store.options,
+            reply_settings=store.reply_settings,
+            versions=store.versions,
+            started=store.created.astimezone(),
+            trials=tuple(store.trials()),
+            verdict=store.verdict,
+            is_running=is_running,
+        )
+
+
+def read_all(runs: Path) -> Iterator[KeptRun | tuple[RunFolder, str]]:
+    """Read every run right below a folder; of one that cannot be read, its folder and what is wrong."""
+    for folder in run_folder.below(runs):
+        try:
+            yield read(folder)
+        except (RunFolderError, OSError) as error:
+            yield folder, str(error)
