@@ -10,10 +10,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import IO, Any
+
+import re2
 
 from katib_local.experiment import Collector, MetricsFormat, Objective, Strategy
 
 DEFAULT_FILTER = r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
+MAX_LINE = 1_000_000
+"""Bytes of a line that are looked at together; a longer one is read as several."""
+MAX_POINTS = 1_000_000
+"""Values that a trial may report; of a longer text each thousand characters count as one."""
 UNAVAILABLE = "unavailable"
 """What Katib puts where a metric has no value."""
 TIMESTAMP_KEY = "timestamp"
@@ -26,7 +33,7 @@ _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|na
 
 
 class MalformedMetrics(ValueError):
-    """A file of the format JSON holds a line that is no object of JSON."""
+    """A file of the format JSON holds a line that is no object of JSON, or a trial reports without end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +46,8 @@ class Point:
     """`NO_TIME` where the line had none."""
 
 
-def collect(output: bytes, metrics: Sequence[str], collector: Collector) -> list[Point]:
-    """Find the metrics in what a trial wrote.
+def collect(output: IO[bytes], metrics: Sequence[str], collector: Collector) -> list[Point]:
+    """Find the metrics in what a trial wrote, in memory that does not grow with it.
 
     Args:
         output: the collected file; bytes that are no UTF-8 do no harm.
@@ -50,11 +57,30 @@ def collect(output: bytes, metrics: Sequence[str], collector: Collector) -> list
     Raises:
         MalformedMetrics: see there.
     """
-    lines = output.decode("utf-8", errors="replace").split("\n")
+    lines = (part.removesuffix(b"\n") for part in iter(lambda: output.readline(MAX_LINE), b""))
     if collector.format is MetricsFormat.JSON:
-        return list(_json_points(lines, metrics))
-    patterns = [re.compile(pattern, re.ASCII) for pattern in collector.filters or (DEFAULT_FILTER,)]
-    return list(_text_points(lines, metrics, patterns))
+        found = _json_points(lines, metrics)
+    else:
+        found = _text_points(lines, metrics, [compiled(pattern) for pattern in collector.filters or (DEFAULT_FILTER,)])
+    points: list[Point] = []
+    count = 0
+    for point in found:
+        points.append(point)
+        count += 1 + len(point.value) // 1_000
+        if count > MAX_POINTS:
+            raise MalformedMetrics(f"it reports more than {MAX_POINTS} values")
+    return points
+
+
+def compiled(pattern: str) -> Any:
+    """Compile a filter as Katib's collector does, which is written in Go: by RE2, in time that no line makes explode.
+
+    Raises:
+        re2.error: it is no regular expression there.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern.encode(), options)
 
 
 def observe(points: Sequence[Point], objective: Objective) -> dict[str, str] | None:
@@ -97,25 +123,28 @@ def _reduce(points: Sequence[Point], strategy: Strategy) -> str:
     return extreme[1]
 
 
-def _text_points(lines: Iterable[str], metrics: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> Iterator[Point]:
+def _text_points(lines: Iterable[bytes], metrics: Sequence[str], patterns: Sequence[Any]) -> Iterator[Point]:
+    needles = [metric.encode() for metric in metrics]
     for line in lines:
-        if not any(metric in line for metric in metrics):
+        if not any(needle in line for needle in needles):
             continue
-        first, blank, _ = line.partition(" ")
+        text = line.decode(errors="replace")
+        first, blank, _ = text.partition(" ")
         time = (_rfc3339(first) if blank else None) or NO_TIME
         for pattern in patterns:
-            for match in pattern.finditer(line):
-                name, value = (match[1] or "").strip(), (match[2] or "").strip()
+            # On bytes it is three times as fast.
+            for match in pattern.finditer(text.encode()):
+                name, value = ((match[group] or b"").decode(errors="replace").strip() for group in (1, 2))
                 if name in metrics:
                     yield Point(metric=name, value=value, time=time)
 
 
-def _json_points(lines: Iterable[str], metrics: Sequence[str]) -> Iterator[Point]:
+def _json_points(lines: Iterable[bytes], metrics: Sequence[str]) -> Iterator[Point]:
     for index, line in enumerate(lines):
         if not line:
             continue
         try:
-            values = json.loads(line)
+            values = json.loads(line.decode(errors="replace"))
         except (ValueError, RecursionError) as error:
             raise MalformedMetrics(f"line {index + 1} of the metrics file is no JSON: {error}") from error
         if not isinstance(values, dict):

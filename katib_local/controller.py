@@ -155,7 +155,8 @@ class Controller:
     def _collect(self, process: TrialProcess) -> tuple[list[Point], str]:
         """The metrics of a trial's output, and what was wrong with it."""
         try:
-            points = collector.collect(process.output(), self._experiment.objective.metrics, self._experiment.collector)
+            with process.output() as output:
+                points = collector.collect(output, self._experiment.objective.metrics, self._experiment.collector)
         except MalformedMetrics as error:
             return [], str(error)
         return points, ""

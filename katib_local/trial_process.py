@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from katib_local import leftovers, metrics_source, relocation, template
 from katib_local.experiment import Collector, Experiment
@@ -56,9 +58,9 @@ class TrialProcess:
         (self._folder / PROCESS).unlink(missing_ok=True)
         return code
 
-    def output(self) -> bytes:
-        """Read what the metrics collector reads, so far; empty where the trial has written nothing."""
-        return self._metrics.read_bytes() if self._metrics.exists() else b""
+    def output(self) -> IO[bytes]:
+        """Open what the metrics collector reads, so far; empty where the trial has written no file."""
+        return self._metrics.open("rb") if self._metrics.is_file() else BytesIO()
 
     def signal(self, number: int) -> bool:
         """Send a signal to all that belongs to the trial; tell whether anything does."""

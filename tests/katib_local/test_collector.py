@@ -1,8 +1,12 @@
 """Katib's rules for metrics, case by case."""
 
 from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from katib_local import collector
 from katib_local.collector import NO_TIME, MalformedMetrics, Point
@@ -20,7 +24,7 @@ JSON = Collector(path="/m/m.log", format=MetricsFormat.JSON, filters=())
 
 
 def pairs(output: str, metrics: tuple[str, ...], source: Collector) -> list[tuple[str, str]]:
-    return [(point.metric, point.value) for point in collector.collect(output.encode(), metrics, source)]
+    return [(point.metric, point.value) for point in collector.collect(BytesIO(output.encode()), metrics, source)]
 
 
 def point(value: str, metric: str = "x", time: datetime = NO_TIME) -> Point:
@@ -92,16 +96,16 @@ def test_a_group_that_took_no_part_is_empty() -> None:
     ],
 )
 def test_timestamps(stamp: str, expected: datetime) -> None:
-    assert collector.collect(f"{stamp} x=1".encode(), ["x"], text()) == [point("1", time=expected)]
+    assert collector.collect(BytesIO(f"{stamp} x=1".encode()), ["x"], text()) == [point("1", time=expected)]
 
 
 def test_a_timestamp_without_a_blank_after_it_counts_for_nothing() -> None:
-    assert collector.collect(b"2024-03-01T10:20:30Z\tx=1", ["x"], text()) == [point("1")]
+    assert collector.collect(BytesIO(b"2024-03-01T10:20:30Z\tx=1"), ["x"], text()) == [point("1")]
 
 
 def test_binary_bytes_do_no_harm() -> None:
     output = b"\xff\xfe\x00 x=1 \x80\n\x00\xff\nx=2\n"
-    assert [item.value for item in collector.collect(output, ["x"], text())] == ["1", "2"]
+    assert [item.value for item in collector.collect(BytesIO(output), ["x"], text())] == ["1", "2"]
 
 
 def test_json_lines_hold_texts() -> None:
@@ -114,7 +118,7 @@ def test_json_lines_hold_texts() -> None:
     ]
     output = "\n".join(lines)
     first = datetime(2024, 3, 1, 10, 20, 30, tzinfo=UTC)
-    assert collector.collect(output.encode(), ["x", "y"], JSON) == [
+    assert collector.collect(BytesIO(output.encode()), ["x", "y"], JSON) == [
         point("1", time=first),
         point("2", metric="y", time=first),
         point("3", time=first.replace(microsecond=500000)),
@@ -125,7 +129,7 @@ def test_json_lines_hold_texts() -> None:
 @pytest.mark.parametrize("line", ["x=1", "[1]", "{", '{"x": "1"} {}'])
 def test_a_line_that_is_no_json_object_is_refused(line: str) -> None:
     with pytest.raises(MalformedMetrics, match="line 2"):
-        collector.collect(f'{{"x": "1"}}\n{line}'.encode(), ["x"], JSON)
+        collector.collect(BytesIO(f'{{"x": "1"}}\n{line}'.encode()), ["x"], JSON)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +183,40 @@ def test_numbers_as_go_reads_them(written: str, expected: float) -> None:
 @pytest.mark.parametrize("written", ["", "1_000", " 1", "1e400", "1,5", "e5", ".", "１", "0.5x"])
 def test_texts_that_go_does_not_read_as_numbers(written: str) -> None:
     assert collector.number(written) is None
+
+
+REPORTED = b"""2024-03-01T10:20:30Z x=1 y = 2.5e-3 Best-Genotype=Genotype(normal=[])
+{"x": "1", "y": "0.5", "timestamp": "2024-03-01T10:20:30.123456789+02:00"}
+{"x": "nan", "timestamp": 1e300}
+"""
+
+
+@given(st.data())
+def test_whatever_a_trial_writes_is_read_or_called_malformed(bad: Any, data: st.DataObject) -> None:
+    output = data.draw(bad.content(REPORTED) | st.binary())
+    for source in (text(), text(r"(\w+)=(.*)", r"(?s)(.*)x(.*)"), JSON):
+        try:
+            points = collector.collect(BytesIO(output), ["x", "y"], source)
+        except MalformedMetrics:
+            assert source is JSON
+            continue
+        assert {point.metric for point in points} <= {"x", "y"}
+        collector.observe(points, objective(additional={"y": Strategy.MIN}))
+
+
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [((), ["1"]), ((r"((?:\w+)*)+=(\d)",), ["1"]), ((r"(.*)(.*)(.*)(.*)=(\d)",), [])],
+)
+def test_a_line_without_end_takes_no_time_without_end(filters: tuple[str, ...], values: list[str]) -> None:
+    # To try every way to match would take hours; the test's own time limit would end that.
+    output = b"x" * 5_000_000 + b"\n\xff\0x=1\n"
+    assert [item.value for item in collector.collect(BytesIO(output), ["x"], text(*filters))] == values
+
+
+def test_a_trial_that_reports_without_end_has_no_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MAX_POINTS", 100)
+    assert len(collector.collect(BytesIO(b"x=1\n" * 100), ["x"], text())) == 100
+    for flood in (b"x=1\n" * 101, b"x=" + b"1" * 100_000):
+        with pytest.raises(MalformedMetrics, match="more than 100 values"):
+            collector.collect(BytesIO(flood), ["x"], text())

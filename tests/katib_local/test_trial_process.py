@@ -42,6 +42,11 @@ def launch(manifest: Callable[..., dict[str, Any]], program: Callable[[str], Pat
     return start
 
 
+def written(process: TrialProcess) -> bytes:
+    with process.output() as output:
+        return output.read()
+
+
 def is_running(number: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
@@ -69,8 +74,8 @@ def wait_for(path: Path) -> str:
 def test_output_exit_code_and_argument(launch: Launch, folder: Path) -> None:
     process = launch('echo "$1"; echo err >&2; exit 3')
     assert process.wait() == 3
-    assert process.output() == b"['a b', 3]\nerr\n"
-    assert (folder / "output.log").read_bytes() == process.output()
+    assert written(process) == b"['a b', 3]\nerr\n"
+    assert (folder / "output.log").read_bytes() == written(process)
     assert (folder / "exit_code").read_text() == "3\n"
     assert not (folder / "process").exists()
 
@@ -91,7 +96,7 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         shared_weights="/weights",
     )
     assert process.wait() == 0
-    variables, working_directory, python = json.loads(process.output())
+    variables, working_directory, python = json.loads(written(process))
     expected = {
         "KATIB_TRIAL_NAME": "t-1",
         "KATIB_NAS_DATASET": "digits",
@@ -113,7 +118,7 @@ def test_the_users_own_number_of_threads_stays(launch: Launch, monkeypatch: pyte
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     process = launch('echo "$OMP_NUM_THREADS"')
     process.wait()
-    assert process.output() == b"7\n"
+    assert written(process) == b"7\n"
 
 
 def test_without_an_affinity_all_cores_are_shared(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,14 +127,14 @@ def test_without_an_affinity_all_cores_are_shared(launch: Launch, monkeypatch: p
     monkeypatch.setattr(os, "cpu_count", lambda: 9)
     process = launch('echo "$OMP_NUM_THREADS"', parallel=2)
     process.wait()
-    assert process.output() == b"4\n"
+    assert written(process) == b"4\n"
 
 
 def test_without_options_the_trial_decides_on_its_data(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KATIB_NAS_DATASET", raising=False)
     process = launch('echo "${KATIB_NAS_DATASET-none}"')
     process.wait()
-    assert process.output() == b"none\n"
+    assert written(process) == b"none\n"
 
 
 def test_nothing_is_written_beside_the_program(launch: Launch, folder: Path, tmp_path: Path) -> None:
@@ -143,7 +148,7 @@ def test_a_script_finds_its_own_folder(launch: Launch, program: Callable[[str], 
     (program("") / "beside.py").write_text("VALUE = 42\n")
     process = launch("python3 main.py")
     assert process.wait() == 0
-    assert process.output() == b"42\n"
+    assert written(process) == b"42\n"
 
 
 def test_a_file_collector_gets_a_folder_of_its_own(launch: Launch, folder: Path) -> None:
@@ -156,7 +161,7 @@ def test_a_file_collector_gets_a_folder_of_its_own(launch: Launch, folder: Path)
     }
     process = launch('echo printed; echo score=1 > "$2"', changes)
     assert process.wait() == 0
-    assert process.output() == b"score=1\n"
+    assert written(process) == b"score=1\n"
     assert (folder / "metrics" / "m.log").read_bytes() == b"score=1\n"
     assert (folder / "output.log").read_bytes() == b"printed\n"
 
@@ -171,18 +176,18 @@ def test_the_folder_on_the_suggestions_volume_is_the_trials_own_and_stays(launch
     script = 'echo "$2"; ls "$KEPT"; touch "$KEPT/checkpoint"'
     first = launch(script, changes)
     assert first.wait() == 0
-    assert first.output() == b"--output-dir=../suggestion/out\n"
+    assert written(first) == b"--output-dir=../suggestion/out\n"
     assert (folder / "suggestion" / "checkpoint").exists()
     second = launch(script, changes)
     assert second.wait() == 0
-    assert second.output() == b"--output-dir=../suggestion/out\ncheckpoint\n"
+    assert written(second) == b"--output-dir=../suggestion/out\ncheckpoint\n"
 
 
 def test_a_missing_metrics_file_is_empty(launch: Launch) -> None:
     changes = {"spec.metricsCollectorSpec": {"collector": {"kind": "File"}}, f"{CONTAINER}.args": ["/var/log/katib"]}
     process = launch("true", changes)
     assert process.wait() == 0
-    assert process.output() == b""
+    assert written(process) == b""
 
 
 def test_a_signal_is_counted_as_shells_do(launch: Launch, folder: Path) -> None:
@@ -205,7 +210,7 @@ def test_stop_ends_everything_and_lets_programs_say_good_bye(launch: Launch, fol
     start = time.monotonic()
     trial_process.stop([process])
     assert time.monotonic() - start < 4
-    assert b"bye" in process.output()
+    assert b"bye" in written(process)
     assert process.poll() is not None
 
 
@@ -223,7 +228,7 @@ def test_a_second_start_keeps_the_artifacts_only(launch: Launch, folder: Path) -
     assert launch(script).wait() == 0
     second = launch(script)
     assert second.wait() == 0
-    assert second.output() == b"checkpoint\nprogram.sh\n"
+    assert written(second) == b"checkpoint\nprogram.sh\n"
 
 
 def test_a_second_start_ends_what_a_killed_runner_left(launch: Launch, folder: Path) -> None:
