@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 KATIB_CLIENT := .venv-katib-client
+GENERATOR := .venv-proto
+CONSTRAINTS := constraints.txt
+EXTRAS := local,dev
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet
 
@@ -11,15 +14,21 @@ PIP := -m pip --disable-pip-version-check install --quiet
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[local,dev]'
+	$(BIN)/python $(PIP) --constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
 	touch $@
 
 # Katib's own client pins a protobuf that TensorFlow does not run with, so it lives in an environment of its own.
 $(KATIB_CLIENT)/.installed: tests/contract/katib-client.txt
 	$(PYTHON) -m venv $(KATIB_CLIENT)
 	$(KATIB_CLIENT)/bin/python $(PIP) --requirement tests/contract/katib-client.txt
+	touch $@
+
+# The generator decides which grpcio and protobuf our code runs with; it asks for older ones than we run with ourselves.
+$(GENERATOR)/.installed: proto/generator.txt
+	$(PYTHON) -m venv $(GENERATOR)
+	$(GENERATOR)/bin/python $(PIP) --requirement proto/generator.txt
 	touch $@
 
 .PHONY: run
@@ -47,8 +56,8 @@ format: $(VENV)/.installed ## mend style
 	$(BIN)/ruff format .
 
 .PHONY: proto
-proto: $(VENV)/.installed ## generate katib_suggestion/api_pb2* from proto/api.proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=katib_suggestion=proto \
+proto: $(GENERATOR)/.installed ## generate katib_suggestion/api_pb2* from proto/api.proto
+	$(GENERATOR)/bin/python -m grpc_tools.protoc --proto_path=katib_suggestion=proto \
 		--python_out=. --pyi_out=. --grpc_python_out=. katib_suggestion/api.proto
 
 # docker, podman or buildah, whichever is there; or any command that builds as they do.
@@ -86,4 +95,4 @@ docs: $(VENV)/.installed ## build the site of the docs in build/site
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(KATIB_CLIENT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs
+	rm -rf $(VENV) $(KATIB_CLIENT) $(GENERATOR) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs

@@ -5,7 +5,7 @@ import warnings
 
 from katib_suggestion import api_pb2 as katib__suggestion_dot_api__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in katib_suggestion/api_pb2_grpc.py depends on'
+        + f' but the generated code in katib_suggestion/api_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class DBManagerStub:
+class DBManagerStub(object):
     """Katib's own store of observations. Kept here because it shares the package; no service of ours implements it.
     """
 
@@ -52,7 +52,7 @@ class DBManagerStub:
                 _registered_method=True)
 
 
-class DBManagerServicer:
+class DBManagerServicer(object):
     """Katib's own store of observations. Kept here because it shares the package; no service of ours implements it.
     """
 
@@ -100,7 +100,7 @@ def add_DBManagerServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class DBManager:
+class DBManager(object):
     """Katib's own store of observations. Kept here because it shares the package; no service of ours implements it.
     """
 
@@ -186,7 +186,7 @@ class DBManager:
             _registered_method=True)
 
 
-class SuggestionStub:
+class SuggestionStub(object):
     """What a suggestion service answers.
     """
 
@@ -208,7 +208,7 @@ class SuggestionStub:
                 _registered_method=True)
 
 
-class SuggestionServicer:
+class SuggestionServicer(object):
     """What a suggestion service answers.
     """
 
@@ -245,7 +245,7 @@ def add_SuggestionServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class Suggestion:
+class Suggestion(object):
     """What a suggestion service answers.
     """
 
@@ -304,7 +304,7 @@ class Suggestion:
             _registered_method=True)
 
 
-class EarlyStoppingStub:
+class EarlyStoppingStub(object):
     """Katib's early stopping services. Not implemented by a suggestion.
     """
 
@@ -331,7 +331,7 @@ class EarlyStoppingStub:
                 _registered_method=True)
 
 
-class EarlyStoppingServicer:
+class EarlyStoppingServicer(object):
     """Katib's early stopping services. Not implemented by a suggestion.
     """
 
@@ -379,7 +379,7 @@ def add_EarlyStoppingServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class EarlyStopping:
+class EarlyStopping(object):
     """Katib's early stopping services. Not implemented by a suggestion.
     """
 
