@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def train_together() -> None:
         trial = retrain_config.from_arguments(sys.argv[1:] if argv is None else argv)
         group = processes.here()
-        with group.joined(trial.device):
+        with group.joined(trial.device), resume.alone_in(trial.output_dir, group):
             checkpoint = resume.find(
                 trial.output_dir,
                 trial.configuration(),

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trial = arguments.parse(given)
         gpus.spread(trial.num_gpus, trial.device, given)
         group = processes.here()
-        with group.joined(trial.device):
+        with group.joined(trial.device), resume.alone_in(trial.output_dir, group):
             checkpoint = resume.find(
                 trial.output_dir,
                 trial.configuration(),

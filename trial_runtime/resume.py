@@ -1,10 +1,12 @@
 """Going on with a trial that was killed: when its checkpoints are written, and which is gone on from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from katib_suggestion.folder_lock import FolderLock
 from trial_runtime import checkpoints
 from trial_runtime.checkpoints import Checkpoint, CheckpointError, Plain
 from trial_runtime.processes import Processes
@@ -12,6 +14,13 @@ from trial_runtime.termination import Terminated, Termination
 
 FILE = "checkpoint.pt"
 """In the output folder."""
+
+WAIT_S = 35.0
+"""How long a trial waits for another one in its output folder: more than the 30 s that a pod has to end."""
+
+
+class FolderInUse(ValueError):
+    """Another process writes the output folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +31,24 @@ class ResumeOptions:
     """Steps of an epoch after which a checkpoint is written, again and again; None for that of each epoch alone."""
     fresh: bool
     """Begin anew whatever is in the output folder."""
+
+
+@contextmanager
+def alone_in(folder: Path, group: Processes) -> Iterator[None]:
+    """Within, no other trial gets into the output folder; one that is ending is waited for. Each process may ask.
+
+    Raises:
+        FolderInUse: another trial goes on writing it.
+    """
+    lock = FolderLock(folder)
+    if group.is_first and not lock.wait(WAIT_S):
+        raise FolderInUse(
+            f"--output-dir: {folder} is in use by another process, which goes on; end it, or take another folder"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find(

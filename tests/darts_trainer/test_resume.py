@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from darts_trainer.__main__ import main
-from trial_runtime import checkpoints
+from katib_suggestion.folder_lock import FolderLock
+from trial_runtime import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 SETTINGS = {
@@ -274,6 +275,18 @@ def test_a_damaged_checkpoint_is_an_error_and_fresh_begins_anew(whole, tmp_path,
     assert "cannot be gone on from: " in capsys.readouterr().err
     assert main(flags(tmp_path, "--seed=1", "--fresh")) == 0
     assert_same_end(tmp_path, whole)
+
+
+def test_a_folder_that_another_search_writes_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(resume, "WAIT_S", 0.1)
+    other = FolderLock(tmp_path)
+    assert other.claim()
+
+    assert main(flags(tmp_path)) == EXIT_WRONG_INPUT
+
+    other.release()
+    assert f"error: --output-dir: {tmp_path} is in use by another process" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_disk_that_is_full_costs_no_result(whole, tmp_path):

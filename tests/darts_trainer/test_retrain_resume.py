@@ -78,6 +78,36 @@ def test_a_stopped_training_ends_as_if_nobody_had_disturbed_it(tmp_path, capsys,
     assert (folder / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
 
 
+WRITES = """
+import os, signal, sys
+from darts_trainer.retrain import main
+
+def happens(event, details):
+    if event == "os.rename" and os.fspath(details[1]).endswith(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(happens)
+sys.exit(main(sys.argv[2:]))
+"""
+"""Kills itself before a file gets its name."""
+
+
+@pytest.mark.parametrize("file", ["checkpoint.pt", "weights.safetensors", "network.json"])
+def test_a_training_that_is_killed_while_it_writes_a_file_writes_it_in_the_end(tmp_path, file):
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    assert main(flags(whole)) == 0
+    killed = subprocess.run(
+        [sys.executable, "-c", WRITES, file, *flags(folder)],
+        env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    assert main(flags(folder)) == 0
+
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in whole.iterdir())
+    assert (folder / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
 def test_another_training_does_not_go_on_in_the_same_folder(tmp_path, capsys):
     assert main(flags(tmp_path)) == 0
     # The later flag counts. What cannot change the result may change.

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch.utils._pytree import tree_flatten_with_path
 
 from enas_trainer.__main__ import main
-from trial_runtime import checkpoints
+from katib_suggestion.folder_lock import FolderLock
+from trial_runtime import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
@@ -59,11 +60,11 @@ PROGRAM = """
 import os, signal, sys
 from enas_trainer.__main__ import main
 
-name, event, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+name, (event, _, file), count = sys.argv[1], sys.argv[2].partition(":"), int(sys.argv[3])
 
 def happens(what, details):
     global count
-    if what == event and (event != "os.rename" or os.fspath(details[1]).endswith("checkpoint.pt")):
+    if what == event and (event != "os.rename" or os.fspath(details[1]).endswith(file or "checkpoint.pt")):
         count -= 1
         if count == 0 and os.environ.get("RANK", "0") == "0":
             os.kill(os.getpid(), signal.Signals[name])
@@ -77,7 +78,8 @@ def step(*arguments):
 Training._step = step
 sys.exit(main(sys.argv[4:]))
 """
-"""Sends itself a signal before a step, or before a checkpoint gets its name: for the count-th time."""
+"""Sends itself a signal before a step, or before a file gets its name, the checkpoint unless another one is named: for
+the count-th time."""
 
 
 def disturbed(folder, name, event, count, argv):
@@ -108,6 +110,8 @@ def lines(text):
         ("SIGKILL", "step", NUM_STEPS + 3, ["--checkpoint-every-steps=1"]),
         ("SIGKILL", "os.rename", 1, []),
         ("SIGKILL", "os.rename", 2, []),
+        ("SIGKILL", "os.rename:architecture.json", 1, []),
+        ("SIGKILL", "os.rename:architecture.json", 4, []),  # after the last checkpoint
         ("SIGTERM", "step", 2 * NUM_STEPS, []),
         ("SIGTERM", "os.rename", 2, []),
     ],
@@ -169,6 +173,18 @@ def test_another_trial_in_the_same_folder_is_refused(flags, whole, changed, name
     assert named in err
 
 
+def test_a_folder_that_another_trial_writes_is_refused(flags, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(resume, "WAIT_S", 0.1)
+    other = FolderLock(tmp_path)
+    assert other.claim()
+
+    assert main(flags(tmp_path)) == EXIT_WRONG_INPUT
+
+    other.release()
+    assert f"error: --output-dir: {tmp_path} is in use by another process" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_fresh_begins_anew(flags, tmp_path):
     assert main(flags(tmp_path, "--seed=1")) == 0
 
@@ -203,3 +219,21 @@ def test_a_resumed_trial_puts_its_shared_weights_back_once(flags, tmp_path):
 
     assert first
     torch.testing.assert_close(second, first, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_trial_that_is_killed_while_it_puts_its_weights_back_puts_the_others_too(flags, tmp_path, count):
+    def put(name, *instants):
+        bank = tmp_path / name
+        argv = flags(tmp_path / f"{name}-out", "--seed=1", f"--shared-weights={bank}")
+        for instant in instants:
+            assert disturbed(tmp_path, "SIGKILL", *instant, argv).returncode == -signal.SIGKILL
+        assert main(argv) == 0
+        # The names of the files tell trials apart; entries and weights must be the same.
+        assert not list(bank.rglob(".*.writing"))
+        return {file.parent.name: load_file(file) for file in sorted(bank.rglob("*.safetensors"))}
+
+    killed = put("killed", ("os.rename:.safetensors", count))
+
+    torch.testing.assert_close(killed, put("whole"), rtol=0, atol=0)
+    assert len(killed) > 1

@@ -1,8 +1,9 @@
 import pytest
 
+from katib_suggestion.folder_lock import FolderLock
 from trial_runtime import checkpoints, resume
 from trial_runtime.checkpoints import CheckpointError
-from trial_runtime.processes import ALONE
+from trial_runtime.processes import ALONE, Processes
 from trial_runtime.resume import ResumeOptions, Saver
 from trial_runtime.termination import Terminated, Termination
 
@@ -60,3 +61,24 @@ def test_sigterm_writes_one_and_ends_the_trial(tmp_path):
         saver(tmp_path, termination=termination).after_step(4, lambda: {"step": 4})
 
     assert checkpoints.read(tmp_path / resume.FILE).state["step"] == 4
+
+
+def test_one_trial_at_a_time_writes_a_folder(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(resume, "WAIT_S", 0.3)
+    other = FolderLock(tmp_path)
+    assert other.claim()
+
+    with pytest.raises(resume.FolderInUse, match="is in use by another process"), resume.alone_in(tmp_path, ALONE):
+        raise AssertionError("two at a time")
+
+    assert "waiting up to 0.3 s for its end" in caplog.text
+    other.release()
+    with resume.alone_in(tmp_path, ALONE):
+        assert not other.claim()
+    assert other.claim()
+    other.release()
+
+
+def test_of_the_processes_of_a_trial_the_first_claims_its_folder(tmp_path):
+    with resume.alone_in(tmp_path, ALONE), resume.alone_in(tmp_path, Processes(rank=1, size=2, local_rank=1)):
+        pass
