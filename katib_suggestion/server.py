@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from katib_suggestion import api_pb2, api_pb2_grpc
-from katib_suggestion.servicer import Servicer, Suggester
+from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 GRACE_S = 25.0
 """How long running calls may go on after SIGTERM; Kubernetes kills a pod 30 s after it."""
 
-_NUM_THREADS = 32
+_NUM_THREADS = MAX_CALLS + 32
+"""Calls may all wait for one that is slow: there must be threads left to answer for health, and to turn others away."""
 
 
 class Server:

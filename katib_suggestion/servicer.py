@@ -19,6 +19,10 @@ MAX_COUNT = 1_000
 """Most suggestions of one request; Katib asks for as many as trials run in parallel."""
 
 
+MAX_CALLS = 128
+"""Most calls at once, those that wait for each other included."""
+
+
 class Suggester(Protocol):
     """What a suggestion algorithm is, to a service. Both methods may be called from many threads at once."""
 
@@ -51,7 +55,7 @@ class Suggester(Protocol):
 class Servicer(api_pb2_grpc.SuggestionServicer):
     """Answers Katib's controller.
 
-    Calls before `use` and after `drain` are answered UNAVAILABLE, which the controller repeats.
+    Calls before `use`, after `drain` and beyond `MAX_CALLS` at once are UNAVAILABLE; the controller repeats them.
     """
 
     def __init__(self) -> None:
@@ -119,6 +123,8 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             if self._suggester is None or self._draining:
                 reason = "stopping" if self._draining else "starting"
                 _abort(context, grpc.StatusCode.UNAVAILABLE, f"the service is {reason}; call again")
+            if self._running >= MAX_CALLS:
+                _abort(context, grpc.StatusCode.UNAVAILABLE, f"{MAX_CALLS} calls are running; call again")
             self._running += 1
             return self._suggester
 

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from katib_suggestion import api_pb2
 from katib_suggestion.experiment import Experiment, Trial
 from katib_suggestion.server import Server
+from katib_suggestion.servicer import MAX_CALLS
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -109,6 +110,28 @@ def test_a_running_call_finishes_and_new_ones_are_turned_away(slow: Slow) -> Non
         slow.answer.set()
         assert len(running.result(10).parameter_assignments) == 2
         assert ended.result(10) == 0
+
+
+def test_however_many_calls_wait_health_answers_and_those_beyond_are_turned_away(slow: Slow) -> None:
+    server = Server(lambda: slow, port=0)
+    server.start()
+    with connect(server) as channel, futures.ThreadPoolExecutor(MAX_CALLS + 20) as pool:
+        while health(channel, "manager.v1beta1.Suggestion") != SERVING:
+            time.sleep(0.01)
+        calls = [pool.submit(suggest, channel, 1) for _ in range(MAX_CALLS + 20)]
+        turned_away = futures.as_completed(calls, timeout=30)
+        for _ in range(20):
+            error = next(turned_away).exception()
+            assert isinstance(error, grpc.RpcError)
+            assert (error.code(), error.details()) == (
+                grpc.StatusCode.UNAVAILABLE, f"{MAX_CALLS} calls are running; call again"
+            )  # fmt: skip
+        assert sum(not one.done() for one in calls) == MAX_CALLS
+        assert health(channel, "manager.v1beta1.Suggestion") == SERVING
+        slow.answer.set()
+        assert sum(one.exception() is None for one in calls) == MAX_CALLS
+    server.request_stop()
+    assert server.run_until_stopped() == 0
 
 
 def test_a_mistake_of_ours_is_unknown_to_validate_and_internal_to_suggest(caplog: pytest.LogCaptureFixture) -> None:
