@@ -45,10 +45,15 @@ test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
 	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/website tests/end_to_end
 
 .PHONY: lint
-lint: $(VENV)/.installed ## check style and types
+lint: $(VENV)/.installed ## check style, types, and for what attackers look for
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive . --exclude './.venv*,./build,./tests'
+
+.PHONY: audit
+audit: $(VENV)/.installed ## ask whether a pinned package has a known vulnerability
+	$(BIN)/python .ci/audit.py
 
 .PHONY: format
 format: $(VENV)/.installed ## mend style
