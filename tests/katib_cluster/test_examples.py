@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from katib_local.resources import V1beta1Experiment
 from katib_local.suggestion_client import SuggestionClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "shared-weights.md"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))
 DOCUMENTS = {str(path.relative_to(EXAMPLES)): yaml.safe_load(path.read_text()) for path in FILES}
 EXPERIMENTS = {name: read for name, read in DOCUMENTS.items() if read["kind"] == "Experiment"}
@@ -72,9 +74,7 @@ def _pods(resource: Document) -> list[Document]:
     return [replica["template"] for replica in replicas.values()]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_examples_render(assignments: Callable[[Document], dict[str, str]], name: str) -> None:
-    read = EXPERIMENTS[name]
+def _check_that_it_renders(read: Document, given: dict[str, str]) -> None:
     document.check_fields(V1beta1Experiment, read)
     document.parse(V1beta1Experiment, read)
     spec = read["spec"]["trialTemplate"]
@@ -85,7 +85,6 @@ def test_examples_render(assignments: Callable[[Document], dict[str, str]], name
         ),
         spec=json.dumps(spec["trialSpec"]),
     )
-    given = assignments(read)
     resource = template.fill(trial, "trial-1", "team", given)
     text = json.dumps(resource)
     assert "${" not in text
@@ -103,6 +102,38 @@ def test_examples_render(assignments: Callable[[Document], dict[str, str]], name
         assert all(any(value in word for word in container["command"]) for value in given.values())
         mounted = {item["name"] for item in container.get("volumeMounts", [])}
         assert mounted == {item["name"] for item in pod["spec"].get("volumes", [])}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_examples_render(assignments: Callable[[Document], dict[str, str]], name: str) -> None:
+    _check_that_it_renders(EXPERIMENTS[name], assignments(EXPERIMENTS[name]))
+
+
+def test_the_suggestions_volume_as_the_guide_mounts_it(assignments: Callable[[Document], dict[str, str]]) -> None:
+    (block,) = re.findall(r"```yaml\n(# of an Experiment named my-search.*?)```", GUIDE.read_text(), re.DOTALL)
+    part = yaml.safe_load(block)
+    read = copy.deepcopy(EXPERIMENTS["enas-resume.yaml"])
+    read["metadata"]["name"] = "my-search"
+    pod = read["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    pod["volumes"] = part.pop("volumes")
+    pod["containers"][0] |= part
+    _check_that_it_renders(read, assignments(read))
+    # Katib makes the claim for this policy alone, and names it so.
+    assert read["spec"]["resumePolicy"] == "FromVolume"
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "my-search-enas"
+    (variable,), (mount,) = part["env"], part["volumeMounts"]
+    assert variable["value"].startswith(f"{mount['mountPath']}/")
+
+
+@pytest.mark.parametrize("name", ["enas-digits.yaml", "darts-digits.yaml"])
+def test_services_leave_katibs_own_setting_alone(assignments: Callable[[Document], dict[str, str]], name: str) -> None:
+    read = copy.deepcopy(EXPERIMENTS[name])
+    algorithm = read["spec"]["algorithm"]
+    setting = {"name": "suggestion_trial_dir", "value": "/opt/katib/trial"}
+    algorithm["algorithmSettings"] = [*algorithm.get("algorithmSettings", []), setting]
+    given = assignments(read)
+    assert given.keys() == assignments(EXPERIMENTS[name]).keys()
+    assert "/opt/katib/trial" not in "".join(given.values())
 
 
 def test_a_kind_of_trial_that_is_no_job_says_how_it_ends() -> None:
