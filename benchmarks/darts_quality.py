@@ -1,6 +1,6 @@
 """Does the DARTS search find better genotypes than chance? Prints Markdown.
 
-    python benchmarks/darts_quality.py --cifar10 DIR --work DIR [--seeds 3] [--random 10] [--retrainings 1]
+    python -m benchmarks.darts_quality --cifar10 DIR --work DIR [--seeds 3] [--random 10] [--retrainings 1]
 
 A search scaled down to two CPU cores, on CIFAR-10 at 16x16 pixels; then each genotype it found, and random ones drawn
 by the same edge rule, are retrained from nothing by the same command with the same seeds. Test images, which neither

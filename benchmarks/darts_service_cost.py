@@ -1,6 +1,6 @@
 """What the DARTS service costs, over real gRPC; prints Markdown.
 
-    python benchmarks/darts_service_cost.py [--calls 5000]
+    python -m benchmarks.darts_service_cost [--calls 5000]
 
 The service runs on one core, the client on the others. An empty call of the same server, gRPC's own health check,
 stands beside the calls: what they cost above it is ours.

@@ -1,6 +1,6 @@
 """What a step of the DARTS search costs, beside the plain form of the supernet; prints Markdown.
 
-    python benchmarks/darts_step.py [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu]
+    python -m benchmarks.darts_step [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu]
 
 Each form runs in a process of its own, with random images; their steps alternate, so that both see the same machine.
 Seconds are medians after a warm-up step, memory is the peak of the process above what it held before the first step

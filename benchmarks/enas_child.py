@@ -1,6 +1,6 @@
 """Images a second in the training of an ENAS child, beside a plain loop over the same network; prints Markdown.
 
-    python benchmarks/enas_child.py [--architectures chain joined katib] [--rounds 5] [--device cpu]
+    python -m benchmarks.enas_child [--architectures chain joined katib] [--rounds 5] [--device cpu]
 
 The plain loop is that of a tutorial: a DataLoader with two workers, torchvision's transforms, one image at a time,
 float32 in torch's default layout, and SGD's default form. Both have the same weights at the start, batch size,

@@ -1,6 +1,6 @@
 """Whether the ENAS recipe carries over: chosen on all families of tasks but one, judged on that one; prints Markdown.
 
-    python benchmarks/enas_rotation.py --table FILE [--seeds 12]
+    python -m benchmarks.enas_rotation --table FILE [--seeds 12]
 
 A figure is the regret as a share of random search's, the mean over 30, 60 and 150 trials. The seeds are not those of
 `enas_search.py`.
@@ -14,9 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import enas_search
 import numpy as np
 
+from benchmarks import enas_search
 from enas_service import predictor, proposals, search
 
 FAMILIES = {

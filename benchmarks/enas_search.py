@@ -1,6 +1,6 @@
 """How few trials the ENAS suggestion needs, beside what a user might pick instead; prints Markdown.
 
-    python benchmarks/enas_search.py --table FILE [--seeds 50] [--parallel 3] [--failing .2] [--minimize] [--restart]
+    python -m benchmarks.enas_search --table FILE [--seeds 50] [--parallel 3] [--failing .2] [--minimize] [--restart]
 
 Regret is the best accuracy there is less the best found after 30, 60 and 150 trials, in percentage points, averaged
 over seeds, with its standard error. Every method sees the same tasks, in the same rounds, with the same trials failing.
@@ -11,14 +11,12 @@ import argparse
 import json
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import tensorflow as tf

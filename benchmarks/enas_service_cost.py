@@ -1,6 +1,6 @@
 """What a round of the ENAS service costs, over real gRPC; prints Markdown.
 
-    python benchmarks/enas_service_cost.py [--rounds 200] [--layers 8 12 24]
+    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24]
 
 The search space is the 106 operations of Katib's GPU example, three suggestions a round, every trial finished by the
 next. Katib's own figures, measured on another day on a machine of the same kind, stand beside ours where there are any.

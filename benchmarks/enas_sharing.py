@@ -1,6 +1,6 @@
 """What the bank of shared weights does for the reward of an ENAS trial; prints Markdown.
 
-    python benchmarks/enas_sharing.py --data FOLDER --work FOLDER [--jobs N] [--only KIND]
+    python -m benchmarks.enas_sharing --data FOLDER --work FOLDER [--jobs N] [--only KIND]
 
 FOLDER of --data holds CIFAR-10 as ``train-1.npz`` and ``train-2.npz`` (``x`` uint8 (N, 32, 32, 3), ``y``). Every
 number is of a trial as Katib would start it. Trials that are done are kept in the folder --work, so that the

@@ -1,12 +1,17 @@
-"""The command lines of our programs, asked of the programs themselves."""
+"""The command lines of our programs, asked of the programs themselves.
+
+``python -m website.programs`` reads command lines from standard input, a JSON list of words a line, for programs that
+must not share a process with others.
+"""
 
 import argparse
 import importlib
+import json
 import os
-import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
@@ -57,19 +62,23 @@ def parse(program: str, argv: Sequence[str]) -> argparse.Namespace:
     return found[0]
 
 
+def _module(program: str) -> str:
+    if program == KATIB_NAS:
+        return "katib_local.cli"
+    found = find_spec(program)
+    if found is None:
+        raise ValueError(f"there is no program {program}")
+    return program if found.submodule_search_locations is None else f"{program}.__main__"
+
+
 def _run(program: str, argv: Sequence[str], parse_args: Callable[..., None]) -> None:
     with (
         mock.patch.object(argparse.ArgumentParser, "parse_args", parse_args),
         mock.patch.object(sys, "argv", [program, *argv]),
         _no_variables_of_ours(),
+        suppress(_Stopped, SystemExit),
     ):
-        try:
-            if program == KATIB_NAS:
-                importlib.import_module("katib_local.cli").main()
-            else:
-                runpy.run_module(program, run_name="__main__", alter_sys=False)
-        except (_Stopped, SystemExit):
-            pass
+        importlib.import_module(_module(program)).main()
 
 
 @contextmanager
@@ -78,3 +87,9 @@ def _no_variables_of_ours() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
     with mock.patch.dict(os.environ, others, clear=True):
         yield
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        name, *rest = json.loads(line)
+        parse(name, rest)
