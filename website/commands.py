@@ -66,5 +66,5 @@ def _is_whole(text: str) -> bool:
     if text.endswith("\\"):
         return False
     # A here-document without its end is a mere warning.
-    checked = subprocess.run(["bash", "-n", "-c", text], capture_output=True, check=False)
+    checked = subprocess.run(["/bin/bash", "-n", "-c", text], capture_output=True, check=False)
     return checked.returncode == 0 and not checked.stderr
