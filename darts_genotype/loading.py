@@ -13,7 +13,7 @@ def load(text: str) -> Genotype:
     Raises:
         GenotypeError: the file cannot be read, or what it holds is no genotype.
     """
-    if call_text.START in text or text.lstrip().startswith("{"):
+    if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
         return forms.read(text)
     try:
         with Path(text).open("rb") as file:

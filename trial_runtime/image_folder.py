@@ -4,8 +4,6 @@ Legend of shapes: n images, c channels, h and w pixels.
 """
 
 import logging
-import struct
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,11 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from trial_runtime import memory
 from trial_runtime.errors import DatasetError
 from trial_runtime.progress import bar
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Names of picture files, as torchvision's ImageFolder takes them, end in these; upper case counts as lower."""
+
+_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's names of what is decoded, whatever a file's name says; of others, EPS is a program that Pillow runs."""
+
+MAX_PIXELS = 50_000_000
+"""Most pixels of an image: a file of some kilobytes may hold any number of them, and all are decoded at once."""
 
 _GREY = frozenset({"1", "L", "LA"})
 """Pillow's modes without colour."""
@@ -121,9 +126,18 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
         DatasetError: a file is broken, has more than 8 bits a channel, or does not match the others.
     """
     logger.info("decoding %d images", len(files))
-    with ThreadPoolExecutor() as pool:  # Pillow decodes without Python's lock
-        decoded = pool.map(partial(_decode, size=size), files)
-        images = list(bar(decoded, total=len(files), description="decoding images"))
+    room = memory.room_for_data()
+    images: list[NDArray[np.uint8]] = []
+    pool = ThreadPoolExecutor()  # Pillow decodes without Python's lock
+    try:
+        for image in bar(pool.map(partial(_decode, size=size), files), total=len(files), description="decoding images"):
+            images.append(image)
+            room -= image.nbytes
+            if room < 0:
+                allowed = "there is no memory for more; --image-size and --max-images make less of them"
+                raise DatasetError(f"{files[0].parent.parent}: images decoded", len(images), allowed)
+    finally:
+        pool.shutdown(cancel_futures=True)
     colour = next((file for file, image in zip(files, images, strict=True) if image.ndim == 3), None)
     if num_channels == 1 and colour is not None:
         raise DatasetError("image", str(colour), "it must be grey, as the training images are")
@@ -175,22 +189,16 @@ def _is_visible_file(entry: Path, folder: Path) -> bool:
 def _decode(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Return an image (H, W) if it is grey, otherwise (H, W, 3)."""
     try:
-        with Image.open(file) as opened:
+        with Image.open(file, formats=_FORMATS) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                found = f"{opened.width}x{opened.height}"
+                raise DatasetError(f"{file}: width x height", found, f"an image may have {MAX_PIXELS} pixels")
             if opened.mode in _DEEP:
                 raise DatasetError(f"{file}: mode", opened.mode, "an image must have 8 bits a channel")
             image = ImageOps.exif_transpose(opened).convert("L" if opened.mode in _GREY else "RGB")
     except DatasetError:
         raise
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
+    except Exception as error:  # whatever decoding damaged data comes to
         raise DatasetError("image", str(file), f"it must be an intact picture ({error})") from error
     if size is not None:
         image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)

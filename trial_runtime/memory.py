@@ -1,5 +1,6 @@
 """How much memory a process may take, and a limit that it cannot pass: what is refused in time kills nobody."""
 
+import math
 import resource
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def available_to_cpu(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
         cgroups: where control groups of version 2 are mounted, or ``memory`` in it of version 1.
     """
     return min([_field(proc / "meminfo", "MemAvailable"), *_rooms(proc, cgroups)])
+
+
+def room_for_data() -> float:
+    """Return how many bytes of images this process may load: they are copied once on the way, and not all is theirs.
+
+    Infinity where it cannot be told.
+    """
+    return available_to_cpu() // 3 if can_limit(torch.device("cpu")) else math.inf
 
 
 class Limit:

@@ -3,7 +3,6 @@
 import glob
 import logging
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trial_runtime import memory
 from trial_runtime.errors import DatasetError
 
 MAX_CLASSES = 65_536
 """One above the largest label; more is taken for a mistake, since a network gets an output for each."""
+
+_MAX_RATIO = 500
+_SMALL = 100_000_000
+"""Bytes that are unpacked whatever they were packed into."""
 
 logger = logging.getLogger(__name__)
 
@@ -103,15 +107,33 @@ def _without_tests(path: str, found: list[Path]) -> list[Path]:
 
 def _read(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
     try:
-        # numpy leaves a file open that it opened itself and found broken.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("x", "y", "may_flip") if name in archive}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        with file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            arrays = _arrays(file, archive)
+    except DatasetError:
+        raise
+    except Exception as error:  # whatever unpacking damaged data comes to
         raise DatasetError("dataset", str(file), f"it must be an intact .npz file ({error})") from error
     for name in ("x", "y"):
         if name not in arrays:
             raise DatasetError(f"{file}: {name}", None, "the file must hold the arrays x (images) and y (labels)")
     return _images(file, arrays["x"]), _labels(file, arrays["y"], len(arrays["x"])), _may_flip(file, arrays)
+
+
+def _arrays(file: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[np.generic]]:
+    """Unpack the arrays that are known; no pickle is ever read."""
+    members = {name: f"{name}.npy" for name in ("x", "y", "may_flip") if f"{name}.npy" in archive.namelist()}
+    infos = [archive.getinfo(member) for member in members.values()]
+    num_bytes, num_packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
+    if num_bytes > (room := memory.room_for_data()):
+        raise DatasetError(f"{file}: bytes when unpacked", num_bytes, f"there is memory for {room}")
+    if num_bytes > max(_SMALL, _MAX_RATIO * num_packed):
+        allowed = f"no images are {_MAX_RATIO} times as large as the {num_packed} bytes that they are packed into"
+        raise DatasetError(f"{file}: bytes when unpacked", num_bytes, allowed)
+    arrays = {}
+    for name, member in members.items():
+        with archive.open(member) as stream:
+            arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays
 
 
 def _images(file: Path, x: NDArray[np.generic]) -> NDArray[np.uint8]:

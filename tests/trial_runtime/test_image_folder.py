@@ -1,8 +1,13 @@
+import io
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from trial_runtime import image_folder, memory
 from trial_runtime.datasets import DatasetError, load, load_test
 from trial_runtime.seeds import generator
 
@@ -198,3 +203,48 @@ def test_coloured_test_images_of_grey_training_images_are_refused(tmp_path):
 
     with pytest.raises(DatasetError, match="it must be grey, as the training images are"):
         load_test(load(f"imagefolder:{tmp_path}", None), None)
+
+
+def test_no_program_is_run_for_a_picture(folder, tmp_path, monkeypatch):
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\necho 10.0\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=":")
+    picture = folder / "pets" / "cat" / "2.png"
+    picture.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\nshowpage\n%%EOF\n")
+
+    with pytest.raises(DatasetError, match=r"2\.png' is not allowed: it must be an intact picture"):
+        load("imagefolder:pets", folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(folder):
+    _save(folder / "pets" / "cat" / "2.png", 0, size=(60_000, 1_000), mode="1")
+
+    with pytest.raises(DatasetError, match=r"2\.png: width x height: '60000x1000' .* 50000000 pixels"):
+        load("imagefolder:pets", folder, size=(8, 8))
+
+
+def test_pictures_that_do_not_fit_into_memory_are_refused(folder, monkeypatch):
+    monkeypatch.setattr(memory, "room_for_data", lambda: 6 * 4 * 3 * 2)
+    with pytest.raises(DatasetError, match=r"pets: images decoded: 3 .* no memory for more"):
+        load("imagefolder:pets", folder)
+
+
+@given(data=st.data())
+def test_whatever_a_picture_holds_it_is_decoded_or_refused(bad, data, tmp_path):
+    kind, mode = data.draw(
+        st.sampled_from([("png", "RGB"), ("png", "P"), ("jpeg", "L"), ("bmp", "RGB"), ("tiff", "RGB"), ("webp", "RGB")])
+    )
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize((12, 9)).convert(mode).save(buffer, kind)
+    file = tmp_path / "class" / f"a.{kind}"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(data.draw(bad.content(buffer.getvalue())))
+    refusal = file.name
+    try:
+        assert image_folder.decode([file], None).shape[0] == 1
+    except DatasetError as error:
+        refusal = str(error)
+    assert file.name in refusal

@@ -1,7 +1,15 @@
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from trial_runtime import memory
 from trial_runtime.datasets import DatasetError, load, load_test
 
 
@@ -164,3 +172,98 @@ def test_a_file_that_is_trained_on_is_no_test_file(tmp_path):
 
     with pytest.raises(DatasetError, match="no test images"):
         load_test(load("npz:test-1.npz", tmp_path), tmp_path)
+
+
+class Program:
+    """What runs when it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return Path.touch, (self._path,)
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def header(text, version=1):
+    """The head of an array's file, whatever it says."""
+    body = text.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(body).to_bytes(2, "little") + body
+
+
+LABELS = npy(np.arange(4))
+
+
+def pack(path, x=None, y=LABELS, **options):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        archive.writestr("x.npy", npy(np.zeros((4, 8, 8, 3), np.uint8)) if x is None else x)
+        archive.writestr("y.npy", y)
+    return path
+
+
+def test_nothing_is_unpickled(tmp_path):
+    program = Program(tmp_path / "ran")
+    pack(tmp_path / "object.npz", npy(np.array([program] * 4, dtype=object)))
+    (tmp_path / "pickle.npz").write_bytes(pickle.dumps(program))
+    (tmp_path / "array.npz").write_bytes(npy(np.array([program], dtype=object)))
+    pack(tmp_path / "code.npz", header(f"__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch()"))
+
+    for name in ("object", "pickle", "array", "code"):
+        with pytest.raises(DatasetError, match=f"{name}.npz.*intact"):
+            load(f"npz:{name}.npz", tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["(10**30,)", f"({10**30}, 8, 8, 3)", f"({10**9}, {10**9}, 8, 3)", "(-1, 8, 8, 3)", "('a',)", "8", "(4, 8, 8, 9)"],
+)
+def test_a_shape_that_is_not_there_is_refused(shape, tmp_path):
+    x = header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}") + bytes(4 * 8 * 8 * 3)
+
+    with pytest.raises(DatasetError, match=r"a\.npz.*intact"):
+        load(f"npz:{pack(tmp_path / 'a.npz', x)}", None)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    x = header("{'descr': '|u1', 'fortran_order': False, 'shape': (400, 512, 512), }") + bytes(400 * 512 * 512)
+    bomb = pack(tmp_path / "bomb.npz", x, npy(np.zeros(400, int)))
+    assert bomb.stat().st_size < 200_000
+
+    with pytest.raises(DatasetError, match=r"bomb\.npz: bytes when unpacked: \d+ .* 500 times as large"):
+        load(f"npz:{bomb}", None)
+    monkeypatch.setattr(memory, "room_for_data", lambda: 1_000)
+    with pytest.raises(DatasetError, match=r"a\.npz: bytes when unpacked: \d+ .* there is memory for 1000"):
+        load(f"npz:{pack(tmp_path / 'a.npz')}", None)
+
+
+@pytest.mark.parametrize(("place", "value"), [("flags", 1), ("method", 99), ("method", 14), ("method", 12)])
+def test_a_file_that_cannot_be_unpacked_is_refused(place, value, tmp_path):
+    content = bytearray(pack(tmp_path / "a.npz").read_bytes())
+    first, central = {"flags": (6, 8), "method": (8, 10)}[place]
+    content[first] = content[content.index(b"PK\x01\x02") + central] = value
+    (tmp_path / "a.npz").write_bytes(content)
+
+    with pytest.raises(DatasetError, match=r"a\.npz.*intact"):
+        load("npz:a.npz", tmp_path)
+
+
+@given(data=st.data())
+def test_whatever_the_file_holds_it_is_read_or_refused(bad, data, tmp_path):
+    for stored in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", stored) as archive:
+            archive.writestr("x.npy", npy(np.zeros((4, 2, 2, 3), np.uint8)))
+            archive.writestr("y.npy", LABELS)
+        (tmp_path / "a.npz").write_bytes(data.draw(bad.content(buffer.getvalue())))
+        refusal = "a.npz"
+        try:
+            assert len(load("npz:a.npz", tmp_path)) > 0
+        except DatasetError as error:
+            refusal = str(error)
+        assert "a.npz" in refusal
