@@ -21,6 +21,8 @@ from katib_suggestion.experiment import TrialCondition
 
 _POLL_S = 0.05
 _DISPLAY_S = 2.0
+_DISPLAY_SHARE = 0.1
+"""Of the runner's time that goes into reading what trials print, at most: they may print a lot."""
 
 
 class Controller:
@@ -90,7 +92,13 @@ class Controller:
     def _restart_unfinished(self) -> None:
         self._store.set_verdict(None)
         for trial in self.trials:
-            if trial.condition is TrialCondition.RUNNING:
+            if trial.condition is not TrialCondition.RUNNING:
+                continue
+            code = trial_process.exit_code(self._folder.trial(trial.name))
+            if code is not None:
+                # It had ended, and that runner was killed before it could record so.
+                self._finish(trial.name, code)
+            else:
                 self._record(replace(trial, condition=TrialCondition.CREATED, started=None))
 
     def _ask_for_missing(self) -> None:
@@ -120,22 +128,40 @@ class Controller:
     def _wait_for_an_end(self) -> None:
         """Return when a trial has ended, at once where none runs."""
         while self._processes:
-            ended = [(process, code) for process in self._processes.values() if (code := process.poll()) is not None]
-            for process, code in ended:
-                self._finish(process, code)
+            ended = [process for process in self._processes.values() if self._has_ended(process)]
+            for process in ended:
+                del self._processes[process.name]
             if ended:
                 return
             self._show_running()
             self._refresh()
             self._interruption.sleep(_POLL_S)
 
-    def _finish(self, process: TrialProcess, code: int) -> None:
-        del self._processes[process.name]
-        trial = self._trials[process.name]
-        points, problem = self._collect(process)
+    def _has_ended(self, process: TrialProcess) -> bool:
+        """Tell whether a trial has ended, or had to be ended, and record how."""
+        code = process.poll()
+        if code is not None:
+            self._finish(process.name, code)
+            return True
+        excess = process.excess()
+        if excess is None:
+            return False
+        trial_process.stop([process])
+        self._finish(process.name, process.exit_code, excess)
+        return True
+
+    def _finish(self, name: str, code: int | None, excess: str = "") -> None:
+        """Record how a trial has ended.
+
+        Args:
+            name: of the trial.
+            code: its exit code.
+            excess: why it had to be ended; empty where it has ended of itself.
+        """
+        points, problem = self._collect(name)
         observation = collector.observe(points, self._experiment.objective)
-        if code != 0:
-            condition, reason = TrialCondition.FAILED, f"exit code {code}"
+        if excess or code != 0:
+            condition, reason = TrialCondition.FAILED, excess or f"exit code {code}"
         elif observation is None:
             metric = self._experiment.objective.metric
             condition = TrialCondition.METRICS_UNAVAILABLE
@@ -143,7 +169,7 @@ class Controller:
         else:
             condition, reason = TrialCondition.SUCCEEDED, ""
         ended = replace(
-            trial,
+            self._trials[name],
             condition=condition,
             reason=reason,
             finished=datetime.now(UTC),
@@ -152,14 +178,15 @@ class Controller:
         )
         self._record(ended, points)
 
-    def _collect(self, process: TrialProcess) -> tuple[list[Point], str]:
+    def _collect(self, name: str) -> tuple[list[Point], str]:
         """The metrics of a trial's output, and what was wrong with it."""
+        source = self._experiment.collector
+        path = trial_process.metrics_file(self._folder.trial(name), source)
         try:
-            with process.output() as output:
-                points = collector.collect(output, self._experiment.objective.metrics, self._experiment.collector)
+            with trial_process.output(path) as output:
+                return collector.collect(output, self._experiment.objective.metrics, source), ""
         except MalformedMetrics as error:
             return [], str(error)
-        return points, ""
 
     def _record(self, trial: Trial, points: Sequence[Point] = ()) -> None:
         self._store.update(trial, points)
@@ -170,12 +197,14 @@ class Controller:
         """Show what running trials have reported so far, now and then, where somebody looks on."""
         if not self._display.is_live or time.monotonic() < self._next_display_s:
             return
-        self._next_display_s = time.monotonic() + _DISPLAY_S
-        for process in self._processes.values():
-            points, _ = self._collect(process)
+        start_s = time.monotonic()
+        for name in self._processes:
+            points, _ = self._collect(name)
             observation = collector.observe(points, self._experiment.objective)
-            self._trials[process.name] = replace(self._trials[process.name], observation=observation)
+            self._trials[name] = replace(self._trials[name], observation=observation)
         self._display.show(self.trials)
+        now_s = time.monotonic()
+        self._next_display_s = now_s + max(_DISPLAY_S, (now_s - start_s) / _DISPLAY_SHARE)
 
     def _stop_running(self, condition: TrialCondition) -> None:
         """End what runs and record it under a condition; where the experiment is over, nothing stays created."""

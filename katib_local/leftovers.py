@@ -1,36 +1,47 @@
-"""Processes that a runner started and, killed itself, could not end.
+"""Processes that a runner started and, killed itself, could not end; and what those have started in their turn.
 
-Each is recorded by its id in a file, and knows that file's path by an environment variable: so an id that another
-process has got meanwhile is told apart. Where there is no ``/proc``, leftovers are left alone.
+Each knows by an environment variable, which its children inherit, what it belongs to: so it is found wherever it is,
+without a list that a kill might come before, and an id that another process has got meanwhile is told apart. Where
+there is no ``/proc``, leftovers are left alone.
 """
 
 import os
-import re
 import signal
+import time
 from pathlib import Path
 
-MARK = "KATIB_NAS_PROCESS_FILE"
-"""Environment variable that a recorded process must be started with; its value is the file's path."""
+MARK = "KATIB_NAS_MARK"
+"""Environment variable; its value is a path that stands for what a process belongs to."""
 
-_PROCESS_ID = re.compile(rb"[1-9][0-9]{0,9}")
-
-
-def record(file: Path, process_id: int) -> None:
-    """Write down the leader of a process group that was started with `MARK`."""
-    # Renamed into place: a runner that is killed meanwhile leaves no half of an id.
-    temporary = file.with_name(f"{file.name}.new")
-    temporary.write_text(f"{process_id}\n")
-    temporary.replace(file)
+_PASSES = 50
+_POLL_S = 0.02
 
 
-def end(file: Path) -> None:
-    """Kill the recorded process group where it still runs, and forget it; a file that holds no id stands for none."""
-    if not file.exists():
-        return
-    content = file.read_bytes().strip()
-    if _PROCESS_ID.fullmatch(content) and f"{MARK}={file}".encode() in _environment(int(content)):
-        signal_group(int(content), signal.SIGKILL)
-    file.unlink()
+def mark(path: Path) -> dict[str, str]:
+    """Return the variable that a process must be started with, to be found again by a path or one above it."""
+    return {MARK: str(path.resolve())}
+
+
+def find(path: Path) -> list[int]:
+    """Ids of all processes, but this one, that are marked by a path or one below it."""
+    exact = f"{MARK}={path.resolve()}".encode()
+    return [
+        process_id
+        for entry in Path("/proc").glob("[1-9]*")
+        if (process_id := int(entry.name)) != os.getpid()
+        and any(variable == exact or variable.startswith(exact + b"/") for variable in _environment(entry))
+    ]
+
+
+def end(path: Path) -> None:
+    """Kill all that is marked by a path or one below it, and what it starts meanwhile."""
+    for _ in range(_PASSES):
+        found = find(path)
+        if not found:
+            return
+        for process_id in found:
+            _kill(process_id)
+        time.sleep(_POLL_S)
 
 
 def signal_group(leader: int, number: int) -> bool:
@@ -42,8 +53,15 @@ def signal_group(leader: int, number: int) -> bool:
     return True
 
 
-def _environment(process_id: int) -> list[bytes]:
+def _kill(process_id: int) -> None:
     try:
-        return Path(f"/proc/{process_id}/environ").read_bytes().split(b"\0")
+        os.kill(process_id, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # it has ended meanwhile, or become another user's
+
+
+def _environment(entry: Path) -> list[bytes]:
+    try:
+        return (entry / "environ").read_bytes().split(b"\0")
     except OSError:
         return []

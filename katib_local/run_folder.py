@@ -2,14 +2,24 @@
 
 import contextlib
 import fcntl
+import logging
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from katib_local.errors import RunFolderError
+
+LOCK = "lock"
+"""In the folder; another runner's, or for a moment of somebody who asks."""
+
+_ASKING_S = 0.5
+"""Longer than it takes to ask."""
+
+logger = logging.getLogger(__name__)
 
 RUNS = Path("runs")
 """Where runs go when nothing else is said, below the working directory."""
@@ -27,6 +37,11 @@ class RunFolder:
     def database(self) -> Path:
         """Everything that is known of the experiment and its trials."""
         return self.path / "experiment.db"
+
+    @property
+    def draft(self) -> Path:
+        """The database before it is whole."""
+        return self.path / "experiment.db.new"
 
     @property
     def service_log(self) -> Path:
@@ -66,7 +81,9 @@ def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
         raise RunFolderError(f"--output-dir: {path} holds a run already; --resume goes on with it")
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        is_empty = not any(folder.path.iterdir())
+        # A run that was killed before it had a database has done nothing.
+        began = {LOCK, folder.draft.name, f"{folder.draft.name}-journal"}
+        is_empty = all(entry.name in began for entry in folder.path.iterdir())
     except OSError as error:
         raise RunFolderError(f"--output-dir: {path} cannot be used: {error.strerror}") from error
     if not is_empty:
@@ -113,11 +130,19 @@ def locked(folder: RunFolder) -> Iterator[None]:
     Raises:
         RunFolderError: another runner has it.
     """
-    with (folder.path / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunFolderError(f"{folder.path} is in use by another katib-nas run") from error
+    with (folder.path / LOCK).open("w") as file:
+        deadline = time.monotonic() + _ASKING_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise RunFolderError(f"{folder.path} is in use by another katib-nas run") from error
+                time.sleep(0.02)
+            except OSError as error:
+                logger.warning("%s cannot be locked (%s): see to it that one run uses it", folder.path, error.strerror)
+                break
         yield
 
 
@@ -151,12 +176,12 @@ def below(runs: Path) -> list[RunFolder]:
 def is_in_use(folder: RunFolder) -> bool:
     """Tell whether a runner has the folder."""
     try:
-        with (folder.path / "lock").open() as file:
+        with (folder.path / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:
+        return False  # there is no such file, or no locks on its file system
     return False
 
 

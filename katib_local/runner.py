@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from katib_local import images, manifest, run_folder, template
+from katib_local import images, leftovers, manifest, run_folder, template
 from katib_local.controller import Controller
 from katib_local.display import Display
 from katib_local.document import Document
@@ -94,6 +94,7 @@ def run(
         folder = run_folder.create(output_dir, experiment.name, now)
     with run_folder.locked(folder), contextlib.ExitStack() as stack:
         if resume:
+            leftovers.end(folder.path)
             store = stack.enter_context(contextlib.closing(Store.open(folder.database, read)))
             options = options.resumed_from(store.options)
             _check_runs_here(experiment, options)

@@ -62,15 +62,20 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, name: str, manifest: Document, options: Options, now: datetime) -> "Store":
-        """Make the database of a new experiment."""
-        store = cls(_connect(path))
+        """Make the database of a new experiment; the file is there once it is whole."""
+        draft = path.with_name(f"{path.name}.new")
+        draft.unlink(missing_ok=True)
+        draft.with_name(f"{draft.name}-journal").unlink(missing_ok=True)
+        store = cls(_connect(draft))
         with store._connection as connection:
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION};")
             connection.execute(
                 "INSERT INTO experiment VALUES (1, ?, ?, ?, '{}', ?, ?, NULL)",
                 (name, json.dumps(manifest), options.to_json(), json.dumps(versions.installed()), now.isoformat()),
             )
-        return store
+        store.close()
+        draft.rename(path)
+        return cls(_connect(path))
 
     @classmethod
     def open(cls, path: Path, manifest: Document) -> "Store":

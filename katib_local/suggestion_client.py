@@ -39,7 +39,7 @@ class SuggestionClient:
     Args:
         experiment: what is searched for.
         address: HOST:PORT of the service.
-        process: the service, where it is ours: it is started again once if it dies.
+        process: the service, where it is ours: it is started again if it dies, once before each answer.
         interruption: ends a call.
     """
 
@@ -137,7 +137,9 @@ class SuggestionClient:
                 self._interruption.sleep(_PAUSE_S)
             self._restart_if_dead()
             try:
-                return self._call_once(method, request)
+                reply = self._call_once(method, request)
+                self._restarts_left = 1
+                return reply
             except grpc.RpcError as error:
                 if error.code() not in _RETRIED:
                     raise
@@ -158,7 +160,7 @@ class SuggestionClient:
         if self._process is None or self._process.is_alive:
             return
         if self._restarts_left == 0:
-            raise SuggestionError("the suggestion service has ended a second time; its log says why")
+            raise SuggestionError("the suggestion service has ended twice without an answer; its log says why")
         self._restarts_left -= 1
         logger.warning("the suggestion service has ended; starting it again")
         self._process.start()

@@ -47,7 +47,6 @@ class SuggestionProcess:
         self._module = module
         self._arguments = tuple(arguments)
         self._log = log
-        self._file = log.with_suffix(".process")
         self._interruption = interruption
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
@@ -77,7 +76,7 @@ class SuggestionProcess:
         Raises:
             SuggestionError: it ends, or is not ready in time.
         """
-        leftovers.end(self._file)
+        leftovers.end(self._log)
         for _ in range(_ATTEMPTS):
             self._spawn(_free_port())
             try:
@@ -99,7 +98,6 @@ class SuggestionProcess:
             except subprocess.TimeoutExpired:
                 leftovers.signal_group(process.pid, signal.SIGKILL)
                 process.wait()
-        self._file.unlink(missing_ok=True)
         self._process = None
 
     def _spawn(self, port: int) -> None:
@@ -109,13 +107,12 @@ class SuggestionProcess:
             # A session of its own: Ctrl-C in the terminal must not reach the service before the trials are saved.
             self._process = subprocess.Popen(
                 command,
-                env={**os.environ, leftovers.MARK: str(self._file)},
+                env={**os.environ, **leftovers.mark(self._log)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        leftovers.record(self._file, self._process.pid)
 
     def _check_alive(self) -> None:
         assert self._process is not None

@@ -46,7 +46,7 @@ _JOB_FIELDS = frozenset(
         "ttlSecondsAfterFinished",
     }
 )
-_UNMET_JOB_FIELDS = ("activeDeadlineSeconds", "backoffLimit", "podFailurePolicy")
+_UNMET_JOB_FIELDS = ("backoffLimit", "podFailurePolicy")
 _UNMET_CONTAINER_FIELDS = ("resources", "volumeMounts", "volumeDevices", "securityContext", "lifecycle")
 _REFUSED_CONTAINER_FIELDS = ("envFrom", "workingDir")
 _READ_CONTAINER_FIELDS = ("name", "image", "command", "args", "env")
@@ -60,6 +60,8 @@ class Container:
     argv: tuple[str, ...]
     """A shell, ``-c``, and the command with its arguments in one text."""
     environment: Mapping[str, str]
+    deadline_s: int | None
+    """The Job's activeDeadlineSeconds; None lets it run."""
     unmet: tuple[str, ...]
     """Fields that a cluster would heed and this machine does not."""
 
@@ -187,6 +189,10 @@ def _container(resource: Document, name: str) -> Container:
     for field in ("completions", "parallelism"):
         if job.get(field) not in (None, 1):
             raise InvalidExperiment(f"{SPEC_PATH}.spec.{field}", job[field], "only 1 runs on this machine")
+    deadline_s = job.get("activeDeadlineSeconds")
+    if deadline_s is not None and (type(deadline_s) is not int or deadline_s < 1):
+        allowed = "it must be an integer from 1, or left out"
+        raise InvalidExperiment(f"{SPEC_PATH}.spec.activeDeadlineSeconds", deadline_s, allowed)
     path = f"{SPEC_PATH}.spec.template"
     pod = _mapping(job.get("template"), path)
     document.check_fields(IoK8sApiCoreV1PodTemplateSpec, pod, path)
@@ -195,7 +201,7 @@ def _container(resource: Document, name: str) -> Container:
         raise InvalidExperiment(f"{path}.spec.initContainers", "initContainers", "one container runs on this machine")
     fields = _only_container(pod_spec, name, f"{path}.spec.containers")
     unmet = [*_present(job, _UNMET_JOB_FIELDS), *_present(fields, _UNMET_CONTAINER_FIELDS)]
-    return _read_container(fields, f"{path}.spec.containers[0]", tuple(unmet))
+    return _read_container(fields, f"{path}.spec.containers[0]", deadline_s, tuple(unmet))
 
 
 def _only_container(pod_spec: Document, name: str, path: str) -> Document:
@@ -212,7 +218,7 @@ def _only_container(pod_spec: Document, name: str, path: str) -> Document:
     return only
 
 
-def _read_container(fields: Document, path: str, unmet: tuple[str, ...]) -> Container:
+def _read_container(fields: Document, path: str, deadline_s: int | None, unmet: tuple[str, ...]) -> Container:
     for field in _present(fields, _REFUSED_CONTAINER_FIELDS):
         raise InvalidExperiment(f"{path}.{field}", fields[field], "it cannot be met on this machine; leave it out")
     read = {field: fields[field] for field in _READ_CONTAINER_FIELDS if field in fields}
@@ -234,7 +240,9 @@ def _read_container(fields: Document, path: str, unmet: tuple[str, ...]) -> Cont
             raise InvalidExperiment(f"{path}.env[{index}].name", variable.name, "a name without '='")
         environment[variable.name] = _expand(variable.value or "", environment)
     words = [_expand(word, environment) for word in (*container.command, *(container.args or []))]
-    return Container(image=container.image, argv=_shell(words), environment=environment, unmet=unmet)
+    return Container(
+        image=container.image, argv=_shell(words), environment=environment, deadline_s=deadline_s, unmet=unmet
+    )
 
 
 def _shell(words: list[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A trial as a process of this machine, with a folder of its own."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,8 +23,7 @@ from katib_local.trials import Trial
 LOG = "output.log"
 """What the trial printed, standard output and standard error together."""
 EXIT_CODE = "exit_code"
-PROCESS = "process"
-"""The trial's process id while it runs."""
+"""Written once the trial has ended of itself."""
 ARTIFACTS = "artifacts"
 """What the trial wrote for keeps."""
 METRICS = "metrics"
@@ -36,40 +36,64 @@ WORK = "cwd"
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""
 
+MAX_OUTPUT_BYTES = 2**30
+"""Most that a trial may print: one that floods its output must not fill the disk."""
+
 
 class TrialProcess:
-    """A running trial."""
+    """A running trial.
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], folder: Path, metrics: Path) -> None:
+    Args:
+        name: of the trial.
+        process: the leader of a process group, marked by the folder.
+        folder: of the trial.
+        deadline_s: how long it may run; None for ever.
+    """
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], folder: Path, deadline_s: int | None) -> None:
         self.name = name
         self._process = process
-        self._folder = folder
-        self._metrics = metrics
+        self.folder = folder
+        self._deadline_s = deadline_s
+        self._started_s = time.monotonic()
 
     def poll(self) -> int | None:
         """Return the exit code, 128 + N after signal N as shells count it; None while the trial runs."""
-        code = self._process.poll()
-        if code is None:
+        if self._process.poll() is None:
             return None
         # What a program leaves in the background must not compete with the next trial.
-        self.signal(signal.SIGKILL)
-        code = 128 - code if code < 0 else code
-        (self._folder / EXIT_CODE).write_text(f"{code}\n")
-        (self._folder / PROCESS).unlink(missing_ok=True)
-        return code
+        self.kill()
+        (self.folder / EXIT_CODE).write_text(f"{self.exit_code}\n")
+        return self.exit_code
 
-    def output(self) -> IO[bytes]:
-        """Open what the metrics collector reads, so far; empty where the trial has written no file."""
-        return self._metrics.open("rb") if self._metrics.is_file() else BytesIO()
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, as `poll` counts it; None before the end is noticed."""
+        code = self._process.returncode
+        return 128 - code if code is not None and code < 0 else code
 
-    def signal(self, number: int) -> bool:
-        """Send a signal to all that belongs to the trial; tell whether anything does."""
-        return leftovers.signal_group(self._process.pid, number)
+    def excess(self) -> str | None:
+        """Say what the trial has too much of, and has to be stopped for; None where all is well."""
+        if self._deadline_s is not None and time.monotonic() - self._started_s > self._deadline_s:
+            return f"it ran longer than activeDeadlineSeconds, {self._deadline_s}"
+        log = self.folder / LOG
+        if log.is_file() and log.stat().st_size > MAX_OUTPUT_BYTES:
+            return f"it printed more than {MAX_OUTPUT_BYTES} bytes"
+        return None
+
+    def terminate(self) -> bool:
+        """Ask all that belongs to the trial to end; tell whether anything does."""
+        return leftovers.signal_group(self._process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End all that belongs to the trial, also what has left its process group."""
+        leftovers.signal_group(self._process.pid, signal.SIGKILL)
+        leftovers.end(self.folder)
 
     def has_ended(self) -> bool:
-        """Tell whether nothing that belongs to the trial runs any more."""
+        """Tell whether nothing of the trial's process group runs any more."""
         self._process.poll()
-        return not self.signal(0)
+        return not leftovers.signal_group(self._process.pid, 0)
 
     def wait(self) -> int:
         """Wait for the end and return the exit code, as `poll` does."""
@@ -77,6 +101,10 @@ class TrialProcess:
         code = self.poll()
         assert code is not None
         return code
+
+    def reap(self) -> None:
+        """Wait for the end of a trial that was killed."""
+        self._process.wait()
 
 
 def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options) -> TrialProcess:
@@ -88,7 +116,7 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
     """
     container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
     folder = run.trial(trial.name)
-    leftovers.end(folder / PROCESS)
+    leftovers.end(folder)
     _prepare(folder, program_dir(container.image, options.images))
     if experiment.collector.path is not None:
         (folder / METRICS).mkdir()
@@ -107,8 +135,16 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    leftovers.record(folder / PROCESS, process.pid)
-    return TrialProcess(trial.name, process, folder, metrics_file(folder, experiment.collector))
+    return TrialProcess(trial.name, process, folder, container.deadline_s)
+
+
+def exit_code(folder: Path) -> int | None:
+    """Read how a trial has ended of itself, from its folder; None where it has not, or nobody saw it."""
+    try:
+        content = (folder / EXIT_CODE).read_text()
+    except FileNotFoundError:
+        return None
+    return int(content) if re.fullmatch(r"\d{1,3}\n", content) else None
 
 
 def metrics_file(folder: Path, collector: Collector) -> Path:
@@ -116,17 +152,23 @@ def metrics_file(folder: Path, collector: Collector) -> Path:
     return folder / LOG if collector.path is None else folder / METRICS / Path(collector.path).name
 
 
+def output(path: Path) -> IO[bytes]:
+    """Open the file that `metrics_file` names, so far; empty where the trial has written none."""
+    return path.open("rb") if path.is_file() else BytesIO()
+
+
 def stop(processes: Iterable[TrialProcess]) -> None:
     """End trials: SIGTERM to all that belongs to them, and SIGKILL to what is left after `STOP_TIMEOUT_S`."""
     processes = list(processes)
-    running = [item for item in processes if item.signal(signal.SIGTERM)]
+    running = [item for item in processes if item.terminate()]
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while running and time.monotonic() < deadline:
         time.sleep(0.02)
         running = [item for item in running if not item.has_ended()]
     for item in processes:
-        item.signal(signal.SIGKILL)
-        item.wait()
+        item.kill()
+    for item in processes:
+        item.reap()
 
 
 def _prepare(folder: Path, program: Path) -> None:
@@ -155,7 +197,7 @@ def _environment(
     }
     environment = {**defaults, **os.environ, **container.environment}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    environment[leftovers.MARK] = str(folder / PROCESS)
+    environment.update(leftovers.mark(folder))
     environment["KATIB_TRIAL_NAME"] = trial
     environment["KATIB_NAS_OUTPUT_DIR"] = str(folder / ARTIFACTS)
     for name, value in (

@@ -28,7 +28,8 @@ def seconds_of(trial: Trial) -> float:
     """How long a trial has taken, until now where it has not ended; 0 where it has not started."""
     if trial.started is None:
         return 0.0
-    return ((trial.finished or datetime.now(UTC)) - trial.started).total_seconds()
+    # The clock may have been set back since it started.
+    return max(0.0, ((trial.finished or datetime.now(UTC)) - trial.started).total_seconds())
 
 
 def outcome(trial: Trial) -> str:

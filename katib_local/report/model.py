@@ -37,7 +37,8 @@ class TrialReport:
         """How long it took; None where it has not ended."""
         if self.trial.started is None or self.trial.finished is None:
             return None
-        return (self.trial.finished - self.trial.started).total_seconds()
+        # The clock may have been set back meanwhile.
+        return max(0.0, (self.trial.finished - self.trial.started).total_seconds())
 
     def value(self, metric: str) -> str:
         """The reduced value of a metric; empty where there is none."""

@@ -68,11 +68,8 @@ def _trial(experiment: Experiment, folder: RunFolder, trial: Trial, points: Sequ
 def _points_so_far(experiment: Experiment, place: Path) -> list[Point]:
     """The store has a trial's points only once it has ended."""
     source = experiment.collector
-    path = trial_process.metrics_file(place, source)
-    if not path.is_file():
-        return []
     try:
-        with path.open("rb") as output:
+        with trial_process.output(trial_process.metrics_file(place, source)) as output:
             return collector.collect(output, experiment.objective.metrics, source)
     except MalformedMetrics:
         return []

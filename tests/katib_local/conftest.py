@@ -87,12 +87,18 @@ def write_manifest(tmp_path: Path) -> Callable[..., Path]:
     """Write a minimal manifest with changes and, by ``do=…``, what the scripted service is to do."""
     experiment = f"mini-{uuid.uuid4().hex[:8]}"
 
-    def write(changes: Document | None = None, *, do: str = "", name: str = "manifest.yaml") -> Path:
+    def write(
+        changes: Document | None = None,
+        *,
+        do: str = "",
+        name: str = "manifest.yaml",
+        settings: list[dict[str, str]] | None = None,
+    ) -> Path:
         document = change(minimal_manifest(), changes or {})
         # The server counts calls by experiment, and lives as long as the session.
         document["metadata"]["name"] = experiment
-        settings = [{"name": "do", "value": do}, {"name": "record", "value": str(tmp_path / "requests.jsonl")}]
-        document["spec"]["algorithm"]["algorithmSettings"] = settings
+        scripted = [{"name": "do", "value": do}, {"name": "record", "value": str(tmp_path / "requests.jsonl")}]
+        document["spec"]["algorithm"]["algorithmSettings"] = scripted if settings is None else settings
         path = tmp_path / name
         path.write_text(yaml.safe_dump(document))
         return path

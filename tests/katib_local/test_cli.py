@@ -407,8 +407,8 @@ def test_a_signal_stops_everything_and_resume_loses_nothing(
             time.sleep(0.02)
         start = time.monotonic()
         process.send_signal(number)
-        printed, errors = process.communicate(timeout=20)
-        assert time.monotonic() - start < 5
+        printed, errors = process.communicate(timeout=40)
+        assert time.monotonic() - start < 30
     assert process.returncode == 130, errors
     assert "interrupted; --resume goes on with it (2 trials: 1 created, 1 succeeded)" in printed
     assert "Traceback" not in errors

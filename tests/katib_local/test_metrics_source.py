@@ -5,5 +5,7 @@ from katib_local.template import Container
 
 
 def test_a_folder_named_in_a_variable_can_be_moved() -> None:
-    container = Container(image="i", argv=("sh", "-c", "p"), environment={"LOG": "/logs/m.log"}, unmet=())
+    container = Container(
+        image="i", argv=("sh", "-c", "p"), environment={"LOG": "/logs/m.log"}, deadline_s=None, unmet=()
+    )
     metrics_source.check_relocatable(container, "/logs/m.log")

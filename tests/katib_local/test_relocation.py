@@ -17,7 +17,9 @@ from katib_local.template import Container
     ],
 )
 def test_relocate(command: str, expected: str, folder: str) -> None:
-    container = Container(image="i", argv=("sh", "-c", command), environment={"LOG": "/var/log/katib/m.log"}, unmet=())
+    container = Container(
+        image="i", argv=("sh", "-c", command), environment={"LOG": "/var/log/katib/m.log"}, deadline_s=None, unmet=()
+    )
     moved = relocation.relocate(container, folder, "../metrics")
     assert moved.argv == ("sh", "-c", expected)
     assert moved.environment == {"LOG": "../metrics/m.log"}

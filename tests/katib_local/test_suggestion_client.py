@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from katib_local import leftovers, suggestion_client
 from katib_local import manifest as manifests
-from katib_local import suggestion_client
 from katib_local.errors import Interrupted, SuggestionError
 from katib_local.interruption import Interruption
 from katib_local.suggestion_client import ExperimentRefused, SuggestionClient
@@ -127,7 +127,9 @@ def test_a_signal_ends_a_call(service: str, write_manifest: Callable[..., Path])
         assert time.monotonic() - start < 5
 
 
-def test_a_service_of_ours_that_died_is_started_again_once(manifest: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_service_of_ours_that_died_is_started_again_before_each_answer(
+    manifest: Callable[..., Any], tmp_path: Path
+) -> None:
     space = {"list": ["3"]}
     changes = {
         "spec.algorithm.algorithmName": "darts",
@@ -142,14 +144,30 @@ def test_a_service_of_ours_that_died_is_started_again_once(manifest: Callable[..
     log = tmp_path / "service.log"
 
     def kill() -> None:
-        number = int(log.with_suffix(".process").read_text())
+        (number,) = leftovers.find(log)
         os.kill(number, signal.SIGKILL)
         os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
 
     with SuggestionProcess("darts_service", [], log, Interruption()) as process:
         client = SuggestionClient(experiment, process.address, process, Interruption())
-        kill()
-        client.validate()
-        kill()
-        with pytest.raises(SuggestionError, match="ended a second time"):
+        for _ in range(2):
+            kill()
+            client.validate()
+
+
+def test_a_service_of_ours_that_dies_of_a_call_is_given_up(
+    manifest: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # It serves, and ends at the first call that is no health check.
+    Path("mortal.py").write_text(
+        "import os, sys\n"
+        "from katib_suggestion.servicer import Servicer\n"
+        "Servicer.ValidateAlgorithmSettings = lambda *_: os._exit(1)\n"
+        "from darts_service.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    with SuggestionProcess("mortal", [], tmp_path / "service.log", Interruption()) as process:
+        client = SuggestionClient(manifests.parse(manifest()), process.address, process, Interruption())
+        with pytest.raises(SuggestionError, match="ended twice without an answer"):
             client.validate()

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from katib_local import suggestion_process
+from katib_local import leftovers, suggestion_process
 from katib_local.errors import Interrupted, SuggestionError
 from katib_local.interruption import Interruption
 from katib_local.suggestion_process import SuggestionProcess, wait_until_serving
 
 
 def process_id(log: Path) -> int:
-    return int(log.with_suffix(".process").read_text())
+    (found,) = leftovers.find(log)
+    return found
 
 
 def is_running(number: int) -> bool:

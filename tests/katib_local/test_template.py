@@ -116,5 +116,11 @@ def test_variables_are_expanded_as_kubernetes_does() -> None:
 
 
 def test_what_this_machine_does_not_heed_is_named() -> None:
-    made = make({"command": ["true"], "resources": {"limits": {"cpu": 1}}}, job={"activeDeadlineSeconds": 3})
-    assert template.check(made).unmet == ("activeDeadlineSeconds", "resources")
+    made = make({"command": ["true"], "resources": {"limits": {"cpu": 1}}}, job={"backoffLimit": 3})
+    assert template.check(made).unmet == ("backoffLimit", "resources")
+
+
+def test_a_jobs_deadline_is_heeded() -> None:
+    found = template.check(make({"command": ["true"]}, job={"activeDeadlineSeconds": 3}))
+    assert (found.deadline_s, found.unmet) == (3, ())
+    assert template.check(make({"command": ["true"]})).deadline_s is None

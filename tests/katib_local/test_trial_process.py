@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -43,8 +41,8 @@ def launch(manifest: Callable[..., dict[str, Any]], program: Callable[[str], Pat
 
 
 def written(process: TrialProcess) -> bytes:
-    with process.output() as output:
-        return output.read()
+    metrics = process.folder / "metrics" / "m.log"
+    return (metrics if metrics.exists() else process.folder / "output.log").read_bytes()
 
 
 def is_running(number: int) -> bool:
@@ -77,7 +75,6 @@ def test_output_exit_code_and_argument(launch: Launch, folder: Path) -> None:
     assert written(process) == b"['a b', 3]\nerr\n"
     assert (folder / "output.log").read_bytes() == written(process)
     assert (folder / "exit_code").read_text() == "3\n"
-    assert not (folder / "process").exists()
 
 
 def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,11 +180,9 @@ def test_the_folder_on_the_suggestions_volume_is_the_trials_own_and_stays(launch
     assert written(second) == b"--output-dir=../suggestion/out\ncheckpoint\n"
 
 
-def test_a_missing_metrics_file_is_empty(launch: Launch) -> None:
-    changes = {"spec.metricsCollectorSpec": {"collector": {"kind": "File"}}, f"{CONTAINER}.args": ["/var/log/katib"]}
-    process = launch("true", changes)
-    assert process.wait() == 0
-    assert written(process) == b""
+def test_a_metrics_file_that_is_not_there_is_empty(folder: Path) -> None:
+    with trial_process.output(folder / "metrics" / "m.log") as output:
+        assert output.read() == b""
 
 
 def test_a_signal_is_counted_as_shells_do(launch: Launch, folder: Path) -> None:
@@ -232,19 +227,43 @@ def test_a_second_start_keeps_the_artifacts_only(launch: Launch, folder: Path) -
 
 
 def test_a_second_start_ends_what_a_killed_runner_left(launch: Launch, folder: Path) -> None:
-    first = launch("echo started; sleep 60")
-    number = int((folder / "process").read_text())
-    wait_for(folder / "output.log")
+    first = launch("echo $$ > ready; setsid sleep 60 & wait")
+    number = int(wait_for(folder / "cwd" / "ready"))
+    while len(left := leftovers.find(folder)) < 2:
+        time.sleep(0.01)
     assert launch("true").wait() == 0
     assert first.wait() == 137
+    for one in (number, *left):
+        wait_until_gone(one)
+
+
+def test_what_leaves_session_and_parent_behind_is_ended(launch: Launch, folder: Path) -> None:
+    leave = "import os, sys, time; os.setsid(); os.fork() and os._exit(0)"
+    tell = "open('child', 'w').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    process = launch(f'python3 -c "{leave}; {tell}" & until [ -e child ]; do sleep 0.05; done; echo score=1')
+    assert process.wait() == 0
+    wait_until_gone(int(wait_for(folder / "cwd" / "child")))
+    assert leftovers.find(folder) == []
+
+
+def test_a_trial_that_was_stopped_has_not_ended_of_itself(launch: Launch, folder: Path) -> None:
+    process = launch("echo $$ > ready; sleep 60")
+    wait_for(folder / "cwd" / "ready")
+    trial_process.stop([process])
+    assert process.exit_code == 143
+    assert trial_process.exit_code(folder) is None
+
+
+@pytest.mark.parametrize(("content", "code"), [("0\n", 0), ("137\n", 137), ("", None), ("13", None)])
+def test_an_exit_code_counts_once_it_is_whole(tmp_path: Path, content: str, code: int | None) -> None:
+    (tmp_path / "exit_code").write_text(content)
+    assert trial_process.exit_code(tmp_path) == code
+
+
+def test_all_are_killed_where_nothing_can_be_written(launch: Launch, folder: Path, tmp_path: Path) -> None:
+    """As on a disk that is full: what cannot be recorded must end all the same."""
+    process = launch("trap '' TERM; echo $$ > ready; sleep 60")
+    number = int(wait_for(folder / "cwd" / "ready"))
+    (folder / "exit_code").mkdir()
+    trial_process.stop([process])
     wait_until_gone(number)
-
-
-def test_a_process_id_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        file = tmp_path / "process"
-        leftovers.record(file, stranger.pid)
-        leftovers.end(file)
-        assert stranger.poll() is None
-        assert not file.exists()
-        os.killpg(stranger.pid, signal.SIGKILL)

@@ -1,8 +1,12 @@
 """How counts and times are said."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from katib_local import wording
+from katib_local.trials import Trial
+from katib_suggestion.experiment import TrialCondition
 
 
 @pytest.mark.parametrize(
@@ -24,3 +28,12 @@ def test_duration(seconds: float, digits: int, said: str) -> None:
 
 def test_no_trials() -> None:
     assert wording.counts([]) == "no trials"
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_seconds() -> None:
+    now = datetime.now(UTC)
+    trial = Trial(
+        name="t", number=1, condition=TrialCondition.SUCCEEDED, assignments={}, labels={}, started=now,
+        finished=now - timedelta(hours=1),
+    )  # fmt: skip
+    assert wording.seconds_of(trial) == 0
