@@ -21,7 +21,8 @@ MAX_CURVES = 40
 
 _FEW = 12
 _FIGURE_HEIGHT = 340
-_MARGIN = {"l": 60, "r": 16, "t": 12, "b": 48}
+_MARGIN = {"l": 72, "r": 16, "t": 12, "b": 48}
+"""Room for what stands beside the axes. Plotly can find it by itself, but not always comes to an end with that."""
 _ROW_HEIGHT = 15
 _LABEL_WIDTH = 210
 
@@ -164,7 +165,7 @@ def _trace(name: str, x: Sequence[float], y: Sequence[float], **style: Any) -> F
 
 def _layout(x_title: str, y_title: str) -> Figure:
     def axis(title: str) -> Figure:
-        return {"title": {"text": _safe(title)}, "automargin": True, "zeroline": False}
+        return {"title": {"text": _safe(title)}, "zeroline": False}
 
     return {
         "height": _FIGURE_HEIGHT,
