@@ -96,10 +96,13 @@ class _Trial:
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
-        replace(checkpoint, configuration=checkpoint.state["images"]).check(self._shape_of_images())
-        self._training.load_state_dict(checkpoint.state["training"])
-        self._epochs = list(checkpoint.state["epochs"])
-        checkpoints.restore_random_states(checkpoint.state["random"])
+        with checkpoint.restoring():
+            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._shape_of_images())
+            self._training.load_state_dict(checkpoint.state["training"])
+            self._epochs = [
+                {name: epoch[name] for name in ("epoch", "time", "metrics")} for epoch in checkpoint.state["epochs"]
+            ]
+            checkpoints.restore_random_states(checkpoint.state["random"])
         logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._training.step)
 
     def run(self) -> None:

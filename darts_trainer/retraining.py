@@ -18,6 +18,7 @@ from darts_trainer.bilevel import apply_gradients
 from darts_trainer.network import Network, drop_paths
 from darts_trainer.retrain_config import RetrainSettings
 from darts_trainer.retrain_data import RetrainData
+from trial_runtime import checkpoints
 from trial_runtime.batches import Batches
 from trial_runtime.clock import Clock
 from trial_runtime.joint_batch import average_statistics, share_of_loss
@@ -136,7 +137,7 @@ class Retraining:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another training, with the same arguments, stood."""
-        self._epoch = state["epoch"]
+        self._epoch = checkpoints.epoch_of(state, self._settings.num_epochs)
         self._tally = self._new_tally(f"epoch {self._epoch}, training")
         self._tally.load_state_dict(state["tally"])
         self._clock = Clock(state["seconds"])

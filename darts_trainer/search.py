@@ -17,7 +17,7 @@ from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.collapse import auxiliary_weight
 from darts_trainer.supernet import Supernet, frozen_statistics
-from trial_runtime import datasets, seeds
+from trial_runtime import checkpoints, datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.clock import Clock
 from trial_runtime.datasets import ImageDataset
@@ -207,7 +207,7 @@ class Search:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another search, with the same arguments, stood."""
-        self._epoch = state["epoch"]
+        self._epoch = checkpoints.epoch_of(state, self._settings.num_epochs)
         self._tally = self._new_tally("training")
         self._tally.load_state_dict(state["tally"])
         self._clock = Clock(state["seconds"])

@@ -49,7 +49,7 @@ def run(trial: TrainerConfig, group: Processes, checkpoint: Checkpoint | None = 
         Terminated: SIGTERM has come; a checkpoint is written.
         ProcessLost: another process has ended.
     """
-    if checkpoint is not None and _is_over(_epochs(checkpoint.state), checkpoint.state["stopped"], trial):
+    if checkpoint is not None and _has_ended(trial, checkpoint):
         if group.is_first:
             _report_again(trial, checkpoint)
         return
@@ -105,8 +105,9 @@ class _Trial:
         self._epochs: list[Epoch] = []
         self._stopped: str | None = None
         if checkpoint is not None:
-            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
-            self._load(checkpoint.state)
+            with checkpoint.restoring():
+                replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
+                self._load(checkpoint.state)
             logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._search.step)
 
     def run(self) -> list[Epoch]:
@@ -125,7 +126,10 @@ class _Trial:
 
     def _batch_size(self, images: ImageDataset, checkpoint: Checkpoint | None) -> int:
         """Where the choice is left to this program, that of the process before: another memory may be free now."""
-        before = None if checkpoint is None else int(checkpoint.state["record"]["batch_size"])
+        before = None
+        if checkpoint is not None:
+            with checkpoint.restoring():
+                before = int(checkpoint.state["record"]["batch_size"])
         return self._trial.settings.batch_size or before or largest_that_fits(self._trial, images, self._group)
 
     def _events(self) -> AbstractContextManager[Events | None]:
@@ -207,11 +211,17 @@ class _Trial:
         }
 
 
+def _has_ended(trial: TrainerConfig, checkpoint: Checkpoint) -> bool:
+    with checkpoint.restoring():
+        return _is_over(_epochs(checkpoint.state), checkpoint.state["stopped"], trial)
+
+
 def _report_again(trial: TrainerConfig, checkpoint: Checkpoint) -> None:
     """Print what a search that is over has printed, and see to it that its files are there."""
     logger.info("this search is over, and its result is printed again from %s", checkpoint.path)
-    epochs = _epochs(checkpoint.state)
-    records.write(trial.output_dir, epochs, choice=trial.genotype, search=checkpoint.state["record"])
+    with checkpoint.restoring():
+        epochs = _epochs(checkpoint.state)
+        records.write(trial.output_dir, epochs, choice=trial.genotype, search=checkpoint.state["record"])
     for epoch in epochs:
         epoch.report()
     _report_genotype(trial, epochs)

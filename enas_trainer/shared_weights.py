@@ -55,13 +55,25 @@ class Loan:
     def state(self) -> dict[str, Any]:
         """Return what `resumed` reads, in plain values."""
         taken = {name: {"history": dict(one.history), "files": list(one.files)} for name, one in self.taken.items()}
-        return {"folder": str(self.folder), "trial": self.trial, "taken": taken}
+        return {"trial": self.trial, "taken": taken}
 
     @classmethod
-    def resumed(cls, state: Mapping[str, Any]) -> "Loan":
-        """Return the loan of a trial that was killed, and goes on with the weights of its checkpoint."""
+    def resumed(cls, state: Mapping[str, Any], folder: Path) -> "Loan":
+        """Return the loan of a trial that was killed, and goes on with the weights of its checkpoint.
+
+        Args:
+            state: what `state` returned.
+            folder: see `folder_for`.
+
+        Raises:
+            ValueError: the state names what is no trial, or a file that is none of the bank's.
+            KeyError, TypeError: it is something else.
+        """
         taken = {name: Taken(history=one["history"], files=tuple(one["files"])) for name, one in state["taken"].items()}
-        return cls(folder=Path(state["folder"]), trial=state["trial"], taken=taken)
+        weight_bank.check_id(state["trial"])
+        for one in taken.values():
+            weight_bank.check_names(one.files)
+        return cls(folder=folder, trial=state["trial"], taken=taken)
 
 
 def folder_for(bank: Path, network: NetworkConfig, training_images: ImageDataset) -> Path:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
+from trial_runtime import checkpoints
 from trial_runtime.batches import Batches
 from trial_runtime.clock import Clock
 from trial_runtime.joint_batch import average_statistics, share_of_loss
@@ -150,7 +151,7 @@ class Training:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another training, with the same arguments, stood."""
-        self._epoch = state["epoch"]
+        self._epoch = checkpoints.epoch_of(state, self._settings.num_epochs)
         self._tally = self._new_tally("training")
         self._tally.load_state_dict(state["tally"])
         self._clock = Clock(state["seconds"])

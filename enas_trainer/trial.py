@@ -116,9 +116,10 @@ class _Run:
         self._epochs: list[Epoch] = []
         logger.info("%d layers, on %s, seed %d", self._network.num_layers, trial.device, trial.seed)
         if checkpoint is not None:
-            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
-            self._training.load_state_dict(checkpoint.state["training"])
-            self._epochs = _epochs(checkpoint.state)
+            with checkpoint.restoring():
+                replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
+                self._training.load_state_dict(checkpoint.state["training"])
+                self._epochs = _epochs(checkpoint.state)
             step = self._training.step
             logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, step)
 
@@ -141,9 +142,10 @@ class _Run:
         """Put a bank's weights into the child, unless they are in the checkpoint, as the training has changed them."""
         if self._trial.shared_weights is None:
             return None
-        if checkpoint is not None:
-            return Loan.resumed(checkpoint.state["loan"])
         folder = shared_weights.folder_for(self._trial.shared_weights, self._network, training_images)
+        if checkpoint is not None:
+            with checkpoint.restoring():
+                return Loan.resumed(checkpoint.state["loan"], folder)
         return shared_weights.borrow(self._child, self._architecture, self._network, folder, self._group)
 
     def _end_epoch(self, metrics: EpochMetrics) -> None:

@@ -32,6 +32,8 @@ History = Mapping[str, int]
 """Ids of trials, and for how many steps each has trained the weights."""
 
 _SUFFIX = ".safetensors"
+_ID = re.compile(r"[0-9a-f]{16}")
+_VERSION = re.compile(r"[^/]+\.safetensors")
 _MAX_BYTES = 2**32
 """Largest file that is read: far above any layer's."""
 _MAX_LISTINGS = 20
@@ -103,7 +105,7 @@ def put(entry: Path, weights: Weights, taken: Taken, *, trial: str, steps: int) 
     Raises:
         OSError: the machine refuses; the entry is as it was.
     """
-    assert re.fullmatch(r"[0-9a-f]{16}", trial), trial
+    check_id(trial)
     history = {**taken.history, trial: steps}
     path = entry / f"{len(history):06d}-{trial}{_SUFFIX}"
     artifacts.write_bytes(path, _encode(weights, history))
@@ -111,6 +113,27 @@ def put(entry: Path, weights: Weights, taken: Taken, *, trial: str, steps: int) 
     with contextlib.suppress(OSError):  # the entry is whole: whoever takes it next passes over what is left
         for file in [*superseded, *_abandoned(entry)]:
             file.unlink(missing_ok=True)
+
+
+def check_id(trial: str) -> None:
+    """Check the id of a trial.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _ID.fullmatch(trial):
+        raise ValueError(f"{trial!r} is no id of a trial")
+
+
+def check_names(files: Sequence[str]) -> None:
+    """Check names of versions, which are removed once there are later ones.
+
+    Raises:
+        ValueError: one is no version's, and might be of a file elsewhere.
+    """
+    for name in files:
+        if not _VERSION.fullmatch(name):
+            raise ValueError(f"{name!r} is no version of weights")
 
 
 def merged(versions: Sequence[tuple[Weights, History]]) -> Weights:

@@ -150,9 +150,16 @@ class Batches:
         Args:
             state: theirs.
             is_within_pass: the next `iter` goes on with their last pass; otherwise it starts one, as theirs would.
+
+        Raises:
+            ValueError: they stood nowhere in these data.
         """
         self._generator.set_state(state["generator"])
         self._order_n, self._num_given = state["order"], state["num_given"]
+        if not torch.equal(self._order_n.sort().values, torch.arange(self._size)):
+            raise ValueError(f"the order is none of {self._size} images")
+        if not 0 <= self._num_given <= len(self):
+            raise ValueError(f"{self._num_given} of {len(self)} batches were given")
         self._is_within_pass = is_within_pass
 
     def _order(self) -> Tensor:

@@ -8,7 +8,8 @@ import dataclasses
 import io
 import logging
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,19 @@ class Checkpoint:
                 "--fresh begin anew in this one"
             )
 
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Within, a state that does not fit what is restored from it makes a `CheckpointError`.
+
+        A file that is whole may still have been written by another version of this program, or by another program.
+        """
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise _unreadable(self.path, f"its state does not fit: {type(error).__name__}: {error}") from error
+
 
 def write(path: Path, state: Mapping[str, Any], configuration: Mapping[str, Plain]) -> bool:
     """Replace a checkpoint, with its folder; return whether that worked.
@@ -91,7 +105,10 @@ def read(path: Path) -> Checkpoint | None:
     try:
         with path.open("rb") as file:
             # torch reads over a flipped bit; its files carry checksums all the same.
-            if zipfile.ZipFile(file).testzip() is not None:
+            archive = zipfile.ZipFile(file)
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise zipfile.BadZipFile("it is packed, which no checkpoint is")
+            if archive.testzip() is not None:
                 raise zipfile.BadZipFile("a checksum is wrong")
             file.seek(0)
             found = torch.load(file, map_location="cpu", weights_only=True)
@@ -103,7 +120,10 @@ def read(path: Path) -> Checkpoint | None:
         raise _unreadable(path, str(error)) from error
     if not isinstance(found, dict) or set(found) != _FIELDS or found["format"] != _FORMAT:
         raise _unreadable(path, f"it is no checkpoint of format {_FORMAT}")
-    return Checkpoint(path=path, configuration=found["configuration"], state=found["state"])
+    configuration, state = found["configuration"], found["state"]
+    if not isinstance(configuration, dict) or not isinstance(state, dict):
+        raise _unreadable(path, "its configuration and its state must be dictionaries")
+    return Checkpoint(path=path, configuration=configuration, state=state)
 
 
 def configuration_of(config: Any, *, without: frozenset[str] = frozenset()) -> dict[str, Plain]:
@@ -121,6 +141,18 @@ def configuration_of(config: Any, *, without: frozenset[str] = frozenset()) -> d
         else:
             flat[field.name] = value if isinstance(value, str | int | float | tuple | None) else str(value)
     return {name: value for name, value in flat.items() if name not in without}
+
+
+def epoch_of(state: Mapping[str, Any], num_epochs: int) -> int:
+    """Return the epoch that a training of so many stands in, or the one after the last.
+
+    Raises:
+        ValueError: it stands in none of them.
+    """
+    epoch = state["epoch"]
+    if type(epoch) is not int or not 1 <= epoch <= num_epochs + 1:
+        raise ValueError(f"epoch {epoch!r} of {num_epochs}")
+    return epoch
 
 
 def random_states() -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Time that a piece of work takes, over interruptions."""
 
+import math
 import time
 from types import TracebackType
 
@@ -9,9 +10,14 @@ class Clock:
 
     Args:
         seconds: that had passed before.
+
+    Raises:
+        ValueError: so many never pass.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{seconds} seconds")
         self._before = seconds
         self._start: float | None = None
 

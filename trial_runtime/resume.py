@@ -73,7 +73,12 @@ def find(
         path.unlink(missing_ok=True)
     found = None if options.fresh else checkpoints.read(path)
     if found is not None:
-        found.check({**asked, **{name: found.configuration[name] for name in unasked}})
+        with found.restoring():
+            kept = {name: found.configuration[name] for name in unasked}
+            for name, value in kept.items():
+                if type(value) is not type(asked[name]):
+                    raise TypeError(f"{name} is {value!r}")
+        found.check({**asked, **kept})
     if group.any(found is None) and group.any(found is not None):
         raise CheckpointError(
             f"{path} is not before every process: --output-dir must be a folder that all {group.size} of them share"

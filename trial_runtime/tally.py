@@ -68,8 +68,15 @@ class Tally:
         return {name: torch.cat([before, new]) for (name, before), new in zip(self._before.items(), joint, strict=True)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Count what another tally of the same pass had counted as well; for a fresh one."""
-        self._before = {name: state[name] for name in self._before}
+        """Count what another tally of the same pass had counted as well; for a fresh one.
+
+        Raises:
+            ValueError: the state is none.
+        """
+        before = {name: state[name] for name in self._before}
+        if len({tensor.shape for tensor in before.values()}) != 1 or before["losses"].dim() != 1:
+            raise ValueError(f"a tally has three columns of one length, not {[*before.values()]}")
+        self._before = {name: tensor.double() for name, tensor in before.items()}
 
 
 def _stacked(numbers: Sequence[Tensor]) -> Tensor:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch.utils._pytree import tree_flatten_with_path
 
@@ -237,3 +239,23 @@ def test_a_trial_that_is_killed_while_it_puts_its_weights_back_puts_the_others_t
 
     torch.testing.assert_close(killed, put("whole"), rtol=0, atol=0)
     assert len(killed) > 1
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(data=st.data())
+def test_whatever_a_checkpoint_holds_it_is_gone_on_from_or_refused(data, bad, flags, whole, tmp_path, capfd):
+    good = checkpoints.read(whole / resume.FILE)
+    # The numbers of an optimiser are its own: nobody else can tell what they may be.
+    training = {name: part for name, part in good.state["training"].items() if name not in ("optimizer", "schedule")}
+    changed = data.draw(
+        bad.document({"configuration": dict(good.configuration), "state": {**good.state, "training": training}})
+    )
+    if isinstance(changed.get("state"), dict) and isinstance(changed["state"].get("training"), dict):
+        changed["state"]["training"] = {**good.state["training"], **changed["state"]["training"]}
+    torch.save({"format": 1, **changed}, tmp_path / resume.FILE)
+
+    code = main(flags(tmp_path, "--seed=1"))
+
+    assert code in (0, EXIT_WRONG_INPUT)
+    if code == EXIT_WRONG_INPUT:
+        assert "checkpoint.pt" in capfd.readouterr().err.splitlines()[-1]

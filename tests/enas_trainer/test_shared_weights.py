@@ -125,7 +125,7 @@ def test_a_trial_that_was_resumed_gives_back_once(tmp_path):
     child, architecture, network = _network(JOINED)
     loan = borrow(child, architecture, network, tmp_path)
     _train(child, 0)
-    resumed = Loan.resumed(json.loads(json.dumps(loan.state())))
+    resumed = Loan.resumed(json.loads(json.dumps(loan.state())), loan.folder)
     give_back(loan, child, architecture, network, steps=10)  # and is killed before it could say so
     later = _trained(tmp_path, JOINED, seed=5)
 
@@ -234,3 +234,16 @@ def test_processes_that_train_together_all_get_what_the_first_takes(tmp_path, to
     for rank in range(2):
         state = torch.load(tmp_path / f"{rank}.pt")
         assert all(torch.equal(state[name], weights) for name, weights in given.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"trial": "0" * 16, "taken": {"head": {"history": {}, "files": ["../../genotype.json"]}}},
+        {"trial": "0" * 16, "taken": {"head": {"history": {}, "files": ["../other.safetensors"]}}},
+        {"trial": "../x", "taken": {}},
+    ],
+)
+def test_a_loan_out_of_the_bank_is_refused(state, tmp_path):
+    with pytest.raises(ValueError, match="is no"):
+        Loan.resumed(state, tmp_path)
