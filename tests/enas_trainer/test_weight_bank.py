@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors import torch as safetensors_torch
 
 from enas_trainer import weight_bank
@@ -176,6 +178,22 @@ def test_a_damaged_version_is_set_aside_and_the_others_count(tmp_path, caplog, m
     assert "000001-bad.safetensors is damaged and was set aside" in caplog.text
     assert "\n" not in caplog.records[0].getMessage()
     assert not (tmp_path / "exploded").exists()
+
+
+@given(data=st.data())
+def test_whatever_a_version_holds_it_is_used_or_passed_over(data, bad, tmp_path):
+    history = data.draw(st.just({A: 10}) | bad.document({A: 10, B: 3}) | bad.values)
+    # By way of JSON, as whoever wrote it there: some of what is drawn cannot stand in it.
+    content = data.draw(st.just(GOOD) | bad.content(GOOD) | st.just(weight_bank._encode(_weights(3), history)))
+    put(tmp_path, _weights(5), Taken(), trial=C, steps=10)
+    (tmp_path / "000001-bad.safetensors").write_bytes(content)
+
+    taken = take(tmp_path, LIKE)
+
+    assert 3 <= _value(taken) <= 5
+    assert all(type(steps) is int and steps > 0 for steps in taken.history.values())
+    put(tmp_path, _weights(4), taken, trial=D, steps=1)
+    assert _value(take(tmp_path, LIKE)) == 4
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
