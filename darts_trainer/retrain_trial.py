@@ -99,9 +99,7 @@ class _Trial:
         with checkpoint.restoring():
             replace(checkpoint, configuration=checkpoint.state["images"]).check(self._shape_of_images())
             self._training.load_state_dict(checkpoint.state["training"])
-            self._epochs = [
-                {name: epoch[name] for name in ("epoch", "time", "metrics")} for epoch in checkpoint.state["epochs"]
-            ]
+            self._epochs = [_epoch(epoch) for epoch in checkpoint.state["epochs"]]
             checkpoints.restore_random_states(checkpoint.state["random"])
         logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._training.step)
 
@@ -172,6 +170,12 @@ class _Trial:
         trained = Predictor(self._network, self._data.normalisation, self._images.image_shape)
         predictor.save(trial.output_dir, trained, trial.genotype, self._layout, record)
         logger.info("wrote %s and %s to %s", predictor.WEIGHTS_FILE, predictor.NETWORK_FILE, trial.output_dir)
+
+
+def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a checkpoint holds of an epoch."""
+    metrics = {str(name): float(value) for name, value in found["metrics"].items()}
+    return {"epoch": int(found["epoch"]), "time": str(found["time"]), "metrics": metrics}
 
 
 def _layout(trial: RetrainConfig, images: ImageDataset) -> Layout:

@@ -232,7 +232,7 @@ def _report_genotype(trial: TrainerConfig, epochs: Sequence[Epoch]) -> None:
 
 
 def _epochs(state: Mapping[str, Any]) -> list[Epoch]:
-    return [Epoch(**epoch) for epoch in state["epochs"]]
+    return [checkpoints.restored(Epoch, epoch) for epoch in state["epochs"]]
 
 
 def _is_over(epochs: Sequence[Epoch], stopped: str | None, trial: TrainerConfig) -> bool:

@@ -11,7 +11,7 @@ from enas_trainer.arguments import Trial
 from enas_trainer.child import Child
 from enas_trainer.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, datasets, metric_lines, seeds, termination
+from trial_runtime import artifacts, checkpoints, datasets, metric_lines, seeds, termination
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.command_line import CommandLineError
@@ -229,4 +229,7 @@ def _check_batch_size(batch_size: int, group: Processes) -> None:
 
 
 def _epochs(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Epoch]:
-    return [Epoch(metrics=EpochMetrics(**epoch["metrics"]), time=epoch["time"]) for epoch in state["epochs"]]
+    return [
+        checkpoints.restored(Epoch, {**epoch, "metrics": checkpoints.restored(EpochMetrics, epoch["metrics"])})
+        for epoch in state["epochs"]
+    ]

@@ -7,12 +7,13 @@ configuration of its run beside the state, so that a run of another configuratio
 import dataclasses
 import io
 import logging
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ from trial_runtime import artifacts
 
 Plain = str | int | float | bool | None | tuple[str | int, ...]
 """A value of a configuration."""
+
+T = TypeVar("T")
 
 _FORMAT = 1
 _FIELDS = {"format", "configuration", "state"}
@@ -153,6 +156,23 @@ def epoch_of(state: Mapping[str, Any], num_epochs: int) -> int:
     if type(epoch) is not int or not 1 <= epoch <= num_epochs + 1:
         raise ValueError(f"epoch {epoch!r} of {num_epochs}")
     return epoch
+
+
+def restored(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make a dataclass of numbers and texts anew.
+
+    Raises:
+        KeyError, TypeError, ValueError: the values are none of its fields.
+    """
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = values[field.name]
+        if not isinstance(value, field.type):  # type: ignore[arg-type]
+            raise TypeError(f"{field.name} is {value!r}")
+        if (isinstance(value, float) and not math.isfinite(value)) or (
+            isinstance(value, str) and not value.isprintable()
+        ):
+            raise ValueError(f"{field.name} is {value!r}")
+    return kind(**values)
 
 
 def random_states() -> dict[str, Tensor]:
