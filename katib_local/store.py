@@ -18,6 +18,7 @@ from katib_local.errors import RunFolderError
 from katib_local.manifest import EDITABLE
 from katib_local.options import Options
 from katib_local.trials import Trial, Verdict
+from katib_suggestion.errors import shown
 from katib_suggestion.experiment import TrialCondition
 
 _SCHEMA_VERSION = 2
@@ -52,6 +53,10 @@ CREATE TABLE observations (
     time TEXT                        -- NULL where the line had none
 ) STRICT;
 """
+
+
+_DAMAGES = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What comes of reading values that no runner has written."""
 
 
 class Store:
@@ -100,7 +105,8 @@ class Store:
         """Open a database to look at, beside a runner that may be writing it, and close it in the end.
 
         Raises:
-            RunFolderError: it is of another version, or broken, which may show only where a value is read.
+            RunFolderError: it is of another version, is broken, or says what no runner writes, which may show only
+                where a value is read.
         """
         try:
             store = cls(_connect(f"{path.absolute().as_uri()}?mode=ro"))
@@ -110,8 +116,8 @@ class Store:
         with contextlib.closing(store):
             try:
                 yield store
-            except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
-                raise RunFolderError(f"{path} cannot be read: {error}") from error
+            except (sqlite3.Error, *_DAMAGES) as error:
+                raise RunFolderError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
     def _check_version(self, path: Path) -> None:
         try:
@@ -136,13 +142,12 @@ class Store:
     @property
     def created(self) -> datetime:
         """When the run was started, in local time."""
-        return datetime.fromisoformat(self._value("created"))
+        return datetime.fromisoformat(self._value("created")).replace(tzinfo=None)
 
     @property
     def versions(self) -> dict[str, str]:
         """What the run was started with; see `versions.installed`."""
-        found: dict[str, str] = json.loads(self._value("versions"))
-        return found
+        return _texts(self._value("versions"))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -163,8 +168,7 @@ class Store:
     @property
     def reply_settings(self) -> dict[str, str]:
         """Algorithm settings that the service has returned so far."""
-        settings: dict[str, str] = json.loads(self._value("reply_settings"))
-        return settings
+        return _texts(self._value("reply_settings"))
 
     def trials(self) -> list[Trial]:
         """Every trial, in the order of the suggestions."""
@@ -234,7 +238,7 @@ def _point(row: sqlite3.Row) -> Point:
     return Point(
         metric=row["metric"],
         value=row["value"],
-        time=datetime.fromisoformat(row["time"]) if row["time"] else NO_TIME,
+        time=_moment(row["time"]) or NO_TIME,
     )
 
 
@@ -258,14 +262,30 @@ def _trial(row: sqlite3.Row) -> Trial:
         name=row["name"],
         number=row["number"],
         condition=TrialCondition(row["condition"]),
-        assignments=json.loads(row["assignments"]),
-        labels=json.loads(row["labels"]),
+        assignments=_texts(row["assignments"]),
+        labels=_texts(row["labels"]),
         reason=row["reason"],
-        started=datetime.fromisoformat(row["started"]) if row["started"] else None,
-        finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
+        started=_moment(row["started"]),
+        finished=_moment(row["finished"]),
         exit_code=row["exit_code"],
-        observation=json.loads(row["observation"]) if row["observation"] else None,
+        observation=_texts(row["observation"]) if row["observation"] else None,
     )
+
+
+def _texts(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise TypeError(f"it must be an object of texts: {shown(text)}")
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
 
 
 def _fixed(manifest: Document) -> Document:

@@ -1,8 +1,9 @@
 """A report of a run on this machine, from its folder."""
 
 import csv
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from katib_local.run_folder import RunFolder
 from katib_local.store import Store
 from katib_local.trials import Trial
 from katib_suggestion.experiment import TrialCondition
+
+logger = logging.getLogger(__name__)
 
 HISTORY = "*/history.csv"
 """Where the ENAS service writes, below its state, how its controller went on."""
@@ -79,11 +82,16 @@ def _controller(state: Path) -> tuple[ControllerStep, ...]:
     """Read the service's history; the folder holds one experiment."""
     steps: list[ControllerStep] = []
     for path in state.glob(HISTORY):
-        with path.open(encoding="utf-8", newline="") as file:
-            steps += [
-                ControllerStep(
-                    num_trials=int(row["num_trials"]), entropy=float(row["entropy"]), skip_rate=float(row["skip_rate"])
-                )
-                for row in csv.DictReader(file)
-            ]
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                steps += [_step(row) for row in csv.DictReader(file)]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            logger.warning("%s is left out of the report: it is no history of a controller: %s", path, error)
+            return ()
     return tuple(step for step in steps if math.isfinite(step.entropy) and math.isfinite(step.skip_rate))
+
+
+def _step(row: Mapping[str, str]) -> ControllerStep:
+    return ControllerStep(
+        num_trials=int(row["num_trials"]), entropy=float(row["entropy"]), skip_rate=float(row["skip_rate"])
+    )

@@ -1,14 +1,21 @@
 """Reports of real run folders, and the command that writes them."""
 
+import contextlib
+import json
+import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from katib_local import cli, run_folder
-from katib_local.report import read_run
+from katib_local.errors import RunFolderError
+from katib_local.report import page, read_run
 from katib_local.run_folder import RunFolder
 from katib_suggestion.experiment import TrialCondition
 
@@ -154,3 +161,75 @@ def test_a_report_that_cannot_be_written_does_not_end_the_run(
     assert code == 0
     assert "Report:" not in printed
     assert "the report cannot be written" in caplog.text
+
+
+COLUMNS = {
+    "experiment": ("name", "manifest", "options", "reply_settings", "versions", "created", "verdict"),
+    "trials": ("name", "number", "condition", "assignments", "labels", "reason", "started", "finished", "observation"),
+    "observations": ("metric", "value", "time"),
+}
+ALPHAS = (
+    "epoch,cell,source,node,operation,weight\n1,normal,0,2,max_pooling_3x3,0.5\n2,normal,0,2,max_pooling_3x3,0.25\n"
+)
+HISTORY = "num_trials,entropy,skip_rate\n2,9.5,0.5\n4,9.0,0.25\n"
+
+
+@pytest.fixture
+def kept(run: Run, write_manifest: Write, program: Program, tmp_path: Path) -> Path:
+    """The folder of a run."""
+    program(CURVE)
+    assert run("run", write_manifest(), "--output-dir", str(tmp_path / "kept"))[0] == 0
+    return tmp_path / "kept"
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(data=st.data())
+def test_whatever_a_database_says_it_is_shown_or_refused(kept: Path, bad: Any, data: st.DataObject) -> None:
+    changed = RunFolder(kept.with_name("changed"))
+    changed.path.mkdir(exist_ok=True)
+    shutil.copyfile(RunFolder(kept).database, changed.database)
+    table = data.draw(st.sampled_from(sorted(COLUMNS)))
+    column = data.draw(st.sampled_from(COLUMNS[table]))
+    with contextlib.closing(sqlite3.connect(changed.database)) as database:
+        (before,) = database.execute(f"SELECT {column} FROM {table}").fetchone()
+        values = bad.texts | bad.values.map(json.dumps)
+        if str(before).startswith("{"):
+            values |= bad.document({"x": json.loads(before)}).map(lambda document: json.dumps(document.get("x")))
+        elif isinstance(before, str):
+            values |= bad.text(before)
+        # What the table's own checks keep out stays as it was.
+        with contextlib.suppress(sqlite3.Error, UnicodeEncodeError), database:
+            database.execute(f"UPDATE {table} SET {column} = ?", (data.draw(values),))
+    _show(changed)
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(data=st.data())
+def test_whatever_the_files_of_a_run_hold_they_are_shown_or_left_out(kept: Path, bad: Any, data: st.DataObject) -> None:
+    artifacts = next((kept / "trials").iterdir()) / "artifacts"
+    history = kept / "service-state" / "experiment" / "history.csv"
+    history.parent.mkdir(parents=True, exist_ok=True)
+    for path, valid in ((artifacts / "alphas.csv", ALPHAS), (history, HISTORY)):
+        as_text = bad.text(valid).map(lambda text: text.encode(errors="replace"))
+        path.write_bytes(data.draw(as_text | bad.content(valid.encode())))
+    assert _show(RunFolder(kept))
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(data=st.data())
+def test_whatever_bytes_a_database_has_it_is_shown_or_refused(kept: Path, bad: Any, data: st.DataObject) -> None:
+    changed = RunFolder(kept.with_name("changed"))
+    changed.path.mkdir(exist_ok=True)
+    changed.database.write_bytes(data.draw(bad.content(RunFolder(kept).database.read_bytes())))
+    _show(changed)
+
+
+def _show(folder: RunFolder) -> str | None:
+    """The report of a run; None where the run is refused by the name of its database."""
+    refusal = "experiment.db"
+    try:
+        return page.render(read_run.read(folder, is_running=False))
+    except RunFolderError as error:
+        refusal = str(error)
+    assert "experiment.db" in refusal
+    return None
