@@ -1,16 +1,15 @@
 """The command line of ``katib-nas``: its flags, and what its exit codes mean."""
 
 import argparse
-import glob
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local import architecture_command, genotype_command, runs_command
+from katib_local import architecture_command, genotype_command, manifest, runs_command
 from katib_local.errors import UsageError
-from katib_local.options import Options
+from katib_local.options import Options, absolute, absolute_dataset, is_address
 from katib_local.report import command as report_command
 
 EXIT_SUCCEEDED = 0
@@ -21,9 +20,6 @@ EXIT_SERVICE = 4
 EXIT_MACHINE = 5
 EXIT_CLUSTER = 6
 EXIT_INTERRUPTED = 130
-
-_EXAMPLES = (Path(__file__).parent / "examples", Path(__file__).parents[1] / "examples")
-"""Where an installed package has the examples, and where a checkout has them."""
 
 _EPILOG = """\
 exit codes:
@@ -55,9 +51,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
         dataset=getattr(arguments, "dataset", None),
-        data_dir=_absolute(getattr(arguments, "data_dir", None)),
+        data_dir=absolute(getattr(arguments, "data_dir", None)),
         max_images=getattr(arguments, "max_images", None),
-        shared_weights=_absolute(getattr(arguments, "shared_weights", None)),
+        shared_weights=absolute(getattr(arguments, "shared_weights", None)),
         images=dict(arguments.image),
         suggestion=arguments.suggestion,
         seed=getattr(arguments, "seed", None),
@@ -96,7 +92,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             continue
         subparser.add_argument(
             "manifest",
-            type=_manifest,
+            type=manifest.find,
             metavar="MANIFEST",
             help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
         )
@@ -131,7 +127,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", type=_dataset, help=f"data set of the trials: {datasets}")
+    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
     parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument("--shared-weights", type=Path, metavar="D", help="folder of weights that ENAS trials share")
@@ -140,20 +136,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")
 
 
-def _absolute(path: Path | None) -> str | None:
-    """The trials run in other folders."""
-    return None if path is None else str(path.absolute())
-
-
-def _manifest(text: str) -> Path:
-    """The file of that name or, where there is none, the example."""
-    found = (folder / f"{text}.yaml" for folder in _EXAMPLES)
-    return next((path for path in (Path(text), *found) if path.is_file()), Path(text))
-
-
 def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not is_address(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be HOST:PORT")
     return text
 
@@ -163,20 +147,6 @@ def _image(text: str) -> tuple[str, Path]:
     if not name or not separator or not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be NAME=DIR, and DIR a folder")
     return name, Path(folder).absolute()
-
-
-def _dataset(text: str) -> str:
-    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
-    kind, _, paths = text.partition(":")
-    if kind not in ("npz", "imagefolder") or not paths:
-        return text
-    found = (Path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
-    return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a path, which may be a glob pattern, names something below the working directory."""
-    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
 
 
 def _positive(text: str) -> int:

@@ -5,6 +5,7 @@ a default. Katib's own webhook refuses unknown fields; so does `check_fields`.
 """
 
 import difflib
+import json
 import math
 import re
 import sys
@@ -50,6 +51,20 @@ def read(text: str) -> Document:
         raise InvalidExperiment("manifest", found[0], "it must be an Experiment, a mapping")
     document: Document = found[0]
     return document
+
+
+def copy(made: Mapping[str, object]) -> Document:
+    """Return a document that was made in Python as it would be read.
+
+    Raises:
+        InvalidExperiment: it holds what JSON cannot say.
+    """
+    try:
+        copied: Document = json.loads(json.dumps(made))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidExperiment("manifest", f"a {type(made).__name__}", f"only what JSON can say: {error}") from error
+    _check_plain(copied)
+    return copied
 
 
 def check_fields(model: type[BaseModel], document: Mapping[str, object], path: str = "") -> None:

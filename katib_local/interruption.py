@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM, noticed at places where the runner can stop cleanly."""
 
 import signal
+import threading
 import time
 from types import FrameType, TracebackType
 
@@ -14,14 +15,17 @@ class Interruption:
     """While it is entered, a signal only sets a flag, which `check` and `sleep` turn into `Interrupted`.
 
     A flag and short sleeps, since the handler runs in the main thread: an Event's lock might be held there already.
+    Python lets no other thread handle signals: entered there, it never interrupts.
     """
 
     def __init__(self) -> None:
-        self._requested = False
+        self.number: int | None = None
+        """Of the signal that came last."""
         self._previous: list[tuple[signal.Signals, signal._HANDLER]] = []
 
     def __enter__(self) -> "Interruption":
-        for number in _SIGNALS:
+        is_main = threading.current_thread() is threading.main_thread()
+        for number in _SIGNALS if is_main else ():
             self._previous.append((number, signal.signal(number, self._request)))
         return self
 
@@ -33,7 +37,7 @@ class Interruption:
 
     def check(self) -> None:
         """Raise Interrupted where a signal has come."""
-        if self._requested:
+        if self.number is not None:
             raise Interrupted
 
     def sleep(self, seconds: float) -> None:
@@ -45,4 +49,4 @@ class Interruption:
             self.check()
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        self._requested = True
+        self.number = number

@@ -39,6 +39,9 @@ DEFAULT_PARALLEL_TRIALS = 3
 EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 """What Katib lets a user change in a running Experiment."""
 
+_EXAMPLES = (Path(__file__).parent / "examples", Path(__file__).parents[1] / "examples")
+"""Where an installed package has the examples, and where a checkout has them."""
+
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PARAMETER_TYPES = ("double", "int", "discrete", "categorical")
 _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
@@ -48,6 +51,12 @@ _JOB_CONDITIONS = {
     "failureCondition": 'status.conditions.#(type=="Failed")#|#(status=="True")#',
 }
 """What Katib fills in for a Job, so what an Experiment read back from a cluster holds."""
+
+
+def find(name: str) -> Path:
+    """Return the path of the file of that name or, where there is none, of the example."""
+    found = (folder / f"{name}.yaml" for folder in _EXAMPLES)
+    return next((path for path in (Path(name), *found) if path.is_file()), Path(name))
 
 
 def load(path: Path) -> tuple[Experiment, Document]:

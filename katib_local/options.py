@@ -1,11 +1,12 @@
 """What a run is told on the command line, beyond its manifest."""
 
+import glob
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from katib_local.errors import RunFolderError
+from katib_local.errors import RunFolderError, UsageError
 
 _RENEWABLE = ("suggestion", "parallel")
 """Options that may change while a run is resumed."""
@@ -32,6 +33,16 @@ class Options:
     parallel: int | None = None
     """Trials at a time; None leaves it to the manifest."""
 
+    def __post_init__(self) -> None:
+        for name, minimum in (("max_images", 1), ("seed", 0), ("parallel", 1)):
+            value = getattr(self, name)
+            if value is not None and not minimum <= value < 2**31:
+                raise UsageError(
+                    f"{name}: {value!r} is not allowed: it must be an integer from {minimum} to {2**31 - 1}"
+                )
+        if self.suggestion is not None and not is_address(self.suggestion):
+            raise UsageError(f"suggestion: {self.suggestion!r} is not allowed: it must be HOST:PORT")
+
     def to_json(self) -> str:
         """Write the options down, for `from_json`."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -57,6 +68,31 @@ class Options:
                 flag = "--" + item.name.removesuffix("s" if item.name == "images" else "").replace("_", "-")
                 raise RunFolderError(f"{flag}: {_shown(given)} is not what the run was started with, {_shown(before)}")
         return replace(stored, **{name: getattr(self, name) or getattr(stored, name) for name in _RENEWABLE})
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
+def absolute(path: Path | None) -> str | None:
+    """Make a path absolute: the trials run in other folders."""
+    return None if path is None else str(path.absolute())
+
+
+def absolute_dataset(text: str) -> str:
+    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
+    kind, _, paths = text.partition(":")
+    if kind not in ("npz", "imagefolder") or not paths:
+        return text
+    found = (Path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
+    return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path, which may be a glob pattern, names something below the working directory."""
+    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
 
 
 def _shown(value: object) -> str:

@@ -13,6 +13,7 @@ import yaml
 from katib_local import collector, kept_runs, trial_process
 from katib_local.collector import MalformedMetrics, Point
 from katib_local.experiment import Experiment
+from katib_local.kept_runs import KeptRun
 from katib_local.report import alphas
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
 from katib_local.run_folder import RunFolder
@@ -37,8 +38,16 @@ def read(folder: RunFolder, *, is_running: bool | None = None) -> Report:
         RunFolderError: its database is broken, or of another version.
     """
     run = kept_runs.read(folder)
-    if is_running is not None:
-        run = replace(run, is_running=is_running)
+    return of(run if is_running is None else replace(run, is_running=is_running))
+
+
+def of(run: KeptRun) -> Report:
+    """Make the report of a run that was read, with what its folder holds beside.
+
+    Raises:
+        RunFolderError: see `read`.
+    """
+    folder = run.folder
     with Store.reading(folder.database) as store:
         points = store.all_points()
     return Report(

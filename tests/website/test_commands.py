@@ -51,6 +51,7 @@ SMALLER = {
     "--num_epochs 3": "--num_epochs 1 --max-images 64",
     "--num-epochs 5": "--num-epochs 1 --max-images 64",
     "runs/enas-digits-*": "runs/*",
+    "show enas-digits-20260601-115230": "show",
     "Genotype(…)": "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2], "
     "reduce=[('max_pool_3x3', 0), ('skip_connect', 1)], reduce_concat=[2])",
 }
