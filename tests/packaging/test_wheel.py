@@ -56,7 +56,7 @@ def call(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Call:
 
 def test_it_holds_every_package_and_the_examples_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "website"}
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == packages
     examples = {f"katib_local/examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml")}
     assert examples <= {*names}
