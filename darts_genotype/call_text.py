@@ -1,6 +1,7 @@
 """Texts that read ``Genotype(normal=…,normal_concat=…,reduce=…,reduce_concat=…)``: taken apart, never evaluated."""
 
 import ast
+import re
 import warnings
 
 from darts_genotype.fields import FIELDS
@@ -56,7 +57,7 @@ def _place(error: SyntaxError, before: str, text: str) -> tuple[str, str]:
     if not error.lineno or not error.offset:
         return "text", text
     offset = error.offset + (len(before.rpartition("\n")[2]) if error.lineno == 1 else 0)
-    rest = text.split("\n")[error.lineno - 1][error.offset - 1 :]
+    rest = re.split("\r\n|\r|\n", text)[error.lineno - 1][error.offset - 1 :]
     return f"line {before.count(chr(10)) + error.lineno}, column {offset}", rest
 
 

@@ -3,6 +3,8 @@ import random
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darts_genotype import forms, json_form, katib_form
 from darts_genotype.genotype import Edge, GenotypeError
@@ -131,6 +133,7 @@ HOSTILE = {
     "unpacked": "Genotype(**{})",
     "a call": "__import__('os').getcwd()",
     "a NUL": "Genotype(a\0b",
+    "a line that ends as on a typewriter": "Genotype(\r0normal=[])",
     "a lone surrogate": "Genotype(normal='\ud800')",
     "brackets": "[" * 5000,
     "brackets inside": "Genotype(normal=" + "[" * 5000,
@@ -166,3 +169,27 @@ def test_what_begins_like_json_is_read_as_such():
         forms.read("{x}")
     with pytest.raises(GenotypeError, match=r"fields: .*'a'.* version, normal, .* must be among them"):
         forms.read(json.dumps({"a": 1}))
+
+
+@given(data=st.data())
+def test_whatever_a_text_holds_it_is_a_genotype_or_refused(bad, data, random_genotype):
+    genotype = random_genotype(random.Random(data.draw(st.integers(0, 9))))
+    valid = "Best-Genotype=" + forms.WRITERS[data.draw(st.sampled_from(sorted(forms.WRITERS)))](genotype)
+    as_json = bad.document(json_form.document(genotype)).map(json.dumps)
+    as_call = (
+        bad.document(json_form.document(genotype))
+        .filter(bool)
+        .map(
+            lambda fields: (
+                f"Genotype({','.join(f'{name}={value!r}' for name, value in fields.items() if name != 'version')})"
+            )
+        )
+    )
+    try:
+        found = forms.read(data.draw(bad.text(valid) | as_json | as_call))
+    except GenotypeError as error:
+        found = error
+    if isinstance(found, GenotypeError):
+        assert len(str(found)) < 600
+    else:
+        assert forms.read(katib_form.write(found)) == found

@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darts_service.primitives import PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
@@ -224,3 +227,38 @@ def test_a_search_space_that_makes_no_sense_is_refused_by_service_and_trainer_al
         DartsSuggester().validate(experiment(*operations))
     with pytest.raises(InvalidExperiment):
         read(SETTINGS, search_space)
+
+
+FLAGS = (
+    *("order", "precision", "genotype", "partial-channels", "stop-at-skips", "stop-when-stable", "alpha-warmup-epochs"),
+    *("max-images", "train-portion", "image-size", "flip", "cutout", "seed", "device", "checkpoint-every-steps"),
+)
+
+
+@given(data=st.data())
+def test_whatever_a_command_line_holds_it_is_a_search_or_refused(bad, data):
+    values = {"num_epochs": "1", "w_lr": 0.025, "batch_size": None, "num_nodes": 2, "w_grad_clip": "5."}
+    changed = [
+        st.just(as_text(value))
+        | bad.text(as_text(value))
+        | bad.document({"": value}).map(lambda held: as_text(held.get("")))
+        for value in (values, list(PRIMITIVES), 3)
+    ]
+    flags = st.builds(
+        "--{}={}".format, st.sampled_from(FLAGS), bad.texts | st.sampled_from(["1", "0.5", "cuda:9", "on"])
+    )
+    refusal = None
+    try:
+        config = read(*map(data.draw, changed), *data.draw(st.lists(flags | bad.texts, max_size=2)))
+    except (CommandLineError, InvalidExperiment, MalformedAssignment) as error:
+        refusal = str(error)
+    if refusal is None:
+        assert 1 <= config.num_layers <= MAX_LAYERS
+        assert set(config.search_space) <= set(PRIMITIVES)
+    else:
+        assert refusal
+
+
+def as_text(value):
+    """What json writes of any value, in single quotes."""
+    return json.dumps(value).replace('"', "'")

@@ -3,6 +3,8 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enas_trainer import config
 from enas_trainer.config import NetworkConfig
@@ -252,3 +254,28 @@ def test_an_error_is_one_short_line():
 
     assert len(str(caught.value)) < 600
     assert "\n" not in str(caught.value)
+
+
+@given(data=st.data())
+def test_whatever_the_texts_hold_they_are_a_network_or_refused(bad, data):
+    rows = json.loads(ARCHITECTURE)
+    valid = [as_text(value) for value in (rows, NN_CONFIG)]
+    changed = [
+        st.just(text) | bad.text(text) | bad.document(value).map(as_text)
+        for text, value in zip(valid, (rows, NN_CONFIG), strict=True)
+    ]
+    refusal = None
+    try:
+        architecture, network = config.read(*map(data.draw, changed))
+    except InvalidNetwork as error:
+        refusal = str(error)
+    if refusal is None:
+        assert architecture.num_layers == network.num_layers
+    else:
+        assert refusal.startswith(("architecture", "nn_config"))
+        assert len(refusal) < 12_000
+
+
+def as_text(value):
+    """What json writes of any value, in single quotes."""
+    return json.dumps(value).replace('"', "'")
