@@ -1,6 +1,6 @@
 """What a whole ENAS search finds with and without the bank of shared weights; prints Markdown.
 
-    python benchmarks/enas_sharing_search.py --data FOLDER --work FOLDER [--seeds 3]
+    python -m benchmarks.enas_sharing_search --data FOLDER --work FOLDER [--seeds 3]
 
 Every search sees as many training images. Our suggestion service, a process of its own, proposes two trials at a time,
 and learns from their accuracies. What a search found is measured by longer training, from nothing, on other images.
