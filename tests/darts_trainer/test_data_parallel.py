@@ -78,7 +78,7 @@ def test_the_first_of_two_processes_alone_prints_and_writes(torchrun, tmp_path):
     assert last.endswith(f"Best-Genotype={record['genotype']}")
     assert (record["processes"], record["batch_size"], record["epoch"]) == (2, 5, 2)
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert files == {"genotype.json", "alphas.csv", "epochs.csv", "checkpoint.pt", "tensorboard"}
+    assert files == {".lock", "genotype.json", "alphas.csv", "epochs.csv", "checkpoint.pt", "tensorboard"}
     assert done.stderr.count("32 images for the weights, 32 for the alphas") == 1
     # Neither gave a seed, and both must have the same: the first one's.
     assert f"on cpu, seed {record['seed']}" in done.stderr
