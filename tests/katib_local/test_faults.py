@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_a_trial_that_floods_its_output_is_ended(
     run: Run, write_manifest: Write, program: Program, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial_process, "MAX_OUTPUT_BYTES", 100_000)
-    program("[ $1 = v1 ] && yes; echo score=1")
+    # Not as fast as it can: what writes gigabytes a second also keeps the runner's own files from the disk meanwhile.
+    program("while [ $1 = v1 ]; do head -c 65536 /dev/zero; sleep 0.01; done; echo score=1")
     code, _, errors = run("run", write_manifest(), "--output-dir", str(out))
     assert code == 0, errors
     assert trials(out) == [("failed", "it printed more than 100000 bytes"), ("succeeded", "")]
@@ -165,19 +167,19 @@ sys.exit(main(sys.argv[4:]))
 
 
 @pytest.mark.parametrize(
-    ("event", "file", "count", "runs"),
+    ("event", "file", "count"),
     [
-        ("os.rename", "experiment.db", 1, "v1 v2 v3"),  # the folder has nothing yet: not resumed but begun anew
-        ("open", "-0002/output.log", 1, "v1 v2 v3"),  # suggested, and not started
-        ("open", "-0002/exit_code", 1, "v1 v2 v2 v3"),  # ended, and nobody has seen it
-        ("open", "-0002/output.log", 2, "v1 v2 v3"),  # ended and seen, but not recorded
-        ("open", "-0003/output.log", 2, "v1 v2 v3"),
-        ("os.rename", "report.html", 1, "v1 v2 v3"),
+        ("os.rename", "experiment.db", 1),  # the folder has nothing yet: not resumed but begun anew
+        ("open", "-0002/output.log", 1),  # suggested, and not started
+        ("open", "-0002/exit_code", 1),  # ended, and nobody has seen it
+        ("open", "-0002/output.log", 2),  # most often ended and seen, but not recorded
+        ("open", "-0003/output.log", 2),
+        ("os.rename", "report.html", 1),
     ],
 )
 def test_a_runner_that_is_killed_runs_no_trial_again_and_loses_none(
     run: Run, service: str, write_manifest: Write, program: Program, out: Path, tmp_path: Path,
-    event: str, file: str, count: int, runs: str,
+    event: str, file: str, count: int,
 ) -> None:  # fmt: skip
     program(f'echo "$1" >> {tmp_path}/ran; echo score=1')
     path = write_manifest({"spec.maxTrialCount": 3})
@@ -187,11 +189,16 @@ def test_a_runner_that_is_killed_runs_no_trial_again_and_loses_none(
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr
+    seen = {f"v{int(end.parent.name[-4:])}" for end in out.glob("trials/*/exit_code")}
     resume = [] if file == "experiment.db" else ["--resume"]
     code, printed, errors = run("run", path, "--output-dir", str(out), *resume)
     assert code == 0, errors
     assert "(3 trials: 3 succeeded)" in printed
-    assert (tmp_path / "ran").read_text().split() == runs.split()
+    ran = Counter((tmp_path / "ran").read_text().split())
+    assert {*ran} == {"v1", "v2", "v3"}
+    assert {value: ran[value] for value in seen} == dict.fromkeys(seen, 1)
+    # The one that ran when the runner was killed may have done its work by then.
+    assert ran.total() <= 4
 
 
 def test_what_a_killed_runner_left_running_is_ended_even_where_nothing_is_to_be_done(
