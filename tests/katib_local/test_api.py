@@ -151,6 +151,8 @@ def script(service: str, program: Callable[[str], Path], document: Document, tmp
     folder = program(f"echo $$ > {tmp_path}/$1.pid; [ $1 = v1 ] || sleep 60; echo score=1")
     options = f"suggestion='{service}', images={{'{IMAGE}': '{folder}'}}"
     code = f"from katib_local.api import run; run('manifest.yaml', {options})"
+    # As a terminal would start it: what a shell script starts in the background ignores Ctrl-C.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "v2.pid").exists():
