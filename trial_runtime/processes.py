@@ -10,6 +10,9 @@ from datetime import timedelta
 import torch
 from torch import Tensor
 
+from trial_runtime.errors import TrainingDiverged
+from trial_runtime.termination import Terminated
+
 _STORE_TIMEOUT = timedelta(seconds=10)
 """For torchrun's store, which is on this machine or on that of process 0."""
 
@@ -67,6 +70,10 @@ class Processes:
         if self.size == 1:
             yield
             return
+        # What an optimiser imports when it is made has functions whose default is the group of the moment. Imported
+        # within, they keep the group's threads alive to the end of the interpreter, where one that lets go of a tensor
+        # aborts the process.
+        import torch._dynamo
         from torch import distributed
 
         if device.type == "cuda":
@@ -76,9 +83,13 @@ class Processes:
             distributed.init_process_group(backend, rank=self.rank, world_size=self.size)
         except RuntimeError as error:
             raise ProcessLost(f"the {self.size} processes of the trial cannot join: {error}") from error
-        yield
-        # Not after an exception: others may then wait for this process, which would wait for them here. That it ends
-        # tells them.
+        try:
+            yield
+        except (Terminated, TrainingDiverged):  # in every process alike
+            distributed.destroy_process_group()
+            raise
+        # Not after another exception: others may then wait for this process, which would wait for them here. That it
+        # ends tells them.
         distributed.destroy_process_group()
 
     def add_up(self, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,5 @@
 import signal
+import sys
 
 import pytest
 import torch
@@ -112,6 +113,42 @@ def test_three_processes_add_up(torchrun, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split()) == ["0", "1", "2"]
+
+
+THREADS = """
+import sys
+from pathlib import Path
+import torch
+from trial_runtime.processes import here
+from trial_runtime.termination import Terminated
+
+def gloo():
+    names = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+    return sum("gloo" in name for name in names)
+
+group = here()
+try:
+    with group.joined(torch.device("cpu")):
+        weight = torch.nn.Parameter(torch.ones(3))
+        torch.optim.SGD([weight]).step()
+        group.add_up([weight])
+        assert gloo()
+        {end}
+except Terminated:
+    pass
+sys.stdout.write(f"{{gloo()}}\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are named in /proc")
+@pytest.mark.parametrize("end", ["pass", "raise Terminated"])
+def test_no_thread_of_the_group_is_left_for_the_end_of_the_interpreter_to_trip_over(torchrun, tmp_path, end):
+    (tmp_path / "threads.py").write_text(THREADS.format(end=end))
+
+    done = torchrun(2, "threads.py", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["0", "0"]
 
 
 FAILURE = """
