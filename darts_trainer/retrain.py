@@ -10,33 +10,16 @@ training that was killed. Under torchrun several processes share each step; the 
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from darts_trainer import retrain_config
 from darts_trainer.retrain_trial import run
-from trial_runtime import command_line, processes, resume
+from trial_runtime import command_line, resume
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
-
-    def train_together() -> None:
-        trial = retrain_config.from_arguments(sys.argv[1:] if argv is None else argv)
-        group = processes.here()
-        with group.joined(trial.device), resume.alone_in(trial.output_dir, group):
-            checkpoint = resume.find(
-                trial.output_dir,
-                trial.configuration(),
-                options=trial.resume,
-                unasked=frozenset() if trial.is_seeded else frozenset({"seed"}),
-                group=group,
-            )
-            seed = trial.seed if checkpoint is None else checkpoint.configuration["seed"]
-            assert isinstance(seed, int)
-            # Without --seed each process has drawn one.
-            run(replace(trial, seed=group.of_first(seed)), group, checkpoint)
-
-    return command_line.run(train_together)
+    given = sys.argv[1:] if argv is None else argv
+    return command_line.run(lambda: resume.run(retrain_config.from_arguments(given), run))
 
 
 if __name__ == "__main__":

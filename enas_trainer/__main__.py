@@ -8,35 +8,22 @@ step; the first alone prints and writes.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from enas_trainer import arguments, gpus
 from enas_trainer.trial import run
-from trial_runtime import command_line, processes, resume
+from trial_runtime import command_line, resume
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
+    given = sys.argv[1:] if argv is None else argv
 
-    def train_together() -> None:
-        given = sys.argv[1:] if argv is None else argv
+    def train() -> None:
         trial = arguments.parse(given)
         gpus.spread(trial.num_gpus, trial.device, given)
-        group = processes.here()
-        with group.joined(trial.device), resume.alone_in(trial.output_dir, group):
-            checkpoint = resume.find(
-                trial.output_dir,
-                trial.configuration(),
-                options=trial.resume,
-                unasked=frozenset() if trial.is_seeded else frozenset({"seed"}),
-                group=group,
-            )
-            seed = trial.seed if checkpoint is None else checkpoint.configuration["seed"]
-            assert isinstance(seed, int)
-            # Without --seed each process has drawn one.
-            run(replace(trial, seed=group.of_first(seed)), group, checkpoint)
+        resume.run(trial, run)
 
-    return command_line.run(train_together)
+    return command_line.run(train)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import torch
 
 from katib_suggestion.folder_lock import FolderLock
-from trial_runtime import checkpoints
+from trial_runtime import checkpoints, processes
 from trial_runtime.checkpoints import Checkpoint, CheckpointError, Plain
 from trial_runtime.processes import Processes
 from trial_runtime.termination import Terminated, Termination
@@ -31,6 +33,63 @@ class ResumeOptions:
     """Steps of an epoch after which a checkpoint is written, again and again; None for that of each epoch alone."""
     fresh: bool
     """Begin anew whatever is in the output folder."""
+
+
+class Trial(Protocol):
+    """What a trainer's command line asks for: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder for what the trial writes."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+
+    @property
+    def seed(self) -> int:
+        """Everything random comes from it."""
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the seed was given: otherwise a trial that is gone on with keeps its own."""
+
+    @property
+    def resume(self) -> ResumeOptions:
+        """When checkpoints are written, and whether one is gone on from."""
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: one of these is another trial."""
+
+
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
+
+
+def run(trial: AnyTrial, work: Callable[[AnyTrial, Processes, Checkpoint | None], None]) -> None:
+    """Run a trial with all its processes, alone in its output folder, from its checkpoint on where there is one.
+
+    Args:
+        trial: as this process was asked for it.
+        work: gets the trial with the seed of all processes, the processes, joined, and the checkpoint.
+
+    Raises:
+        CheckpointError, FolderInUse, OSError, ProcessLost: see `find` and `alone_in`.
+    """
+    group = processes.here()
+    with group.joined(trial.device), alone_in(trial.output_dir, group):
+        checkpoint = find(
+            trial.output_dir,
+            trial.configuration(),
+            options=trial.resume,
+            unasked=frozenset() if trial.is_seeded else frozenset({"seed"}),
+            group=group,
+        )
+        seed = trial.seed if checkpoint is None else checkpoint.configuration["seed"]
+        assert isinstance(seed, int)
+        # Without --seed each process has drawn one.
+        work(replace(trial, seed=group.of_first(seed)), group, checkpoint)
 
 
 @contextmanager
