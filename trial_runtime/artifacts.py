@@ -7,12 +7,8 @@ import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 
 def prepare_folder(path: Path) -> None:
@@ -37,7 +33,7 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: "ReadableBuffer") -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file, with its folder; whoever reads it sees the old or the new one, never a part, after any kill.
 
     Raises:
