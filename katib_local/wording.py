@@ -12,7 +12,9 @@ def counts(trials: Sequence[Trial]) -> str:
     """Say how many trials there are, and how many of each condition."""
     found = Counter(trial.condition for trial in trials)
     each = ", ".join(f"{found[condition]} {condition.value}" for condition in TrialCondition if found[condition])
-    return f"{len(trials)} trials: {each}" if trials else "no trials"
+    if not trials:
+        return "no trials"
+    return f"{len(trials)} trial{'s' if len(trials) > 1 else ''}: {each}"
 
 
 def duration(seconds: float, digits: int = 1) -> str:
