@@ -222,8 +222,8 @@ def test_a_batch_that_batch_norm_cannot_normalise_is_refused(tmp_path, capsys):
     numpy = pytest.importorskip("numpy")
     file = tmp_path / "tiny.npz"
     numpy.savez(file, x=numpy.zeros((6, 4, 4, 1), "uint8"), y=numpy.arange(6) % 2)
-    arguments = [*flags(settings=SETTINGS | {"batch_size": "1"}), "--dataset", f"npz:{file}"]
-    assert main(arguments) == 2
+    options = ["--dataset", f"npz:{file}", "--output-dir", str(tmp_path / "out")]
+    assert main([*flags(settings=SETTINGS | {"batch_size": "1"}), *options]) == 2
     assert "batch_size: 1 is not allowed: images of 4x4" in capsys.readouterr().err
 
 
