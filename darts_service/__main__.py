@@ -5,13 +5,15 @@ import sys
 
 from darts_service.suggester import DartsSuggester
 from katib_suggestion import server
+from katib_suggestion.limits import Limits
 
 
 def main() -> int:
     """Read the flags and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="darts_service", description="Katib suggestion service for DARTS.")
     server.add_arguments(parser)
-    return server.serve(DartsSuggester, parser.parse_args())
+    arguments = parser.parse_args()
+    return server.serve(lambda: DartsSuggester(Limits.of(arguments)), arguments)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,20 @@ from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, feasible_space, settings
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
+from katib_suggestion.limits import DEFAULT, Limits
 
 logger = logging.getLogger(__name__)
 
 
 class DartsSuggester:
-    """Hands an experiment's settings, operations and depth to the trainer; stateless."""
+    """Hands an experiment's settings, operations and depth to the trainer; stateless.
+
+    Args:
+        limits: beyond them, an experiment is refused.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
 
     def validate(self, experiment: Experiment) -> None:
         """Check what `suggest` and the trainer read.
@@ -22,7 +30,7 @@ class DartsSuggester:
         Raises:
             InvalidExperiment: a setting, an operation or the number of layers is none of what is allowed.
         """
-        _assignments(experiment)
+        _assignments(experiment, self._limits)
 
     def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
         """Return the same assignments ``count`` times; trials and the total do not matter.
@@ -30,17 +38,17 @@ class DartsSuggester:
         Raises:
             InvalidExperiment: as `validate`.
         """
-        suggestion = _assignments(experiment)
+        suggestion = _assignments(experiment, self._limits)
         return [dict(suggestion) for _ in range(count)]
 
 
-def _assignments(experiment: Experiment) -> dict[str, str]:
+def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
     if not 1 <= experiment.num_layers <= MAX_LAYERS:
         allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
         raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
     return {
         "algorithm-settings": assignment.encode(_algorithm_settings(experiment.settings)),
-        "search-space": assignment.encode(_search_space(experiment.operations)),
+        "search-space": assignment.encode(_search_space(experiment.operations, limits)),
         "num-layers": str(experiment.num_layers),
     }
 
@@ -54,25 +62,25 @@ def _algorithm_settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str | flo
     return dataclasses.asdict(DartsSettings()) | given
 
 
-def _search_space(operations: Sequence[Operation]) -> list[str]:
+def _search_space(operations: Sequence[Operation], limits: Limits) -> list[str]:
     """The primitives that the operations name: the type, then ``_NxN`` for each filter size."""
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     primitives: list[str] = []
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        for primitive in _primitives(operation, where):
+        for primitive in _primitives(operation, where, limits):
             if primitive in primitives:
                 raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
             primitives.append(primitive)
     return primitives
 
 
-def _primitives(operation: Operation, where: str) -> list[str]:
+def _primitives(operation: Operation, where: str, limits: Limits) -> list[str]:
     known = [*FILTER_SIZES, SKIP_CONNECTION]
     if operation.type not in known:
         raise InvalidExperiment(f"{where}.operationType", operation.type, f"the trainer has {', '.join(known)}")
-    parameters = feasible_space.parameters(operation, where)
+    parameters = feasible_space.parameters(operation, where, limits)
     filter_sizes = parameters.pop("filter_size", None)
     if parameters:
         logger.warning("%s: %s has no parameter %s; left out", where, operation.type, ", ".join(parameters))

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from enas_service.limits import EnasLimits
 from katib_suggestion import server
 from katib_suggestion.folder_lock import FolderLock
 from katib_suggestion.servicer import Suggester
@@ -19,7 +20,7 @@ _VOLUME = Path("/opt/katib/data")
 def main() -> int:
     """Read the flags and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="enas_service", description="Katib suggestion service for ENAS.")
-    server.add_arguments(parser)
+    server.add_arguments(parser, EnasLimits)
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -65,7 +66,7 @@ def main() -> int:
                 # A rolling update ends the old pod only once the new one is ready: who waits for ever is never ready.
                 logger.warning("another process still uses %s: serving from memory until it ends", arguments.state_dir)
             store = CheckpointStore(arguments.state_dir, is_ours=lock.claim)
-        suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl)
+        suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl, EnasLimits.of(arguments))
         if arguments.metrics_port is not None:
             import prometheus_client
 

@@ -34,7 +34,10 @@ _NUM_REPLAYED = 8
 """How many of the best trials, and of the latest, a step learns from: what the best taught must not be forgotten, and
 the newest are new."""
 
-_MAX_UPDATES = 10
+NUM_LEARNED = 2 * _NUM_REPLAYED
+"""Most trials of a step."""
+
+MAX_UPDATES = 10
 """Most times that a call takes its steps, after a restart with many trials at once."""
 
 
@@ -61,11 +64,13 @@ class PolicyGradient:
     Args:
         controller: what is trained.
         settings: learning rate, baseline, entropy and skip terms, number of steps.
+        max_updates: most times that a call takes its steps.
     """
 
-    def __init__(self, controller: Controller, settings: EnasSettings) -> None:
+    def __init__(self, controller: Controller, settings: EnasSettings, max_updates: int = MAX_UPDATES) -> None:
         self._controller = controller
         self._settings = settings
+        self._max_updates = max_updates
         self._optimizer = tf.keras.optimizers.Adam(
             settings.controller_learning_rate, global_clipnorm=_MAX_GRADIENT_NORM
         )
@@ -102,7 +107,7 @@ class PolicyGradient:
         index = best_and_latest(advantages, _NUM_REPLAYED)
         choices_bl, joins_blk = batch([decisions[one] for one in index])
         advantage_b = tf.constant(advantages[index], tf.float32)
-        for _ in range(min(_MAX_UPDATES, math.ceil(num_new / _NUM_REPLAYED))):
+        for _ in range(min(MAX_UPDATES, self._max_updates, math.ceil(num_new / _NUM_REPLAYED))):
             steps = self._steps(choices_bl, joins_blk, advantage_b)
         for number in range(0, len(steps), self._settings.controller_log_every_steps):
             logger.info("step %d: %s", number, steps[number])

@@ -20,7 +20,7 @@ from enas_service.search_space import Decisions, stacked
 MIN_TRIALS = 9
 """With fewer finished trials, an opinion on some fifty decisions is noise."""
 
-_MAX_TRIALS = 400
+MAX_TRIALS = 400
 """Most trials that are looked at, the best and the latest: the cost of a round has a bound."""
 
 _NOISE = 0.1
@@ -81,7 +81,7 @@ class Predictor:
     """
 
     def __init__(self, decisions: Sequence[Decisions], scores: Floats, num_operations: int) -> None:
-        index = best_and_latest(scores, _MAX_TRIALS // 2)
+        index = best_and_latest(scores, MAX_TRIALS // 2)
         choices_nl, joins_nlk = stacked([decisions[one] for one in index])
         self._num_layers = choices_nl.shape[1]
         self._num_operations = num_operations

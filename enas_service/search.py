@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from enas_service.controller import Controller
+from enas_service.cost import Sizes
+from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.policy_gradient import PolicyGradient, Step
 from enas_service.predictor import MIN_TRIALS, Predictor
 from enas_service.proposals import NUM_BEST, NUM_CANDIDATES, propose
@@ -33,20 +35,57 @@ class Problem:
     objective: Objective
 
     @classmethod
-    def of(cls, experiment: Experiment) -> "Problem":
+    def of(cls, experiment: Experiment, limits: EnasLimits = DEFAULT) -> "Problem":
         """Read an experiment.
 
         Raises:
-            InvalidExperiment: it cannot run.
+            InvalidExperiment: it cannot run, or not within the limits.
         """
         if experiment.objective is None:
             allowed = "an objective names a metric and a type, minimize or maximize"
             raise InvalidExperiment("objective", "incomplete", allowed)
-        return cls(
-            space=SearchSpace.of(experiment),
+        problem = cls(
+            space=SearchSpace.of(experiment, limits),
             settings=settings.parse(EnasSettings, experiment.settings),
             objective=experiment.objective,
         )
+        problem._check_cost(limits)
+        problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
+        return problem
+
+    @property
+    def sizes(self) -> Sizes:
+        """What its calls cost."""
+        return Sizes(
+            num_layers=self.space.num_layers,
+            num_operations=len(self.space.operations),
+            hidden_size=self.settings.controller_hidden_size,
+            num_steps=self.settings.controller_train_steps,
+        )
+
+    def check_count(self, count: int, limits: EnasLimits, where: str = "current_request_number") -> None:
+        """Check that one call can make so many suggestions.
+
+        Raises:
+            InvalidExperiment: it cannot within the limits.
+        """
+        most, name = self.sizes.max_suggestions(limits, self.space.max_suggestion_bytes)
+        if count > most:
+            raise InvalidExperiment(where, count, f"{most} suggestions of this search take {limits.allowed(name)}")
+
+    def _check_cost(self, limits: EnasLimits) -> None:
+        sizes = self.sizes
+        for setting, given, name in (
+            ("controller_hidden_size", sizes.hidden_size, "max_hidden_size"),
+            ("controller_train_steps", sizes.num_steps, "max_train_steps"),
+        ):
+            if given > getattr(limits, name):
+                raise InvalidExperiment(f"algorithmSettings.{setting}", given, limits.allowed(name))
+        for needed, name in ((sizes.memory_mib, "max_memory"), (sizes.propose_s + sizes.learn_s, "max_call_time")):
+            if needed > getattr(limits, name):
+                raise InvalidExperiment(
+                    "nasConfig", str(sizes), f"together these take {needed:.0f}: {limits.allowed(name)}"
+                )
 
     @property
     def fingerprint(self) -> str:
@@ -120,7 +159,7 @@ class Search:
             skip_target=values.controller_skip_target,
             seed=int(self.random.integers(2**31)),
         )
-        self.policy_gradient = PolicyGradient(self.controller, values)
+        self.policy_gradient = PolicyGradient(self.controller, values, problem.sizes.max_updates(DEFAULT.max_call_time))
 
     @property
     def status(self) -> Status:

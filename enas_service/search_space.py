@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from enas_service.limits import DEFAULT, EnasLimits
 from katib_suggestion import assignment, feasible_space
-from katib_suggestion.assignment import is_safe
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation
 from katib_suggestion.feasible_space import Value
 
-MAX_LAYERS = 100
-"""Deepest architecture: the attention over earlier layers grows with the square of the depth."""
+MAX_SIZES = 10
+"""Most numbers in the size of an input or an output; an image has three."""
 
-MAX_OPERATIONS = 10_000
-"""Largest cartesian product of the operations' parameters; Katib's own example has 106."""
+MAX_SUGGESTION_BYTES = 100_000
+"""Longest suggestion. It goes to the trial's shell as one argument, of which Linux takes 128 KiB."""
 
 
 class MalformedArchitecture(ValueError):
@@ -79,30 +79,43 @@ class SearchSpace:
     operations: tuple[OperationChoice, ...]
 
     @classmethod
-    def of(cls, experiment: Experiment) -> "SearchSpace":
+    def of(cls, experiment: Experiment, limits: EnasLimits = DEFAULT) -> "SearchSpace":
         """Expand the operations of an experiment.
 
         Raises:
             InvalidExperiment: a size, an operation or a feasible space is none of what is allowed.
         """
         graph = "nasConfig.graphConfig"
-        if not 1 <= experiment.num_layers <= MAX_LAYERS:
-            allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
-            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, allowed)
+        if experiment.num_layers < 1:
+            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, "it must be an integer >= 1")
+        if experiment.num_layers > limits.max_layers:
+            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, limits.allowed("max_layers"))
         for name, sizes in (("inputSizes", experiment.input_sizes), ("outputSizes", experiment.output_sizes)):
-            if not sizes or min(sizes) < 1:
-                raise InvalidExperiment(f"{graph}.{name}", list(sizes), "it must list integers >= 1")
-        return cls(
+            if not 1 <= len(sizes) <= MAX_SIZES or min(sizes) < 1:
+                allowed = f"it must list integers >= 1, up to {MAX_SIZES} of them"
+                raise InvalidExperiment(f"{graph}.{name}", list(sizes), allowed)
+        space = cls(
             num_layers=experiment.num_layers,
             input_sizes=experiment.input_sizes,
             output_sizes=experiment.output_sizes,
-            operations=_expand(experiment.operations),
+            operations=_expand(experiment.operations, limits),
         )
+        if space.max_suggestion_bytes > MAX_SUGGESTION_BYTES:
+            allowed = f"a suggestion may be {MAX_SUGGESTION_BYTES} bytes long: have fewer layers or shorter texts"
+            raise InvalidExperiment("nasConfig", f"{space.max_suggestion_bytes} bytes", allowed)
+        return space
 
     @property
     def size(self) -> int:
         """How many architectures there are."""
         return int(len(self.operations) ** self.num_layers * 2 ** (self.num_layers * (self.num_layers - 1) // 2))
+
+    @property
+    def max_suggestion_bytes(self) -> int:
+        """No suggestion is longer."""
+        # Digits and marks around them: of a join 3, of a row and its choice 14, of the rest of an entry below 100.
+        longest = max(_text_bytes(operation) for operation in self.operations)
+        return 3 * self.num_layers**2 // 2 + self.num_layers * (longest + 120) + 500
 
     def draw(self, random: np.random.Generator) -> Decisions:
         """Draw an architecture, each as likely as any other."""
@@ -171,20 +184,23 @@ def stacked(decisions: Sequence[Decisions]) -> tuple[NDArray[np.int32], NDArray[
     return np.stack([one.choices_l for one in decisions]), np.stack([one.joins_lk for one in decisions])
 
 
-def _expand(operations: Sequence[Operation]) -> tuple[OperationChoice, ...]:
+def _text_bytes(operation: OperationChoice) -> int:
+    texts = [operation.type, *(f"{name}{value}" for name, value in operation.parameters)]
+    return sum(len(text.encode()) + 10 for text in texts)
+
+
+def _expand(operations: Sequence[Operation], limits: EnasLimits) -> tuple[OperationChoice, ...]:
     """Every operation with every combination of its parameters' values; the last parameter varies fastest."""
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     choices: list[OperationChoice] = []
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        if not operation.type or not is_safe(operation.type):
-            allowed = "it must be text without quotes, \\, $, ` or control characters"
-            raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
-        spaces = feasible_space.parameters(operation, where)
+        feasible_space.check_text(operation.type, f"{where}.operationType")
+        spaces = feasible_space.parameters(operation, where, limits)
         total = len(choices) + math.prod(len(values) for values in spaces.values())
-        if total > MAX_OPERATIONS:
-            raise InvalidExperiment(where, total, f"the search space may have at most {MAX_OPERATIONS} operations")
+        if total > limits.max_operations:
+            raise InvalidExperiment(where, total, limits.allowed("max_operations"))
         choices += [
             OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
             for values in itertools.product(*spaces.values())

@@ -17,8 +17,8 @@ class EnasSettings:
     Three defaults differ from Katib's: see docs/decisions/0004-search-efficiency.md.
     """
 
-    controller_hidden_size: int = integer(64, Interval(minimum=1, maximum=1024))
-    """Width of the controller's LSTM and of its embeddings."""
+    controller_hidden_size: int = integer(64, _POSITIVE)
+    """Width of the controller's LSTM and of its embeddings; the service takes up to `--max-hidden-size`, 1024."""
     controller_temperature: float | None = number(None, _SCALE, optional=True)
     """The logits of every decision are divided by it."""
     controller_tanh_const: float | None = number(2.25, _SCALE, optional=True)
@@ -33,7 +33,7 @@ class EnasSettings:
     """The share of joins that the skip penalty draws towards."""
     controller_skip_weight: float | None = number(0.8, _SCALE, optional=True)
     """Weight of the KL divergence of the joining probabilities from skip_target, which joins the loss."""
-    controller_train_steps: int = integer(10, Interval(minimum=1, maximum=1_000))
-    """Gradient steps a call that brings newly finished trials."""
+    controller_train_steps: int = integer(10, _POSITIVE)
+    """Gradient steps a call that brings newly finished trials; the service takes up to `--max-train-steps`, 1000."""
     controller_log_every_steps: int = integer(10, _POSITIVE)
     """Steps between two lines of the training log."""

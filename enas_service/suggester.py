@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enas_service.checkpoint import CheckpointStore
+from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.search import Problem, Search, Status
 from katib_suggestion.experiment import Experiment, Trial
 
@@ -38,14 +39,20 @@ class EnasSuggester:
         seed: makes every experiment's search reproducible; None draws a fresh seed for each.
         store: where searches survive a restart; None keeps them in memory only.
         ttl_s: how long a search without calls stays in memory.
+        limits: beyond them, an experiment is refused.
     """
 
     def __init__(
-        self, seed: int | None = None, store: CheckpointStore | None = None, ttl_s: float = DEFAULT_TTL_S
+        self,
+        seed: int | None = None,
+        store: CheckpointStore | None = None,
+        ttl_s: float = DEFAULT_TTL_S,
+        limits: EnasLimits = DEFAULT,
     ) -> None:
         self._seed = seed
         self._store = store
         self._ttl_s = ttl_s
+        self._limits = limits
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
 
@@ -55,7 +62,7 @@ class EnasSuggester:
         Raises:
             InvalidExperiment: the experiment cannot run.
         """
-        Problem.of(experiment)
+        Problem.of(experiment, self._limits)
 
     def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
         """Learn from the trials that finished since the last call, and propose ``count`` architectures.
@@ -69,7 +76,8 @@ class EnasSuggester:
         Raises:
             InvalidExperiment: as `validate`.
         """
-        problem = Problem.of(experiment)
+        problem = Problem.of(experiment, self._limits)
+        problem.check_count(count, self._limits)
         is_over = 0 < experiment.max_trial_count <= total
         while True:
             search = self._search(experiment.name, problem, _OVER_TTL_S if is_over else self._ttl_s)

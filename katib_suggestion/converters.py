@@ -46,6 +46,7 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
         name=message.name,
         objective=_objective(spec.objective),
         settings=tuple((setting.name, setting.value) for setting in spec.algorithm.algorithm_settings),
+        parallel_trial_count=spec.parallel_trial_count,
         max_trial_count=spec.max_trial_count,
         num_layers=graph.num_layers,
         input_sizes=tuple(graph.input_sizes),

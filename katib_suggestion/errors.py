@@ -15,8 +15,12 @@ def shown(value: object) -> str:
 
 def one_line(error: BaseException) -> str:
     """Return an error's message as a line that any terminal shows as it is, cut to 2,000 characters."""
-    line = " ".join(str(error).split()) or type(error).__name__
-    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line[: _MAX_LINE + 1])
+    return escaped(" ".join(str(error).split()) or type(error).__name__)
+
+
+def escaped(text: str) -> str:
+    """Return a text as a line that any terminal shows as it is, cut to 2,000 characters."""
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: _MAX_LINE + 1])
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…"
 
 

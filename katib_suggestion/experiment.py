@@ -66,6 +66,8 @@ class Experiment:
     """None where the experiment names no metric, or no direction."""
     settings: tuple[tuple[str, str], ...]
     """Algorithm settings as given: names and texts, in order."""
+    parallel_trial_count: int = 0
+    """Trials that run at once: most suggestions that a request asks for; 0 where it does not say."""
     max_trial_count: int = 0
     """Trials after which the experiment is over; 0 where it has no such end."""
     num_layers: int

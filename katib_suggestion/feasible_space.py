@@ -9,6 +9,7 @@ from typing import TypeAlias
 from katib_suggestion.assignment import is_safe
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
+from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.settings import MAX_INTEGER
 
 Value: TypeAlias = str | int | float
@@ -16,28 +17,52 @@ Value: TypeAlias = str | int | float
 MAX_VALUES = 10_000
 """Most values of one parameter; a space beyond it is a mistake, such as a step of 1e-9."""
 
-_MAX_TEXT = 100
+MAX_PARAMETERS = 100
+"""Most parameters of one operation; Katib's have up to four."""
+
+MAX_TEXT = 1_000
+"""Longest name or categorical value, in characters."""
+
+_MAX_NUMBER = 100
 
 
-def parameters(operation: Operation, where: str) -> dict[str, tuple[Value, ...]]:
+def parameters(operation: Operation, where: str, limits: Limits = DEFAULT) -> dict[str, tuple[Value, ...]]:
     """List each parameter of an operation with its values, in the order given.
 
     Args:
         operation: the operation, each of its parameters with a feasible space.
         where: where the operation stands in the experiment, for errors.
+        limits: how many combinations the values may have.
 
     Raises:
-        InvalidExperiment: a parameter has no name, an unsafe one, or one that stands twice; or see `values`.
+        InvalidExperiment: a parameter has no name, an unsafe one, or one that stands twice; there are too many of them
+            or of their combinations; or see `values`.
     """
+    if len(operation.parameters) > MAX_PARAMETERS:
+        raise InvalidExperiment(f"{where}.parameters", len(operation.parameters), f"at most {MAX_PARAMETERS} of them")
     listed: dict[str, tuple[Value, ...]] = {}
+    combinations = 1
     for index, parameter in enumerate(operation.parameters):
         place = f"{where}.parameters[{index}]"
-        if not parameter.name or not is_safe(parameter.name):
-            raise InvalidExperiment(f"{place}.name", parameter.name, "it must be text without quotes, \\, $ or `")
+        check_text(parameter.name, f"{place}.name")
         if parameter.name in listed:
             raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
         listed[parameter.name] = values(parameter, f"{place}.feasibleSpace")
+        combinations *= len(listed[parameter.name])
+        if combinations > limits.max_operations:
+            raise InvalidExperiment(where, combinations, limits.allowed("max_operations"))
     return listed
+
+
+def check_text(text: str, where: str) -> None:
+    """Check a name or value that goes into an assignment as it is.
+
+    Raises:
+        InvalidExperiment: it is empty, too long, or not safe there.
+    """
+    if not text or len(text) > MAX_TEXT or not is_safe(text):
+        allowed = f"it must be text of up to {MAX_TEXT} characters without quotes, \\, $, ` or control characters"
+        raise InvalidExperiment(where, text, allowed)
 
 
 def values(parameter: Parameter, where: str) -> tuple[Value, ...]:
@@ -63,8 +88,7 @@ def values(parameter: Parameter, where: str) -> tuple[Value, ...]:
 
 def _categorical(parameter: Parameter, where: str) -> tuple[str, ...]:
     for text in _listed(parameter, where):
-        if not is_safe(text):
-            raise InvalidExperiment(f"{where}.list", text, "it may hold no quotes, \\, $, ` or control characters")
+        check_text(text, f"{where}.list")
     _no_duplicates(parameter.values, f"{where}.list")
     return parameter.values
 
@@ -99,7 +123,7 @@ def _decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
     """Read a number exactly: in binary, 0.1 + 2 * 0.1 is more than 0.3 and would miss the end of a range."""
     allowed = f"it must be an integer of at most {MAX_INTEGER}" if integral else "it must be a finite number"
     try:
-        number = Decimal(text) if len(text) <= _MAX_TEXT and "_" not in text else Decimal("NaN")
+        number = Decimal(text) if len(text) <= _MAX_NUMBER and "_" not in text else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
     # Near 1e308 a double is infinite; Katib's own integers are int32.
@@ -115,6 +139,8 @@ def _plain(number: Decimal) -> int | float:
 
 
 def _no_duplicates(listed: tuple[str, ...] | list[Decimal], where: str) -> None:
-    for index, value in enumerate(listed):
-        if value in listed[:index]:
+    seen: set[str | Decimal] = set()
+    for value in listed:
+        if value in seen:
             raise InvalidExperiment(where, str(value), "a value may stand only once")
+        seen.add(value)

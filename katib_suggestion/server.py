@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
 
@@ -25,9 +26,6 @@ DEFAULT_PORT = 6789
 
 HEALTH_SERVICE = "manager.v1beta1.Suggestion"
 """The name that Katib's probes ask for; it is not the package of the wire."""
-
-MAX_MESSAGE_BYTES = 64 * 2**20
-"""Every request carries every trial, a few KB each: gRPC's 4 MB would end a search at about 1,000 trials."""
 
 GRACE_S = 25.0
 """How long running calls may go on after SIGTERM; Kubernetes kills a pod 30 s after it."""
@@ -46,6 +44,7 @@ class Server:
         port: port to listen on, on every interface; 0 takes a free one.
         interceptors: stand around every call.
         credentials: encrypt the port, health and reflection included; None leaves it open, as Katib calls it.
+        limits: beyond them, a request is refused.
 
     Raises:
         OSError: the port is taken, or not allowed.
@@ -57,20 +56,22 @@ class Server:
         port: int,
         interceptors: Sequence[grpc.ServerInterceptor] = (),
         credentials: grpc.ServerCredentials | None = None,
+        limits: Limits = DEFAULT,
     ) -> None:
         self._load = load
-        self._servicer = Servicer()
+        self._servicer = Servicer(limits)
         self._health = health.HealthServicer()
         self._ended = threading.Event()
         self._failed = False
+        max_bytes = limits.max_message_size * 2**20
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=_NUM_THREADS),
             interceptors=list(interceptors),
             options=[
                 # Otherwise a second process on the same port would silently get half of the calls.
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", max_bytes),
+                ("grpc.max_send_message_length", max_bytes),
             ],
         )
         api_pb2_grpc.add_SuggestionServicer_to_server(self._servicer, self._server)
@@ -122,8 +123,13 @@ class Server:
             self._health.set(name, status)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every service."""
+def add_arguments(parser: argparse.ArgumentParser, kind: type[Limits] = Limits) -> None:
+    """Add the flags of every service.
+
+    Args:
+        parser: what they are added to.
+        kind: the limits of the service, each of them a flag.
+    """
     parser.add_argument(
         "--port",
         type=_port,
@@ -152,6 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["debug", "info", "warning", "error"],
         help="what the log on standard error holds (default %(default)s)",
     )
+    kind.add_arguments(parser)
 
 
 def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
@@ -171,7 +178,8 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        server = Server(load, arguments.port, _interceptors(arguments), _credentials(arguments))
+        limits = Limits.of(arguments)
+        server = Server(load, arguments.port, _interceptors(arguments), _credentials(arguments), limits)
     except TlsError as error:
         logger.error("%s", error)
         return os.EX_CONFIG

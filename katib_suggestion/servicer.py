@@ -10,14 +10,11 @@ from typing import NoReturn, Protocol
 import grpc
 
 from katib_suggestion import api_pb2, api_pb2_grpc, converters
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import InvalidExperiment, one_line
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.limits import Limits
 
 logger = logging.getLogger(__name__)
-
-MAX_COUNT = 1_000
-"""Most suggestions of one request; Katib asks for as many as trials run in parallel."""
-
 
 MAX_CALLS = 128
 """Most calls at once, those that wait for each other included."""
@@ -56,9 +53,13 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
     """Answers Katib's controller.
 
     Calls before `use`, after `drain` and beyond `MAX_CALLS` at once are UNAVAILABLE; the controller repeats them.
+
+    Args:
+        limits: beyond them, a request is refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._suggester: Suggester | None = None
         self._draining = False
         self._running = 0
@@ -91,8 +92,8 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             experiment = converters.experiment(request.experiment)
             if count <= 0:
                 return api_pb2.GetSuggestionsReply()
-            if count > MAX_COUNT:
-                raise InvalidExperiment("current_request_number", count, f"at most {MAX_COUNT} suggestions a request")
+            if count > self._limits.max_suggestions:
+                raise InvalidExperiment("current_request_number", count, self._limits.allowed("max_suggestions"))
             started = time.monotonic()
             trials = converters.trials(request.trials)
             suggestions = suggester.suggest(experiment, trials, count, request.total_request_number)
@@ -109,7 +110,7 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             yield suggester
         except InvalidExperiment as error:
             logger.info("refused: %s", error)
-            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, one_line(error))
         except Exception as error:
             logger.exception("a call failed")
             _abort(context, unexpected, f"unexpected {type(error).__name__}; the service's log has the details")

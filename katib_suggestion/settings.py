@@ -28,6 +28,9 @@ MAX_INTEGER = 2**31 - 1
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
+_MAX_TEXT = 100
+"""Longest number, in characters: DARTS passes it on as it is."""
+
 T = TypeVar("T")
 
 
@@ -61,12 +64,14 @@ class _Reader:
     optional: bool
 
     def read(self, text: str) -> float | int | None:
+        if len(text) > _MAX_TEXT:
+            raise ValueError(text)
         if self.optional and text == "None":
             return None
         value: float | int
         if self.kind == "integer":
-            # int() alone would take blanks, underscores and digits of other scripts, and 10,000 digits in no hurry.
-            if not _INTEGER.fullmatch(text) or len(text) > 20:
+            # int() alone would take blanks, underscores and digits of other scripts.
+            if not _INTEGER.fullmatch(text):
                 raise ValueError(text)
             value = int(text)
         else:
@@ -131,6 +136,6 @@ def parse(
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    closest = difflib.get_close_matches(name, known, n=1)
+    closest = difflib.get_close_matches(name[:_MAX_TEXT], known, n=1)
     hint = f"did you mean {closest[0]}? " if closest else ""
     return f"unknown setting; {hint}the known settings are {', '.join(known)}"

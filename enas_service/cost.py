@@ -1,0 +1,96 @@
+"""What a call of a search costs at most, estimated from its sizes before anything is built.
+
+Each term is a part of the code, counted; the factors are fitted to calls that were measured (TensorFlow 2.21, one
+thread): docs/decisions/0003-limits.md has the figures beside the estimates.
+"""
+
+from dataclasses import dataclass
+
+from enas_service.limits import EnasLimits
+from enas_service.policy_gradient import NUM_LEARNED
+from enas_service.predictor import MAX_TRIALS
+from enas_service.proposals import NUM_CANDIDATES
+
+_SERVICE_MIB = 245.0
+"""The service before its first search."""
+
+_TRACED_MIB, _TRACED_S = 45.0, 1.5
+"""The two traced functions of a search."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """What the cost of a call depends on."""
+
+    num_layers: int
+    num_operations: int
+    hidden_size: int
+    num_steps: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_layers} layers, {self.num_operations} operations, controller_hidden_size {self.hidden_size}, "
+            f"controller_train_steps {self.num_steps}"
+        )
+
+    @property
+    def memory_mib(self) -> float:
+        """Most memory that a call for one suggestion takes, the service's own included."""
+        layers, hidden = self.num_layers, self.hidden_size
+        # Weights, their gradients, Adam's two moments and what is in between: six float32 each.
+        weights = 24 * (10 * hidden**2 + 2 * self.num_operations * hidden)
+        joins = 10 * NUM_LEARNED * layers**2 * hidden
+        states = 120 * NUM_LEARNED * layers * hidden
+        features = 8 * (MAX_TRIALS + 200) * self._num_features
+        return _SERVICE_MIB + _TRACED_MIB + (weights + joins + states + features) / 2**20
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a gradient step."""
+        layers, hidden = self.num_layers, self.hidden_size
+        products = 18 * layers * hidden**2 + layers * self.num_operations * hidden
+        return 0.01 + NUM_LEARNED * (1e-9 * products + 8e-9 * layers**2 * hidden)
+
+    @property
+    def propose_s(self) -> float:
+        """Seconds of what a call for one suggestion does besides learning."""
+        layers, hidden = self.num_layers, self.hidden_size
+        products = NUM_CANDIDATES * hidden**2 * (layers**2 + 32 * layers)
+        return _TRACED_S + 4e-11 * products + 5e-3 * layers + self.suggestion_s
+
+    @property
+    def suggestion_s(self) -> float:
+        """Seconds of one more suggestion."""
+        return 1e-4 * self._num_features
+
+    @property
+    def suggestion_mib(self) -> float:
+        """Memory of one more suggestion."""
+        return 32 * self._num_features / 2**20
+
+    @property
+    def learn_s(self) -> float:
+        """Seconds of one update of the policy."""
+        return self.num_steps * self.step_s
+
+    def max_updates(self, seconds: float) -> int:
+        """How many updates fit into a call of so many seconds; at least one."""
+        return max(1, int((seconds - self.propose_s) / self.learn_s))
+
+    def max_suggestions(self, limits: EnasLimits, bytes_each: int) -> tuple[int, str]:
+        """How many suggestions one call may ask for, and which of the limits says so.
+
+        Args:
+            limits: of which the one that allows least counts.
+            bytes_each: the longest suggestion.
+        """
+        return min(
+            (limits.max_suggestions, "max_suggestions"),
+            (int((limits.max_memory - self.memory_mib) / self.suggestion_mib) + 1, "max_memory"),
+            (int((limits.max_call_time - self.propose_s - self.learn_s) / self.suggestion_s) + 1, "max_call_time"),
+            (limits.max_message_size * 2**20 // bytes_each, "max_message_size"),
+        )
+
+    @property
+    def _num_features(self) -> int:
+        return self.num_layers * self.num_operations + self.num_layers**2 // 2

@@ -1,0 +1,156 @@
+"""Sizes that would exhaust a service are refused by both calls, with the limit and the flag that raises it."""
+
+import re
+import subprocess
+import sys
+import time
+
+import grpc
+import pytest
+
+from katib_suggestion import api_pb2, api_pb2_grpc
+
+
+def refusal(call, request):
+    started = time.monotonic()
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=60)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT, caught.value.details()
+    assert time.monotonic() - started < 1
+    return caught.value.details()
+
+
+def refused_by_both(service, build, experiment):
+    said = refusal(
+        service.stub.ValidateAlgorithmSettings, api_pb2.ValidateAlgorithmSettingsRequest(experiment=experiment)
+    )
+    assert refusal(service.stub.GetSuggestions, build.request(experiment, 1)) == said
+    return said
+
+
+def wide(build, kind="convolution"):
+    """10^6 combinations, of six parameters with ten values each."""
+    return build.operation(kind, *(build.parameter(f"p{index}", api_pb2.INT, min="0", max="9") for index in range(6)))
+
+
+def test_a_million_operations_are_refused_by_both_services(enas_service, darts_service, build):
+    for service, experiment in (
+        (enas_service, build.enas(wide(build))),
+        (darts_service, build.darts(wide(build, "max_pooling"))),
+    ):
+        said = refused_by_both(service, build, experiment)
+        assert re.search(r"operations\[0\]: 100000 is not allowed: at most 10000 operations.*--max-operations", said)
+
+
+def test_many_operations_count_together(enas_service, build):
+    one = build.operation("convolution", build.parameter("p", api_pb2.INT, min="1", max="6000"))
+    assert "12000 is not allowed" in refused_by_both(enas_service, build, build.enas(one, one))
+
+
+def test_a_product_beyond_any_number_is_refused_before_it_is_made(enas_service, build):
+    many = [build.parameter(f"p{index}", api_pb2.INT, min="1", max="9999") for index in range(100)]
+    assert "--max-operations" in refused_by_both(enas_service, build, build.enas(build.operation("convolution", *many)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_layers", "said"),
+    [
+        ({}, 100_000, r"numLayers: 100000 is not allowed: at most 100 layers; --max-layers raises it"),
+        (
+            {"controller_hidden_size": "1000000000"},
+            4,
+            r"controller_hidden_size: 1000000000 is not allowed: at most 1024 .*; --max-hidden-size raises it",
+        ),
+        ({"controller_train_steps": "1001"}, 4, r"controller_train_steps: 1001 .*--max-train-steps raises it"),
+    ],
+)
+def test_single_sizes_are_refused(enas_service, build, settings, num_layers, said):
+    assert re.search(said, refused_by_both(enas_service, build, build.enas(settings=settings, num_layers=num_layers)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_layers", "num_operations", "flag"),
+    [
+        ({"controller_hidden_size": "1024"}, 8, 106, "--max-memory"),
+        ({}, 100, 106, "--max-memory"),
+        ({}, 8, 10_000, "--max-memory"),
+        ({"controller_train_steps": "1000"}, 24, 106, "--max-call-time"),
+    ],
+)
+def test_sizes_that_are_too_much_together_are_refused(enas_service, build, settings, num_layers, num_operations, flag):
+    kinds = build.operation("convolution", build.parameter("p", api_pb2.INT, min="1", max=str(num_operations)))
+    said = refused_by_both(enas_service, build, build.enas(kinds, settings=settings, num_layers=num_layers))
+    assert said.startswith(f"nasConfig: '{num_layers} layers, {num_operations} operations")
+    assert f"{flag} raises it" in said
+
+
+def test_more_suggestions_than_a_call_has_time_for_are_refused(enas_service, build):
+    kinds = build.operation("convolution", build.parameter("p", api_pb2.INT, min="1", max="106"))
+    experiment = build.enas(kinds, num_layers=24)
+    said = refusal(enas_service.stub.GetSuggestions, build.request(experiment, 1_000))
+    assert re.search(r"current_request_number: 1000 .*\d+ suggestions .*--max-call-time raises it", said)
+    experiment.spec.parallel_trial_count = 1_000
+    assert refused_by_both(enas_service, build, experiment).startswith("parallelTrialCount: 1000 is not allowed")
+
+
+def test_a_million_suggestions_are_refused(enas_service, darts_service, build):
+    for service, experiment in ((enas_service, build.enas()), (darts_service, build.darts())):
+        said = refusal(service.stub.GetSuggestions, build.request(experiment, 1_000_000))
+        assert said.endswith("at most 1000 suggestions a request; --max-suggestions raises it")
+
+
+def test_texts_that_no_shell_takes_as_an_argument_are_refused(enas_service, build):
+    values = build.parameter("p", api_pb2.CATEGORICAL, list=["x" * 1_000])
+    long = build.operation(
+        "convolution", *(build.parameter(f"p{n}", api_pb2.CATEGORICAL, list=["x" * 900]) for n in range(9))
+    )
+    assert "nasConfig: '" in refused_by_both(enas_service, build, build.enas(long, num_layers=20))
+    values.feasible_space.list[0] += "x"
+    assert "up to 1000 characters" in refused_by_both(enas_service, build, build.enas(build.operation("c", values)))
+
+
+def test_flags_raise_the_limits_and_lower_them(start_service, build):
+    service = start_service(
+        "darts_service", "--max-suggestions", "2000", "--max-operations", "5", "--max-message-size", "1"
+    )
+    service.wait_until_serving()
+    reply = service.stub.GetSuggestions(build.request(build.darts(), 2_000), timeout=60)
+    assert len(reply.parameter_assignments) == 2_000
+    six = build.operation("max_pooling", build.parameter("p", api_pb2.INT, min="1", max="6"))
+    assert "at most 5 operations" in refused_by_both(service, build, build.darts(six))
+    assert code_of(service, request_of(build, 2**20)) == grpc.StatusCode.OK
+    assert code_of(service, request_of(build, 2**20 + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_messages_up_to_64_mib_are_taken(darts_service, build):
+    assert code_of(darts_service, request_of(build, 64 * 2**20)) == grpc.StatusCode.OK
+    assert code_of(darts_service, request_of(build, 64 * 2**20 + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def request_of(build, num_bytes):
+    """A request that is so many bytes long."""
+    request = build.request(build.darts(), 1)
+    (trial,) = [request.trials.add(name="t")]
+    for _ in range(2):
+        trial.status.start_time += "x" * (num_bytes - request.ByteSize() - 20)
+    trial.name += "x" * (num_bytes - request.ByteSize())
+    assert request.ByteSize() == num_bytes
+    return request
+
+
+def code_of(service, request):
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{service.port}", options=options) as channel:
+        try:
+            api_pb2_grpc.SuggestionStub(channel).GetSuggestions(request, timeout=60)
+        except grpc.RpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("flags", [["--max-layers", "0"], ["--max-memory", "1e3"], ["--max-message-size", "2048"]])
+def test_limits_that_are_none_are_refused_by_the_flags(flags):
+    command = [sys.executable, "-m", "enas_service", *flags]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert f"{flags[1]!r} is not allowed: it must be an integer from 1 to" in ended.stderr
