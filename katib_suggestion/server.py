@@ -14,7 +14,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion import api_pb2, decoding
 from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
@@ -74,7 +74,7 @@ class Server:
                 ("grpc.max_send_message_length", max_bytes),
             ],
         )
-        api_pb2_grpc.add_SuggestionServicer_to_server(self._servicer, self._server)
+        self._server.add_generic_rpc_handlers((decoding.handlers(self._servicer),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         suggestion = api_pb2.DESCRIPTOR.services_by_name["Suggestion"].full_name
         reflection.enable_server_reflection((suggestion, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

@@ -154,3 +154,19 @@ def test_limits_that_are_none_are_refused_by_the_flags(flags):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert f"{flags[1]!r} is not allowed: it must be an integer from 1 to" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"\x0a\x04\x0a\x02\xff\xfe", id="a name that is no UTF-8"),
+        pytest.param(b"\x0a\xff\x01", id="cut off"),
+        pytest.param(b"GET / HTTP/1.1", id="another protocol"),
+        pytest.param(b"\x0a\x7f" * 1_000, id="nested beyond its end"),
+    ],
+)
+@pytest.mark.parametrize("method", ["ValidateAlgorithmSettings", "GetSuggestions"])
+def test_bytes_that_are_no_request_are_refused(darts_service, enas_service, method, request_bytes):
+    for service in (darts_service, enas_service):
+        said = refusal(service.channel.unary_unary(f"/api.v1.beta1.Suggestion/{method}"), request_bytes)
+        assert said.startswith(f"request: these {len(request_bytes)} bytes are no {method}Request")
