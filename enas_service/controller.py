@@ -10,13 +10,15 @@ the layer's anchor. Source k joins a layer with the logit ``v . tanh(W_anchor an
 Shape suffixes: b architecture, l layer, k source of a join, m operation, h hidden, t step of the LSTM (two a layer).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from enas_service.search_space import Decisions, stacked
+from enas_service.traces import shared
 
 _INITIAL_SCALE = 0.1
 """Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
@@ -43,6 +45,22 @@ class Likelihood:
     skip_rate_b: tf.Tensor
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """What two controllers differ in beside their weights."""
+
+    num_layers: int
+    num_operations: int
+    hidden_size: int
+    temperature: float | None
+    tanh_const: float | None
+    skip_target: float
+
+    def controller(self, seed: int) -> "Controller":
+        """Return one, with weights of its own."""
+        return Controller(**asdict(self), seed=seed)
+
+
 class Controller:
     """A policy over the architectures of one search space.
 
@@ -54,6 +72,9 @@ class Controller:
         tanh_const: logits become ``tanh_const * tanh(logits)``; None leaves them.
         skip_target: joining probability from which `Likelihood.skip_divergence_b` is measured.
         seed: of the initial weights.
+
+    Attributes:
+        form: the same, without the seed.
     """
 
     def __init__(
@@ -67,6 +88,14 @@ class Controller:
         skip_target: float,
         seed: int,
     ) -> None:
+        self.form = Form(
+            num_layers=num_layers,
+            num_operations=num_operations,
+            hidden_size=hidden_size,
+            temperature=temperature,
+            tanh_const=tanh_const,
+            skip_target=skip_target,
+        )
         self._num_layers = num_layers
         self._temperature = temperature
         self._tanh_const = tanh_const
@@ -92,13 +121,6 @@ class Controller:
         self._anchor_hh = weight("anchor", hidden_size, hidden_size)
         self._query_hh = weight("query", hidden_size, hidden_size)
         self._attention_h = weight("attention", hidden_size)
-        # One layer, traced once: the numbers of architectures and of earlier layers are left open.
-        states, sources = tf.TensorSpec([None, hidden_size]), tf.TensorSpec([None, None, hidden_size])
-        self._draw_layer = tf.function(
-            self._draw_layer_eagerly,
-            input_signature=[states, states, sources, sources, tf.TensorSpec([2], tf.int32)],
-            autograph=False,
-        )
 
     @property
     def weights(self) -> list[tf.keras.Variable]:
@@ -113,6 +135,12 @@ class Controller:
             self._attention_h,
         ]
 
+    @contextmanager
+    def holding(self, weights: Sequence[tf.Tensor]) -> Iterator[None]:
+        """Within, in this thread, compute with weights given in the order of `weights`, in place of one's own."""
+        with tf.keras.StatelessScope(state_mapping=zip(self.weights, weights, strict=True)):
+            yield
+
     def sample(self, count: int, seed: tuple[int, int]) -> list[Decisions]:
         """Draw architectures; the same seed and weights give the same ones.
 
@@ -120,14 +148,15 @@ class Controller:
             count: how many, >= 1.
             seed: two int32.
         """
+        draw_layer, weights = drawing(self.form), [weight.value for weight in self.weights]
         image_bh = tf.repeat(self._image_1h.value, count, axis=0)
         output_bh, state = self._lstm.cell(image_bh, self._lstm.cell.get_initial_state(batch_size=count))
         inputs_bkh, anchors_bkh = image_bh[:, tf.newaxis], output_bh[:, tf.newaxis]
         choices_bl = np.empty((count, self._num_layers), np.int32)
         joins_blk = np.zeros((count, self._num_layers, self._num_layers), np.bool_)
         for layer in range(self._num_layers):
-            choice_b, join_bk, operation_b1h, anchor_b1h, *state = self._draw_layer(
-                *state, inputs_bkh[:, :layer], anchors_bkh[:, :layer], tf.constant(seed, tf.int32)
+            choice_b, join_bk, operation_b1h, anchor_b1h, *state = draw_layer(
+                weights, *state, inputs_bkh[:, :layer], anchors_bkh[:, :layer], tf.constant(seed, tf.int32)
             )
             choices_bl[:, layer], joins_blk[:, layer, :layer] = choice_b, join_bk
             inputs_bkh = tf.concat([inputs_bkh, operation_b1h], axis=1)
@@ -184,7 +213,7 @@ class Controller:
         inputs_bl2h = tf.stack([feeds_blh, operations_blh], axis=2)
         return self._lstm(tf.reshape(inputs_bl2h, [-1, 2 * self._num_layers, self._lstm.units]))
 
-    def _draw_layer_eagerly(
+    def draw_layer(
         self, output_bh: tf.Tensor, memory_bh: tf.Tensor, inputs_bkh: tf.Tensor, anchors_bkh: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         """Draw a layer and read it.
@@ -233,6 +262,22 @@ class Controller:
         if self._tanh_const is not None:
             logits = self._tanh_const * tf.tanh(logits)
         return logits
+
+
+@shared
+def drawing(form: Form) -> tf.types.experimental.PolymorphicFunction:
+    """Return `Controller.draw_layer` for controllers of a form, their weights before its arguments."""
+    controller = form.controller(seed=0)
+
+    def draw(weights: Sequence[tf.Tensor], *arguments: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        with controller.holding(weights):
+            return controller.draw_layer(*arguments)
+
+    # One layer, traced once: the numbers of architectures and of earlier layers are left open.
+    weights = [tf.TensorSpec(weight.shape) for weight in controller.weights]
+    states, sources = tf.TensorSpec([None, form.hidden_size]), tf.TensorSpec([None, None, form.hidden_size])
+    signature = [weights, states, states, sources, sources, tf.TensorSpec([2], tf.int32)]
+    return tf.function(draw, input_signature=signature, autograph=False)
 
 
 def _mean_of_sources(operations_blh: tf.Tensor, joins_blk: tf.Tensor, sources_bkh: tf.Tensor) -> tf.Tensor:

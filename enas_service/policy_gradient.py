@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from enas_service.controller import Controller, batch
+from enas_service.controller import Controller, Form, batch
 from enas_service.scores import Floats, best_and_latest
 from enas_service.search_space import Decisions
 from enas_service.settings import EnasSettings
+from enas_service.traces import shared
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ _MAX_LOG_RATIO = 20.0
 
 _MAX_GRADIENT_NORM = 5.0
 """An outlier among the rewards must not throw the policy away."""
+
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
+"""Of Adam, as Keras has them."""
 
 _NUM_REPLAYED = 8
 """How many of the best trials, and of the latest, a step learns from: what the best taught must not be forgotten, and
@@ -65,33 +69,18 @@ class PolicyGradient:
         controller: what is trained.
         settings: learning rate, baseline, entropy and skip terms, number of steps.
         max_updates: most times that a call takes its steps.
+
+    Attributes:
+        variables: Adam's: the number of steps so far, the first moments of all weights, and their second ones.
     """
 
     def __init__(self, controller: Controller, settings: EnasSettings, max_updates: int = MAX_UPDATES) -> None:
         self._controller = controller
         self._settings = settings
         self._max_updates = max_updates
-        self._optimizer = tf.keras.optimizers.Adam(
-            settings.controller_learning_rate, global_clipnorm=_MAX_GRADIENT_NORM
-        )
-        self._optimizer.build(controller.weights)
-        # Traced once: the number of architectures is left open.
-        self._step = tf.function(
-            self._step_eagerly,
-            input_signature=[
-                tf.TensorSpec([None, None], tf.int32),
-                tf.TensorSpec([None, None, None], tf.bool),
-                tf.TensorSpec([None], tf.float32),
-                tf.TensorSpec([None], tf.float32),
-                tf.TensorSpec([], tf.bool),
-            ],
-            autograph=False,
-        )
-
-    @property
-    def variables(self) -> list[tf.keras.Variable]:
-        """The optimiser's state."""
-        return list(self._optimizer.variables)
+        self._step = stepping(controller.form, settings.controller_entropy_weight, settings.controller_skip_weight)
+        zeros = [tf.zeros(weight.shape) for weight in controller.weights]
+        self.variables = [tf.keras.Variable(start) for start in (tf.zeros([], tf.int64), *zeros, *zeros)]
 
     def update(self, decisions: Sequence[Decisions], advantages: Floats, num_new: int) -> Step:
         """Take `controller_train_steps` gradient steps on the best and the latest trials.
@@ -116,38 +105,98 @@ class PolicyGradient:
     def _steps(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> list[Step]:
         """Take the steps of one update; the policy before the first is the one that ratios are measured from."""
         figures, old_log_probability_b = [], tf.zeros_like(advantage_b)
+        variables = [*self._controller.weights, *self.variables]
+        learning_rate, values = tf.constant(self._settings.controller_learning_rate), [one.value for one in variables]
         for number in range(self._settings.controller_train_steps):
-            figures_4, old_log_probability_b = self._step(
-                choices_bl, joins_blk, advantage_b, old_log_probability_b, tf.constant(number == 0)
-            )
+            figures_4, old_log_probability_b, values = self._step(
+                values, learning_rate, choices_bl, joins_blk, advantage_b, old_log_probability_b,
+                tf.constant(number == 0),
+            )  # fmt: skip
             figures.append(figures_4)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         return [Step(*map(float, figures_4)) for figures_4 in tf.stack(figures).numpy()]
 
-    def _step_eagerly(
-        self,
+
+@shared
+def stepping(
+    form: Form, entropy_weight: float | None, skip_weight: float | None
+) -> tf.types.experimental.PolymorphicFunction:
+    """Return a function that takes a step with a controller of a form.
+
+    Its arguments: the values of the controller's weights and of `PolicyGradient.variables`, the learning rate, choices
+    (B, L), joins (B, L, L), advantages (B), the log-probabilities (B) before the first step, and whether this is that.
+
+    It returns the fields of `Step` (4), the log-probabilities (B) before the first step, and the values afterwards.
+    """
+    controller = form.controller(seed=0)
+    num_weights = len(controller.weights)
+
+    def step(
+        values: Sequence[tf.Tensor],
+        learning_rate: tf.Tensor,
         choices_bl: tf.Tensor,
         joins_blk: tf.Tensor,
         advantage_b: tf.Tensor,
         old_log_probability_b: tf.Tensor,
         is_first: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Take a step; return the fields of `Step` (4), and the log-probabilities (B) before the first step."""
-        with tf.GradientTape() as tape:
-            likelihood = self._controller.likelihood(choices_bl, joins_blk)
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        weights, (num_steps, *moments) = values[:num_weights], values[num_weights:]
+        with tf.GradientTape() as tape, controller.holding(weights):
+            tape.watch(weights)
+            likelihood = controller.likelihood(choices_bl, joins_blk)
             old_log_probability_b = tf.where(
                 is_first, tf.stop_gradient(likelihood.log_probability_b), old_log_probability_b
             )
             objective_b = _clipped(likelihood.log_probability_b - old_log_probability_b, advantage_b)
-            if self._settings.controller_entropy_weight is not None:
-                objective_b += self._settings.controller_entropy_weight * likelihood.entropy_b
-            if self._settings.controller_skip_weight is not None:
-                objective_b -= self._settings.controller_skip_weight * likelihood.skip_divergence_b
+            if entropy_weight is not None:
+                objective_b += entropy_weight * likelihood.entropy_b
+            if skip_weight is not None:
+                objective_b -= skip_weight * likelihood.skip_divergence_b
             loss = -tf.reduce_mean(objective_b)
-        weights = self._controller.weights
-        gradients = tape.gradient(loss, weights)
-        self._optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        entropy, skip_rate = tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b)
-        return tf.stack([loss, entropy, skip_rate, tf.linalg.global_norm(gradients)]), old_log_probability_b
+        gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
+        norm = tf.linalg.global_norm(gradients)
+        clipped, _ = tf.clip_by_global_norm(gradients, _MAX_GRADIENT_NORM, norm)
+        weights, moments = _adam(weights, clipped, moments, num_steps + 1, learning_rate)
+        figures_4 = tf.stack([loss, tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b), norm])
+        return figures_4, old_log_probability_b, [*weights, num_steps + 1, *moments]
+
+    weights = [tf.TensorSpec(weight.shape) for weight in controller.weights]
+    number, vector = tf.TensorSpec([]), tf.TensorSpec([None])
+    # Traced once: the number of architectures is left open.
+    signature = [
+        [*weights, tf.TensorSpec([], tf.int64), *weights, *weights],
+        number,
+        tf.TensorSpec([None, None], tf.int32),
+        tf.TensorSpec([None, None, None], tf.bool),
+        vector,
+        vector,
+        tf.TensorSpec([], tf.bool),
+    ]
+    return tf.function(step, input_signature=signature, autograph=False)
+
+
+def _adam(
+    weights: Sequence[tf.Tensor],
+    gradients: Sequence[tf.Tensor],
+    moments: Sequence[tf.Tensor],
+    num_steps: tf.Tensor,
+    learning_rate: tf.Tensor,
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Take a step of Adam (Kingma & Ba, 1412.6980, algorithm 1, in the order of section 2's end), this one counted.
+
+    Keras's own changes variables in place, those of one search: it would have to be traced for each.
+
+    Returns:
+        The weights, and the first and then the second moments.
+    """
+    count = tf.cast(num_steps, tf.float32)
+    rate = learning_rate * tf.sqrt(1 - tf.pow(_BETA_2, count)) / (1 - tf.pow(_BETA_1, count))
+    first, second = moments[: len(weights)], moments[len(weights) :]
+    first = [m + (g - m) * (1 - _BETA_1) for m, g in zip(first, gradients, strict=True)]
+    second = [v + (tf.square(g) - v) * (1 - _BETA_2) for v, g in zip(second, gradients, strict=True)]
+    moved = [w - m * rate / (tf.sqrt(v) + _EPSILON) for w, m, v in zip(weights, first, second, strict=True)]
+    return moved, [*first, *second]
 
 
 def _clipped(log_ratio_b: tf.Tensor, advantage_b: tf.Tensor) -> tf.Tensor:

@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_service.controller import Controller, batch
+from enas_service.controller import Controller, batch, drawing
 from enas_service.policy_gradient import PolicyGradient
 from enas_service.settings import EnasSettings
+from enas_service.traces import MAX_FORMS
 
 
 def learner(num_layers=3, num_operations=3, **changes):
@@ -109,6 +112,54 @@ def test_rounds_of_any_size_are_traced_once():
     controller, policy_gradient = learner()
     for size in (1, 2, 3, 5, 8):
         policy_gradient.update(controller.sample(size, seed=(1, size)), np.full(size, 0.1), size)
-    assert policy_gradient._step.experimental_get_tracing_count() == 1
-    assert controller._draw_layer.experimental_get_tracing_count() == 1
-    assert isinstance(policy_gradient._step, tf.types.experimental.PolymorphicFunction)
+    assert _traces(controller, policy_gradient) == (1, 1)
+
+
+def _traces(controller, policy_gradient):
+    functions = (drawing(controller.form), policy_gradient._step)
+    return tuple(function.experimental_get_tracing_count() for function in functions)
+
+
+def test_searches_of_one_form_share_what_is_traced_and_nothing_else():
+    """What TensorFlow keeps of a trace it keeps for good: a service would grow with each experiment."""
+
+    def searched(rate):
+        controller, policy_gradient = learner(num_operations=5, controller_learning_rate=rate)
+        decisions = controller.sample(3, seed=(1, 1))
+        policy_gradient.update(decisions, np.array([0.5, 0.0, -0.5]), 3)
+        return controller, policy_gradient, [weight.numpy() for weight in controller.weights]
+
+    one, gradient, weights = searched(0.01)
+    other, other_gradient, other_weights = searched(0.02)
+    *_, again = searched(0.01)
+    assert gradient._step is other_gradient._step
+    assert drawing(one.form) is drawing(other.form)
+    assert _traces(one, gradient) == (1, 1)
+    for before, same, different, kept in zip(weights, again, other_weights, one.weights, strict=True):
+        assert np.array_equal(before, same)
+        assert np.array_equal(before, kept.numpy())
+        assert not np.array_equal(before, different)
+
+
+def test_forms_that_are_not_asked_for_are_let_go():
+    controller, policy_gradient = learner(num_layers=1)
+    function = drawing(controller.form)
+    for num_layers in range(2, 2 + MAX_FORMS):
+        drawing(dataclasses.replace(controller.form, num_layers=num_layers))
+    assert drawing(controller.form) is not function
+    policy_gradient.update(controller.sample(2, seed=(1, 1)), np.array([0.5, -0.5]), 2)
+
+
+def test_a_step_is_that_of_keras():
+    controller, policy_gradient = learner(controller_skip_weight=None, controller_entropy_weight=None)
+    theirs, _ = learner()
+    optimizer = tf.keras.optimizers.Adam(0.01, global_clipnorm=5.0)
+    decisions, advantages = controller.sample(2, seed=(1, 1)), np.array([0.5, -0.25])
+    policy_gradient._settings = dataclasses.replace(policy_gradient._settings, controller_train_steps=1)
+    for _ in range(3):
+        policy_gradient.update(decisions, advantages, 2)
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(theirs.likelihood(*batch(decisions)).log_probability_b * advantages)
+        optimizer.apply_gradients(zip(tape.gradient(loss, theirs.weights), theirs.weights, strict=True))
+    for ours, their in zip(controller.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), their.numpy(), rtol=0, atol=1e-6)
