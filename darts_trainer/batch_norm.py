@@ -27,13 +27,16 @@ class BatchNorm(nn.BatchNorm2d):
             if self.track_running_stats:
                 self.move_statistics(mean_c, variance_c, x_bchw.numel() // x_bchw.shape[1])
             return y_bchw if self.bias is None else y_bchw + self.bias[:, None, None]  # type: ignore[no-any-return]
+        running_mean_c, running_var_c = self.get_buffer("running_mean"), self.get_buffer("running_var")
         if self.training and self.track_running_stats:
             self.get_buffer("num_batches_tracked").add_(1)
-        keeps = not self.training or self.track_running_stats
+        elif self.training:
+            # Copies that are thrown away, and not none: a pass that `checkpoint` repeats must keep as many tensors.
+            running_mean_c, running_var_c = running_mean_c.clone(), running_var_c.clone()
         return functional.batch_norm(
             x_bchw,
-            self.running_mean if keeps else None,
-            self.running_var if keeps else None,
+            running_mean_c,
+            running_var_c,
             weight_c,
             self.bias,
             training=self.training,

@@ -177,9 +177,12 @@ def resized(dataset: ImageDataset, size: tuple[int, int] | None) -> ImageDataset
     top, left = (height - rows) // 2, (width - columns) // 2
     images_nchw = torch.empty(len(dataset), channels, *size, dtype=torch.uint8)
     window_nchw = dataset.images_nchw[:, :, top : top + rows, left : left + columns]
+    # torch's kernel for three channels of bytes fails an assertion at 1x1 pixels unless the channels come last.
+    order = torch.channels_last if size == (1, 1) else torch.preserve_format
     for first in range(0, len(dataset), _RESIZED_AT_ONCE):
-        part = slice(first, first + _RESIZED_AT_ONCE)
-        images_nchw[part] = functional.interpolate(window_nchw[part], size=size, mode="bilinear", antialias=True)
+        part_nchw = window_nchw[first : first + _RESIZED_AT_ONCE].to(memory_format=order)
+        scaled_nchw = functional.interpolate(part_nchw, size=size, mode="bilinear", antialias=True)
+        images_nchw[first : first + _RESIZED_AT_ONCE] = scaled_nchw
     return replace(dataset, images_nchw=images_nchw)
 
 

@@ -129,6 +129,16 @@ def test_images_are_scaled_until_they_cover_the_size_and_cut_evenly(tmp_path):
     assert load("npz:stripes.npz", tmp_path, size=(4, 12)).image_shape == (1, 4, 12)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_image_may_become_a_single_pixel(tmp_path, channels):
+    x = np.random.default_rng(0).integers(256, size=(3, 8, 8, channels), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", x=x, y=np.arange(3))
+
+    means_nc = load("npz:noise.npz", tmp_path, size=(1, 1)).images_nchw[:, :, 0, 0]
+
+    assert np.abs(means_nc.numpy() - x.mean(axis=(1, 2))).max() < 15
+
+
 def test_scaling_averages_what_becomes_one_pixel(tmp_path):
     x = np.random.default_rng(0).integers(256, size=(1100, 16, 16, 3), dtype=np.uint8)
     np.savez(tmp_path / "noise.npz", x=x, y=np.arange(1100) % 2)
