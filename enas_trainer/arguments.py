@@ -12,6 +12,7 @@ import torch
 
 from enas_trainer import fields
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
+from katib_suggestion.settings import MAX_NUMBER, Interval
 from trial_runtime import command_line, devices, seeds
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.data_options import DataOptions
@@ -21,6 +22,7 @@ from trial_runtime.resume import ResumeOptions
 TRAIN_PORTION = 0.8
 """Share of the training images to train on, where none is asked for; the others are held out to validate on."""
 
+_RATES = Interval(above=0, maximum=MAX_NUMBER)
 
 _MATTERS_NOT = frozenset(
     {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
@@ -130,6 +132,6 @@ def _rate(text: str) -> float:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a finite number > 0")
+    if rate not in _RATES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a number {_RATES}")
     return rate

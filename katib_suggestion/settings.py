@@ -25,6 +25,9 @@ SUGGESTION_TRIAL_DIR = "suggestion_trial_dir"
 MAX_INTEGER = 2**31 - 1
 """Katib's integers are int32; so is the largest integer setting where no smaller bound is declared."""
 
+MAX_NUMBER = 1e30
+"""The largest number where no smaller bound is declared: what computes with it holds it in float32."""
+
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -84,7 +87,7 @@ class _Reader:
 
     @property
     def allowed(self) -> str:
-        article = "an integer" if self.kind == "integer" else "a finite number"
+        article = "an integer" if self.kind == "integer" else "a number"
         return f"it must be {article} {self.interval}" + (", or None" if self.optional else "")
 
 
@@ -97,6 +100,8 @@ def integer(default: int | None, interval: Interval, *, optional: bool = False) 
 
 def number(default: float | None, interval: Interval, *, optional: bool = False) -> Any:
     """Declare a setting that is a finite number; with ``optional``, the text ``None`` stands for None."""
+    if interval.maximum is None:
+        interval = dataclasses.replace(interval, maximum=MAX_NUMBER)
     return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
 
 

@@ -195,6 +195,8 @@ def test_no_batch_size_is_the_largest_that_fits_and_leaves_no_trace(search, tmp_
         ({}, ["--dataset", "mnist1"], 2, "'mnist1'"),
         ({}, ["--device", "tpu"], 2, "'tpu'"),
         ({"settings": SETTINGS | {"w_lr": "1e30", "w_grad_clip": "0"}}, ["--order", "1"], 4, "error: epoch 1, "),
+        ({"settings": {"w_lr": "1e39"}}, [], 2, "w_lr: '1e39' is not allowed: it must be a number >= 0 and <= 1e+30"),
+        ({"settings": {"w_weight_decay": "1e300"}}, [], 2, "it must be a number >= 0 and <= 1e+30"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_an_exit_code(search, tmp_path, changes, others, code, message):

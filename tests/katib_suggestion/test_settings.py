@@ -75,6 +75,7 @@ def test_an_unknown_setting_is_refused_with_the_closest_and_all_known() -> None:
         (Interval(above=0, maximum=1), "> 0 and <= 1"),
         (Interval(minimum=1e-6, maximum=1_000_000), ">= 1e-06 and <= 1000000"),
         (Interval(minimum=0, maximum=2147483647), ">= 0 and <= 2147483647"),
+        (Interval(above=0, maximum=1e30), "> 0 and <= 1e+30"),
     ],
 )
 def test_an_interval_reads_as_a_rule(interval: Interval, text: str) -> None:
