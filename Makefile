@@ -60,6 +60,10 @@ format: $(VENV)/.installed ## mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: hooks
+hooks: $(VENV)/.installed ## have git check style and types before each commit
+	$(BIN)/pre-commit install
+
 .PHONY: proto
 proto: $(GENERATOR)/.installed ## generate katib_suggestion/api_pb2* from proto/api.proto
 	$(GENERATOR)/bin/python -m grpc_tools.protoc --proto_path=katib_suggestion=proto \

@@ -28,6 +28,7 @@ COMMANDS = commands(ROOT)
 
 NOT_RUN = {
     r"^make (run|test|lint|audit|format|docs|proto|images|test-images|bench)\b": "runs the tests, or builds images",
+    r"^make hooks": "changes the hooks of this checkout",
     r"^(kubectl|kind|docker|minikube)\b|\bkind load\b": "needs a cluster or a container engine",
     r"katib-nas register": "needs a cluster; tests/katib_cluster has an API server of its own",
     r"^(\.venv/bin/)?katib-nas (validate|run) \S*(enas-|darts-digits)": "tests/end_to_end runs the examples",
