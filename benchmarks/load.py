@@ -11,6 +11,7 @@ request, which must get the same reply, or has the experiment validated, as a co
 
 import argparse
 import json
+import math
 import os
 import random
 import re
@@ -35,6 +36,7 @@ from katib_suggestion.server import HEALTH_SERVICE
 
 _PROBE_S = 0.1
 """Between two health checks of a service; Katib's probes ask every 10 s, and give up after 1 s."""
+_LOAD_S = 120.0
 _WARM_SHARE = 0.25
 """Of the time, in which memory may still grow: the first calls of each experiment."""
 
@@ -216,7 +218,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=64, help="of both services together (default %(default)s)")
     parser.add_argument("--experiments", type=int, default=20, help="of each service (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=120.0, help="default %(default)g")
+    parser.add_argument("--seconds", type=float, help="default 120, or with --rounds as long as they take")
     parser.add_argument("--rounds", type=int, help="of the ENAS service alone, until they are over; one trial a round")
     parser.add_argument("--slow", action="store_true", help="one slow call of the ENAS service")
     parser.add_argument("--call", metavar="NAME=HOST:PORT", nargs="+", help=argparse.SUPPRESS)
@@ -260,7 +262,7 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> int:
 
 def _load(called: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, object]:
     """All clients, for so long."""
-    end_s = time.monotonic() + arguments.seconds
+    end_s = time.monotonic() + (arguments.seconds or _LOAD_S)
     clients: dict[str, Clients] = {}
     threads: list[threading.Thread] = []
     experiments: dict[str, list[Experiment]] = {}
@@ -281,6 +283,7 @@ def _rounds(address: str, arguments: argparse.Namespace) -> dict[str, object]:
     """Rounds of one trial, the experiments taking turns, and two at a time."""
     experiments = [Experiment(number, "enas", num_layers=2) for number in range(arguments.experiments)]
     clients = Clients(address, experiments)
+    end_s = time.monotonic() + (arguments.seconds or math.inf)
     left = iter([experiments[number % len(experiments)] for number in range(arguments.rounds)])
     taking = threading.Lock()
 
@@ -290,7 +293,7 @@ def _rounds(address: str, arguments: argparse.Namespace) -> dict[str, object]:
             while True:
                 with taking:
                     experiment = next(left, None)
-                if experiment is None:
+                if experiment is None or time.monotonic() > end_s:
                     return
                 with experiment.turn:
                     clients.round(stub, experiment, 1)

@@ -201,11 +201,16 @@ def test_a_runner_that_is_killed_runs_no_trial_again_and_loses_none(
     assert ran.total() <= 4
 
 
-def test_what_a_killed_runner_left_running_is_ended_even_where_nothing_is_to_be_done(
+def test_what_a_killed_runner_left_running_is_ended_before_anything_is_started(
     run: Run, service: str, write_manifest: Write, program: Program, out: Path, tmp_path: Path
 ) -> None:
     """More trials had run in parallel than are started again, and one of them has left its session."""
-    program(f"echo $$ >> {tmp_path}/pids; [ -e {tmp_path}/go ] || {{ setsid sleep 60 & sleep 60; }}; echo score=1")
+    # Of a process that has ended and that nobody has waited for, there is an entry but no command line.
+    program(
+        f"[ -e {tmp_path}/left ] || {{ setsid sleep 60 & sleep 60; }}; "
+        f"for id in $(cat {tmp_path}/left); do tr '\\0' ' ' < /proc/$id/cmdline; done >> {tmp_path}/beside 2>&-; "
+        "echo score=1"
+    )
     path = write_manifest({"spec.parallelTrialCount": 2})
     flags = ["run", str(path), "--suggestion", service, "--image", f"tests/program={tmp_path}/program"]
     command = [str(Path(sys.executable).with_name("katib-nas")), *flags, "--output-dir", str(out)]
@@ -215,8 +220,9 @@ def test_what_a_killed_runner_left_running_is_ended_even_where_nothing_is_to_be_
             assert time.monotonic() < deadline, left
             time.sleep(0.05)
         runner.kill()
-    (tmp_path / "go").touch()
+    (tmp_path / "left").write_text(" ".join(map(str, left)))
     code, printed, errors = run("run", path, "--output-dir", str(out), "--resume", "--parallel", "1")
     assert code == 0, errors
     assert "(2 trials: 2 succeeded)" in printed
+    assert (tmp_path / "beside").read_text() == ""
     assert leftovers.find(out) == []
