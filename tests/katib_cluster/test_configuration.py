@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from katib_cluster import configuration
 from katib_cluster.errors import InvalidConfiguration
@@ -162,3 +164,17 @@ def test_what_cannot_be_changed_is_refused_by_name(text: str, message: str) -> N
     with pytest.raises(InvalidConfiguration) as caught:
         configuration.registered(text, IMAGES)
     assert message in str(caught.value)
+
+
+@given(data=st.data())
+def test_whatever_a_configuration_holds_it_is_changed_or_refused_in_a_line(data: st.DataObject, bad: Any) -> None:
+    if data.draw(st.booleans()):
+        text = yaml.safe_dump(data.draw(bad.document(yaml.safe_load(CONFIG))))
+    else:
+        text = data.draw(bad.text(CONFIG))
+    message = ""
+    try:
+        configuration.registered(text, IMAGES)
+    except InvalidConfiguration as error:
+        message = str(error)
+    assert "\n" not in message

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from katib_local import document
 from katib_local import manifest as manifests
 from katib_local.experiment import MetricsFormat, Strategy
 from katib_suggestion.errors import InvalidExperiment
@@ -353,3 +356,21 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: Callable[[P
     make(path)
     with pytest.raises(InvalidExperiment, match=r"manifest\.yaml"):
         manifests.load(path)
+
+
+@given(data=st.data())
+def test_whatever_a_manifest_holds_it_is_read_or_refused_in_a_line(
+    data: st.DataObject, bad: Any, manifest: Make
+) -> None:
+    """Wrong types, missing parts and hostile values in a document, and texts of YAML that are damaged."""
+    whole = manifest()
+    if data.draw(st.booleans()):
+        text = yaml.safe_dump(data.draw(bad.document(whole)))
+    else:
+        text = data.draw(bad.text(yaml.safe_dump(whole)))
+    message = ""
+    try:
+        manifests.parse(document.read(text))
+    except InvalidExperiment as error:
+        message = str(error)
+    assert "\n" not in message

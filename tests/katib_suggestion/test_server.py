@@ -106,7 +106,8 @@ def test_a_running_call_finishes_and_new_ones_are_turned_away(slow: Slow) -> Non
         with pytest.raises(grpc.RpcError) as caught:
             suggest(channel, 1)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert not running.done()
+        # Longer than the second that grpc itself leaves it.
+        assert not futures.wait([running], timeout=1.5).done
         slow.answer.set()
         assert len(running.result(10).parameter_assignments) == 2
         assert ended.result(10) == 0
