@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from katib_suggestion import api_pb2, decoding
 from katib_suggestion.limits import DEFAULT, Limits
+from katib_suggestion.log_lines import LineFormatter
 from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
 
@@ -168,11 +169,9 @@ def serve(load: Callable[[], Suggester], arguments: argparse.Namespace) -> int:
         load: makes the suggester.
         arguments: parsed flags of `add_arguments`.
     """
-    logging.basicConfig(
-        level=arguments.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=arguments.log_level.upper(), handlers=[handler])
     # A handler would interrupt whatever holds a lock, the event's own included: a thread waits for the signals instead,
     # and every thread that is made from here on leaves them to it.
     signals = {signal.SIGTERM, signal.SIGINT}
