@@ -34,6 +34,8 @@ class Limits:
     """Katib asks for as many as trials run in parallel."""
     max_message_size: int = limit(64, "MiB for a request, and for a reply", largest=2_047)
     """Every request carries every trial, a few KB each: gRPC's 4 MB would end a search at about 1,000 trials."""
+    max_fields: int = limit(500_000, "fields in a request, those of its parts counted")
+    """A trial of ENAS has some 45; an empty one is two bytes of a message, and 250 in memory."""
     max_operations: int = limit(10_000, "operations, each combination of their parameters counted")
     """Katib's own example has 106."""
 

@@ -75,7 +75,7 @@ class Server:
                 ("grpc.max_send_message_length", max_bytes),
             ],
         )
-        self._server.add_generic_rpc_handlers((decoding.handlers(self._servicer),))
+        self._server.add_generic_rpc_handlers((decoding.handlers(self._servicer, limits),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         suggestion = api_pb2.DESCRIPTOR.services_by_name["Suggestion"].full_name
         reflection.enable_server_reflection((suggestion, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
