@@ -44,12 +44,21 @@ test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
 	$(BIN)/pytest $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
 	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/website tests/end_to_end
 
+# Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
+OLDEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= python3.13
+MATRIX ?=
+
+.PHONY: test-matrix
+test-matrix: $(KATIB_CLIENT)/.installed ## run every test with the oldest and the newest packages
+	$(PYTHON) .ci/test_matrix.py --oldest-python $(OLDEST_PYTHON) --newest-python $(NEWEST_PYTHON) $(MATRIX)
+
 .PHONY: lint
 lint: $(VENV)/.installed ## check style, types, and for what attackers look for
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive . --exclude './.venv*,./build,./tests'
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive . --exclude './.venv*,./.matrix,./build,./tests'
 
 .PHONY: audit
 audit: $(VENV)/.installed ## ask whether a pinned package has a known vulnerability
@@ -104,4 +113,4 @@ docs: $(VENV)/.installed ## build the site of the docs in build/site
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(KATIB_CLIENT) $(GENERATOR) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs
+	rm -rf $(VENV) $(KATIB_CLIENT) $(GENERATOR) .matrix build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs

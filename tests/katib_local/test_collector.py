@@ -56,6 +56,7 @@ def objective(
         ("x=nan", [("x", "")]),
         ("x=", [("x", "")]),
         ("x: 1", []),
+        ("[Gloo] Rank 0 is connected to 1 peer ranks. Expected number of connected peer ranks is : 1", []),
         ("the x is good", []),
         ("50%|####  | x=1\r100%|#####| x=2", [("x", "1"), ("x", "2")]),
         ("x=1.2.3", [("x", "1.2")]),

@@ -115,8 +115,16 @@ def of_something_else(path):
     torch.save({"weights": torch.zeros(3)}, path)
 
 
+class Harm:
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return os.mkdir, (f"{self._path}.harm",)
+
+
 def harmful(path):
-    torch.save({"format": 1, "configuration": {}, "state": subprocess.Popen}, path)
+    torch.save({"format": 1, "configuration": {}, "state": {"weights": Harm(path)}}, path)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,7 @@ def test_a_damaged_file_is_an_error_that_names_it_and_says_what_to_do(path, dama
 
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_a_full_disk_is_a_warning_and_leaves_the_one_before(path, caplog):
