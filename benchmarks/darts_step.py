@@ -1,10 +1,11 @@
 """What a step of the DARTS search costs, beside the plain form of the supernet; prints Markdown.
 
-    python -m benchmarks.darts_step [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu]
+    python -m benchmarks.darts_step [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu|cuda]
 
 Each form runs in a process of its own, with random images; their steps alternate, so that both see the same machine.
-Seconds are medians after a warm-up step, memory is the peak of the process above what it held before the first step
-(of the device, on a GPU), and operator calls are those of a step, views left out.
+Seconds are medians after two steps that do not count, memory is the peak of the process above what it held before the
+first step (of the device, on a GPU), and operator calls are those of a step, views left out. On a GPU there are two
+forms more: the step replayed as a CUDA graph, which is a single call, in float32 and in bfloat16.
 """
 
 import argparse
@@ -27,7 +28,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.layout import Layout
+from darts_trainer.step_graph import Replayed
 from darts_trainer.supernet import Supernet, frozen_statistics
+from trial_runtime.precision import use_tensor_cores
 
 PRIMITIVES = (
     "max_pooling_3x3",
@@ -39,7 +42,25 @@ PRIMITIVES = (
     "dilated_convolution_5x5",
     "none",
 )
-FORMS = ("plain", "fused", "fused, cells computed again")
+
+
+@dataclass(frozen=True)
+class Form:
+    plain: bool = False
+    checkpoint_cells: bool = False
+    replay: bool = False
+    precision: str = "fp32"
+
+
+FORMS = {
+    "plain": Form(plain=True),
+    "fused": Form(),
+    "fused, cells computed again": Form(checkpoint_cells=True),
+}
+FORMS_ON_CUDA = {
+    "fused, replayed": Form(replay=True),
+    "fused, replayed, bf16": Form(replay=True, precision="bf16"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,10 @@ class Size:
 
 SIZES = {"tiny": Size(16, 4, 3, 2), "medium": Size(32, 8, 5, 3), "paper": Size(64, 16, 8, 4)}
 """The last is that of 1806.09055, section 3.1."""
+
+
+_NUM_WARM_UP_STEPS = 2
+"""The second one records what is replayed."""
 
 
 class Calls(TorchDispatchMode):
@@ -67,7 +92,7 @@ class Calls(TorchDispatchMode):
 class Steps:
     """A search that takes one step at a time."""
 
-    def __init__(self, size: Size, form: str, order: int, device: torch.device) -> None:
+    def __init__(self, size: Size, form: Form, order: int, device: torch.device) -> None:
         layout = Layout(
             num_layers=size.layers,
             num_nodes=size.nodes,
@@ -78,31 +103,42 @@ class Steps:
         )
         generator = torch.Generator().manual_seed(0)
         self._device = device
+        use_tensor_cores(device)
         self._net = Supernet(
-            layout, PRIMITIVES, generator=generator, plain=form == "plain", checkpoint_cells=form == FORMS[2]
+            layout,
+            PRIMITIVES,
+            generator=generator,
+            plain=form.plain,
+            checkpoint_cells=form.checkpoint_cells,
+            precision=form.precision,
         ).to(device)
         self._optimiser = BilevelOptimiser(self._net.weights(), self._net.alphas(), DartsSettings(), order=order)
         self._images = torch.randn(2, size.batch, 3, 32, 32, generator=generator).to(device)
         self._labels = torch.randint(10, (2, size.batch), generator=generator).to(device)
+        self._step = Replayed(self._plain_step) if form.replay else self._plain_step
         self._held_bytes = self._peak_bytes()
 
     def take(self) -> float:
         """Take a step; return its seconds."""
         started = time.perf_counter()
-        with frozen_statistics(self._net):
-            self._optimiser.architecture_step(lambda: self._loss(0), lambda: self._loss(1))
-        self._optimiser.weight_step(self._loss(0))
+        self._step(self._images, self._labels)
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter() - started
 
     def summary(self) -> dict[str, float]:
         with Calls() as calls:
-            self.take()
+            self._plain_step(self._images, self._labels)
         return {"peak_gib": (self._peak_bytes() - self._held_bytes) / 2**30, "calls": calls.count}
 
-    def _loss(self, half: int) -> torch.Tensor:
-        return functional.cross_entropy(self._net(self._images[half]), self._labels[half])
+    def _plain_step(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        def loss(half: int) -> torch.Tensor:
+            return functional.cross_entropy(self._net(images[half]), labels[half])
+
+        with frozen_statistics(self._net):
+            self._optimiser.architecture_step(lambda: loss(0), lambda: loss(1))
+        self._optimiser.weight_step(loss(0))
+        return ()
 
     def _peak_bytes(self) -> int:
         if self._device.type == "cuda":
@@ -110,10 +146,14 @@ class Steps:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def _forms(device: str) -> dict[str, Form]:
+    return FORMS | FORMS_ON_CUDA if torch.device(device).type == "cuda" else FORMS
+
+
 def child(size: str, form: str, order: int, arguments: argparse.Namespace) -> None:
     """Take a step for each line that is read, and end with the summary."""
     torch.set_num_threads(arguments.threads)
-    steps = Steps(SIZES[size], form, order, torch.device(arguments.device))
+    steps = Steps(SIZES[size], _forms("cuda")[form], order, torch.device(arguments.device))
     for _ in sys.stdin:
         print(json.dumps(steps.take()), flush=True)
     print(json.dumps(steps.summary()), flush=True)
@@ -126,10 +166,10 @@ def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
         form: subprocess.Popen(
             [*command, "--child", size, form, str(order)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for form in FORMS
+        for form in _forms(arguments.device)
     }
-    seconds: dict[str, list[float]] = {form: [] for form in FORMS}
-    for _ in range(1 + arguments.steps):
+    seconds: dict[str, list[float]] = {form: [] for form in running}
+    for _ in range(_NUM_WARM_UP_STEPS + arguments.steps):
         for form, process in running.items():
             print(file=process.stdin, flush=True)
             seconds[form].append(json.loads(process.stdout.readline()))
@@ -138,14 +178,14 @@ def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
         process.stdin.close()
         summaries[form] = json.loads(process.stdout.readline())
         process.wait()
-    plain_s, plain = statistics.median(seconds["plain"][1:]), summaries["plain"]
-    for form in FORMS:
-        median_s, summary = statistics.median(seconds[form][1:]), summaries[form]
+    plain_s, plain = statistics.median(seconds["plain"][_NUM_WARM_UP_STEPS:]), summaries["plain"]
+    for form in running:
+        median_s, summary = statistics.median(seconds[form][_NUM_WARM_UP_STEPS:]), summaries[form]
         cells = [
             size,
             order,
             form,
-            f"{median_s:.2f}",
+            f"{median_s:.3g}",
             f"{plain_s / median_s:.2f}",
             f"{summary['peak_gib']:.2f}",
             f"{summary['peak_gib'] / plain['peak_gib']:.2f}",
@@ -159,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--orders", nargs="+", type=int, choices=(1, 2), default=[2, 1])
-    parser.add_argument("--steps", type=int, default=3, help="measured, after one that is not")
+    parser.add_argument("--steps", type=int, default=3, help="measured, after two that are not")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)

@@ -83,11 +83,9 @@ def unrolled_alpha_gradient(
     norm = nn.utils.get_total_norm(weight_gradients)
     # A gradient of zero has no direction to look along: the floor keeps the difference, which is then zero, defined.
     epsilon = epsilon_scale / norm.clamp_min(torch.finfo(norm.dtype).tiny ** 0.5)
-    displacements = [epsilon * gradient for gradient in weight_gradients]
-    with _frozen(weights), _moved(weights, [w + d for w, d in zip(weights, displacements, strict=True)]):
-        above = torch.autograd.grad(train_loss(), alphas)
-    with _frozen(weights), _moved(weights, [w - d for w, d in zip(weights, displacements, strict=True)]):
-        below = torch.autograd.grad(train_loss(), alphas)
+    displacements = torch._foreach_mul(weight_gradients, epsilon)
+    above = _alpha_gradient_at(weights, displacements, 1, train_loss, alphas)
+    below = _alpha_gradient_at(weights, displacements, -1, train_loss, alphas)
     differences = add_up([plus - minus for plus, minus in zip(above, below, strict=True)])
     return [
         gradient - step.learning_rate * difference / (2 * epsilon)
@@ -130,7 +128,11 @@ class BilevelOptimiser:
             weight_decay=settings.w_weight_decay,
         )
         self._adam = torch.optim.Adam(
-            self._alphas, lr=settings.alpha_lr, betas=(0.5, 0.999), weight_decay=settings.alpha_weight_decay
+            self._alphas,
+            lr=settings.alpha_lr,
+            betas=(0.5, 0.999),
+            weight_decay=settings.alpha_weight_decay,
+            capturable=all(alpha.is_cuda for alpha in self._alphas),  # its count of steps stays on the device
         )
         self._num_epochs = 0
 
@@ -190,18 +192,29 @@ class BilevelOptimiser:
         )
 
 
-def _one_step_ahead(weights: Sequence[Tensor], gradients: Sequence[Tensor], step: WeightStep) -> list[Tensor]:
+@torch.no_grad()
+def _one_step_ahead(weights: Sequence[Tensor], gradients: Sequence[Tensor], step: WeightStep) -> Sequence[Tensor]:
     """Where SGD would take the weights: w - xi (momentum * buffer + gradient + weight decay * w)."""
-    directions = [g + step.weight_decay * w.detach() for w, g in zip(weights, gradients, strict=True)]
+    directions = torch._foreach_add(tuple(gradients), tuple(weights), alpha=step.weight_decay)
     if step.momentum_buffers is not None:
-        directions = [d + step.momentum * b for d, b in zip(directions, step.momentum_buffers, strict=True)]
-    return [w.detach() - step.learning_rate * d for w, d in zip(weights, directions, strict=True)]
+        torch._foreach_add_(directions, tuple(step.momentum_buffers), alpha=step.momentum)
+    return torch._foreach_add(tuple(weights), directions, alpha=-step.learning_rate)
+
+
+def _alpha_gradient_at(
+    weights: Sequence[Tensor], displacements: Sequence[Tensor], sign: int, loss: Loss, alphas: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    with torch.no_grad():
+        places = torch._foreach_add(tuple(weights), tuple(displacements), alpha=sign)
+    with _frozen(weights), _moved(weights, places):
+        return torch.autograd.grad(loss(), alphas)
 
 
 @contextmanager
 def _moved(weights: Sequence[Tensor], places: Sequence[Tensor]) -> Iterator[None]:
     """Within, the weights stand at other values; the old ones are copied back, since adding would round."""
-    saved = [weight.detach().clone() for weight in weights]
+    saved = [torch.empty_like(weight) for weight in weights]
+    _put(saved, weights)
     try:
         _put(weights, places)
         yield
@@ -223,8 +236,7 @@ def _frozen(weights: Sequence[Tensor]) -> Iterator[None]:
 
 @torch.no_grad()
 def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    for weight, value in zip(weights, values, strict=True):
-        weight.copy_(value)
+    torch._foreach_copy_(tuple(weights), tuple(values))
 
 
 def apply_gradients(

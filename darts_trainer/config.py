@@ -26,7 +26,7 @@ from trial_runtime.resume import ResumeOptions
 _MATTERS_NOT = frozenset(
     {
         "settings.num_workers", "settings.print_step", "data.data_dir", "output_dir", "is_seeded", "device", "genotype",
-        "resume.every_steps", "resume.fresh",
+        "resume.every_steps", "resume.fresh", "cuda_graph",
     }
 )  # fmt: skip
 """Fields that do not change what a search learns."""
@@ -52,6 +52,8 @@ class TrainerConfig:
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     compile: bool
     """Let torch.compile translate the cells first."""
+    cuda_graph: bool
+    """On a CUDA device, record a step and replay it; see `darts_trainer.step_graph`."""
     data: DataOptions
     """The images to search on."""
     output_dir: Path
@@ -100,6 +102,7 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         checkpoint_cells=arguments.checkpoint_cells,
         precision=arguments.precision,
         compile=_compile(arguments.compile),
+        cuda_graph=arguments.cuda_graph,
         data=command_line.data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
@@ -132,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--compile", action="store_true", help="let torch.compile translate the cells first, for minutes; needs g++"
     )
+    group.add_argument(
+        "--cuda-graph", action=argparse.BooleanOptionalAction, default=True,
+        help="one process on a CUDA device records a step once an epoch and replays it (default: it does)",
+    )  # fmt: skip
     group.add_argument(
         "--genotype", choices=CHOICES, default=CHOICES[0],
         help="which epoch's is the result: the last's, or that of the best validation accuracy (default: %(default)s)",

@@ -13,7 +13,7 @@ Shape suffixes: b images, c channels of a node, t targets (the nodes that the ed
 width, e edges of a cell, o operations, s operations that all edges share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -46,12 +46,12 @@ class FusedCell(nn.Module):
         nodes = [list(edges) for edges in plain.nodes]  # type: ignore[call-overload]
         # Of the edges in the order of the alphas, node by node, those that leave each node but the last.
         starts = [sum(map(len, nodes[:node])) for node in range(len(nodes))]
-        self._edges_of_source = [
-            [start + source for start, edges in zip(starts, nodes, strict=True) if source < len(edges)]
-            for source in range(NUM_INPUTS + len(nodes) - 1)
-        ]
         self.fans = nn.ModuleList(
-            Fan([_mixed(edges[source]) for edges in nodes if source < len(edges)], primitives)
+            Fan(
+                [_mixed(edges[source]) for edges in nodes if source < len(edges)],
+                [start + source for start, edges in zip(starts, nodes, strict=True) if source < len(edges)],
+                primitives,
+            )
             for source in range(NUM_INPUTS + len(nodes) - 1)
         )
 
@@ -64,18 +64,19 @@ class FusedCell(nn.Module):
         states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
         arrived: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
         passed_by: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
-        for source, (fan, edges) in enumerate(zip(self.fans, self._edges_of_source, strict=True)):
+        for source, fan in enumerate(self.fans):
+            assert isinstance(fan, Fan)
             if source >= NUM_INPUTS:
                 states.append(self._node(arrived[source], passed_by[source]))
-            targets = range(-len(edges), 0)
+            targets = range(-fan.num_edges, 0)
             part_bphw = states[source]
             if self._k > 1:
                 assert weight_e is not None, "channels that pass by need weights of the edges"
                 part_bphw, rest_brhw = split(states[source], self._k)
                 rest_brhw = bypass(rest_brhw, 2 if self.is_reduction and source < NUM_INPUTS else 1)
-                for target, weight in zip(targets, weight_e[edges], strict=True):
+                for target, weight in zip(targets, weight_e.index_select(0, fan.edges), strict=True):
                     passed_by[target].append(weight * rest_brhw)
-            for target, term in zip(targets, fan(part_bphw, weight_eo[edges]), strict=True):
+            for target, term in zip(targets, fan(part_bphw, weight_eo.index_select(0, fan.edges)), strict=True):
                 arrived[target].append(term)
         return torch.cat([*states[NUM_INPUTS:], self._node(arrived[-1], passed_by[-1])], dim=1)
 
@@ -92,13 +93,19 @@ class Fan(nn.Module):
 
     Args:
         edges: (T) the edges in their plain form, whose weights are taken over.
+        edge_places: (T) theirs in the order of the alphas.
         primitives: (O) their operations.
     """
 
-    def __init__(self, edges: Sequence[MixedOperation], primitives: Sequence[str]) -> None:
+    edges: Tensor
+    shared_places: Tensor
+    separable_places: Tensor
+    dilated_places: Tensor
+
+    def __init__(self, edges: Sequence[MixedOperation], edge_places: Sequence[int], primitives: Sequence[str]) -> None:
         super().__init__()
         assert set(primitives) > {NONE} or NONE not in primitives, "an edge of nothing but none"
-        self._num_edges = len(edges)
+        self.num_edges = len(edges)
         self._places = {primitive: place for place, primitive in enumerate(primitives)}
         self.pools = nn.ModuleDict()
         self.skips = nn.ModuleDict()
@@ -119,6 +126,17 @@ class Fan(nn.Module):
                 convolutions = GroupedConvolutions(plain)
                 (self.dilated if convolutions.dilation > 1 else self.separable)[primitive] = convolutions
         self.pool_norm = _joined(pool_norms) if pool_norms else None
+        # As buffers: a list of places would be sent to the device anew each time, which waits for all that it does.
+        self._keep("edges", edge_places)
+        self._keep("shared_places", self._places_of((*self.skips, *self.pools)))
+        self._keep("separable_places", self._places_of(self.separable))
+        self._keep("dilated_places", self._places_of(self.dilated))
+
+    def _keep(self, name: str, places: Sequence[int]) -> None:
+        self.register_buffer(name, torch.tensor(places, dtype=torch.int64), persistent=False)
+
+    def _places_of(self, primitives: Iterable[str]) -> list[int]:
+        return [self._places[primitive] for primitive in primitives]
 
     def forward(self, x_bchw: Tensor, weight_to: Tensor) -> tuple[Tensor, ...]:
         """Compute what arrives at each target, given the weights of the operations on each edge."""
@@ -128,12 +146,13 @@ class Fan(nn.Module):
             terms.append(self._shared(x_bchw, weight_to))
         rectified_bchw = functional.relu(x_bchw)
         if self.separable:
-            terms.append(self._weighed(self.separable, self._wide(rectified_bchw), scale_of))
+            scale_sf = scale_of.index_select(0, self.separable_places)
+            terms.append(self._weighed(self.separable, self._wide(rectified_bchw), scale_sf))
         if self.dilated:
-            terms.append(self._dilated(rectified_bchw, scale_of))
+            terms.append(self._dilated(rectified_bchw, scale_of.index_select(0, self.dilated_places)))
         for primitive, reduce in self.reduced.items():
             terms.append(reduce(rectified_bchw, scale_of[self._places[primitive]]))
-        return _total(terms).chunk(self._num_edges, dim=1)
+        return _total(terms).chunk(self.num_edges, dim=1)
 
     def _shared(self, x_bchw: Tensor, weight_to: Tensor) -> Tensor:
         """Weigh what all edges share: a pointwise convolution that leaves each channel to itself."""
@@ -141,33 +160,32 @@ class Fan(nn.Module):
         if self.pool_norm is not None:
             shared.append(self.pool_norm(torch.cat([pool(x_bchw) for pool in self.pools.values()], dim=1)))
         all_bchw = torch.cat(shared, dim=1)
-        weight_ts = weight_to[:, [self._places[primitive] for primitive in (*self.skips, *self.pools)]]
+        weight_ts = weight_to.index_select(1, self.shared_places)
         channels = torch.eye(x_bchw.shape[1], dtype=weight_ts.dtype, device=x_bchw.device)
         return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
 
-    def _dilated(self, rectified_bchw: Tensor, scale_of: Tensor) -> Tensor:
+    def _dilated(self, rectified_bchw: Tensor, scale_sf: Tensor) -> Tensor:
         """Compute the dilated convolutions on images of just those pixels that a filter's taps fall on."""
         stride = next(iter(self.dilated.values())).stride
         if stride == 2:
             every_other_bfhw = self._wide(rectified_bchw[:, :, ::2, ::2])
-            return self._weighed(self.dilated, every_other_bfhw, scale_of, dense=True)
+            return self._weighed(self.dilated, every_other_bfhw, scale_sf, dense=True)
         if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
             apart_bfhw = self._wide(apart(rectified_bchw))
-            return together(self._weighed(self.dilated, apart_bfhw, scale_of, dense=True))
-        return self._weighed(self.dilated, self._wide(rectified_bchw), scale_of)
+            return together(self._weighed(self.dilated, apart_bfhw, scale_sf, dense=True))
+        return self._weighed(self.dilated, self._wide(rectified_bchw), scale_sf)
 
-    def _weighed(self, group: nn.ModuleDict, wide_bfhw: Tensor, scale_of: Tensor, *, dense: bool = False) -> Tensor:
+    def _weighed(self, group: nn.ModuleDict, wide_bfhw: Tensor, scale_sf: Tensor, *, dense: bool = False) -> Tensor:
         """Compute the sum of operations, each times its weight on each edge."""
         operations: list[Any] = list(group.values())
         features = [operation(wide_bfhw, dense=dense) for operation in operations]
-        scale_sf = scale_of[[self._places[primitive] for primitive in group]]
         return weighed_sum([operation.last for operation in operations], features, scale_sf)
 
     def _wide(self, x_bchw: Tensor) -> Tensor:
         """A copy for each edge, side by side."""
         batch, channels, height, width = x_bchw.shape
-        wide_bhwtc = x_bchw.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, self._num_edges, -1)
-        return wide_bhwtc.reshape(batch, height, width, self._num_edges * channels).permute(0, 3, 1, 2)
+        wide_bhwtc = x_bchw.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, self.num_edges, -1)
+        return wide_bhwtc.reshape(batch, height, width, self.num_edges * channels).permute(0, 3, 1, 2)
 
 
 class GroupedConvolutions(nn.Module):

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from darts_trainer.batch_norm import BatchNorm
+from darts_trainer.recomputed_norm import normed_map
 
 _WORTH_A_PRODUCT = 32
 """Channels of an edge from which a product of its own is faster than its part in one of all edges."""
@@ -62,16 +63,38 @@ def weighed_sum(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale
             for term, (layer, x_bfhw) in enumerate(zip(layers, inputs, strict=True))
         )
         return torch.stack(list(outputs)).sum(dim=0)
-    weight_seoi = torch.stack([layer.weight_eoi for layer in layers])
     inputs = [x_bfhw.contiguous(memory_format=torch.channels_last) for x_bfhw in inputs]
-    # It computes in the type of its inputs, and the few numbers in that of the weights.
+    # They compute in the type of their inputs, and the few numbers in that of the weights.
     with torch.autocast(inputs[0].device.type, enabled=False):
-        sum_bfhw, mean_sf, variance_sf = _WeighedSum.apply(layers[0].norm.eps, weight_seoi, scale_sf, *inputs)
+        if few_passes_are_best_on(inputs[0].device):
+            return _sum_by_moments(layers, inputs, scale_sf)
+        scales = [None] * len(layers) if scale_sf is None else scale_sf.unbind()
+        terms = list(map(_term, layers, inputs, scales))
+        return sum(terms[1:], start=terms[0])
+
+
+def few_passes_are_best_on(device: torch.device) -> bool:
+    """Whether reading and writing images costs more than work on a few numbers: not where each call is a kernel."""
+    return device.type == "cpu"
+
+
+def _sum_by_moments(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale_sf: Tensor | None) -> Tensor:
+    weight_seoi = torch.stack([layer.weight_eoi for layer in layers])
+    sum_bfhw, mean_sf, variance_sf = _WeighedSum.apply(layers[0].norm.eps, weight_seoi, scale_sf, *inputs)
     count = sum_bfhw.numel() // sum_bfhw.shape[1]
     for layer, mean_f, variance_f in zip(layers, mean_sf, variance_sf, strict=True):
         if layer.norm.track_running_stats:
             layer.norm.move_statistics(mean_f, variance_f, count)
     return sum_bfhw  # type: ignore[no-any-return]
+
+
+def _term(layer: PointwiseNorm, x_bfhw: Tensor, scale_f: Tensor | None) -> Tensor:
+    norm = layer.norm
+    images_bfhw, mean_f, inverse_f = normed_map(x_bfhw, layer.weight_eoi, scale_f, norm.eps)
+    if norm.track_running_stats:
+        variance_f = (inverse_f**-2 - norm.eps).clamp_min(0)
+        norm.move_statistics(mean_f, variance_f, images_bfhw.numel() // images_bfhw.shape[1])
+    return images_bfhw
 
 
 class _WeighedSum(torch.autograd.Function):

@@ -16,6 +16,7 @@ from torch.nn import functional
 from darts_service.settings import DartsSettings
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.collapse import auxiliary_weight
+from darts_trainer.step_graph import Replayed
 from darts_trainer.supernet import Supernet, frozen_statistics
 from trial_runtime import checkpoints, datasets, seeds
 from trial_runtime.batches import Batches, Normalisation
@@ -148,6 +149,7 @@ class Search:
         *,
         order: int,
         alpha_warmup_epochs: int = 0,
+        replay: bool = False,
         after_step: Callable[["Search"], None] | None = None,
     ) -> None:
         """Stand before the first epoch.
@@ -158,12 +160,15 @@ class Search:
             settings: of the optimisation.
             order: 2 looks one weight step ahead in the architecture step, 1 does not.
             alpha_warmup_epochs: epochs at the start without architecture steps.
+            replay: record a step as a CUDA graph and replay it; see `darts_trainer.step_graph`. For one process alone.
             after_step: called after every step, with this.
         """
         self._supernet = supernet
         self._data = data
+        assert not replay or data.processes.size == 1, "the processes wait for each other within a step"
         self._settings = settings
         self._alpha_warmup_epochs = alpha_warmup_epochs
+        self._replay = replay
         self._after_step = after_step
         self._optimiser = BilevelOptimiser(
             supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
@@ -224,9 +229,7 @@ class Search:
             num_images = self.step * self._data.batch_size
             images_per_second = num_images / self._clock.seconds
             average_statistics(self._supernet, self._data.processes)
-            validation_loss, validation_accuracy = evaluate(
-                self._supernet, self._data.validation, self._new_tally("validation")
-            )
+            validation_loss, validation_accuracy = self._validate()
         return EpochMetrics(
             epoch=self._epoch,
             train_loss=train_loss,
@@ -247,31 +250,41 @@ class Search:
                 pairs, total=len(self._data.training), description=f"epoch {self._epoch}",
                 images_per_step=self._data.batch_size, first_step=self.step,
             )  # fmt: skip
+        # A new one each epoch, since learning rate and weight of the auxiliary skips change between epochs.
+        take = Replayed(self._take_step) if self._replay else self._take_step
         for train_batch, validation_batch in pairs:
-            if self._epoch > self._alpha_warmup_epochs:
-                self._architecture_step(train_batch, validation_batch)
-            self._weight_step(train_batch)
+            loss, logits_bk = take(*train_batch, *validation_batch)
+            self._tally.add(loss, logits_bk, train_batch[1])
             if self.step % self._settings.print_step == 0:
                 self._log()
             if self._after_step is not None:
                 self._after_step(self)
 
-    def _architecture_step(self, train_batch: Batch, validation_batch: Batch) -> None:
-        def loss_on(batch: Batch) -> Tensor:
-            x_bchw, labels_b = batch
-            loss = functional.cross_entropy(self._supernet(x_bchw), labels_b)
-            return share_of_loss(loss, labels_b, self._data.batch_size)
+    def _take_step(
+        self, train_x_bchw: Tensor, train_labels_b: Tensor, validation_x_bchw: Tensor, validation_labels_b: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Move the alphas, unless the weights are to warm up first, and the weights; return their loss and logits."""
+        if self._epoch > self._alpha_warmup_epochs:
+            # Running statistics describe the weights that are kept, and these passes are at others.
+            with frozen_statistics(self._supernet):
+                self._optimiser.architecture_step(
+                    lambda: self._share_of_loss(self._supernet(train_x_bchw), train_labels_b),
+                    lambda: self._share_of_loss(self._supernet(validation_x_bchw), validation_labels_b),
+                )
+        logits_bk = self._supernet(train_x_bchw)
+        loss = functional.cross_entropy(logits_bk, train_labels_b)
+        self._optimiser.weight_step(share_of_loss(loss, train_labels_b, self._data.batch_size))
+        return loss.detach(), logits_bk.detach()
 
-        # Running statistics describe the weights that are kept, and these passes are at others.
-        with frozen_statistics(self._supernet):
-            self._optimiser.architecture_step(lambda: loss_on(train_batch), lambda: loss_on(validation_batch))
+    def _share_of_loss(self, logits_bk: Tensor, labels_b: Tensor) -> Tensor:
+        return share_of_loss(functional.cross_entropy(logits_bk, labels_b), labels_b, self._data.batch_size)
 
-    def _weight_step(self, train_batch: Batch) -> None:
-        x_bchw, labels_b = train_batch
-        logits_bk = self._supernet(x_bchw)
-        loss = functional.cross_entropy(logits_bk, labels_b)
-        self._optimiser.weight_step(share_of_loss(loss, labels_b, self._data.batch_size))
-        self._tally.add(loss, logits_bk, labels_b)
+    def _validate(self) -> tuple[float, float]:
+        tally = self._new_tally("validation")
+        if not self._replay:
+            return evaluate(self._supernet, self._data.validation, tally)
+        replayed = Replayed(lambda x_bchw: (self._supernet(x_bchw),))
+        return evaluate(self._supernet, self._data.validation, tally, forward=lambda x_bchw: replayed(x_bchw)[0])
 
     def _log(self) -> None:
         loss, accuracy = self._tally.means()

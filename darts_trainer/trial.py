@@ -22,6 +22,7 @@ from trial_runtime import artifacts, checkpoints, metric_lines, seeds, terminati
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.events import Events
+from trial_runtime.precision import use_tensor_cores
 from trial_runtime.processes import Processes
 from trial_runtime.resume import Saver
 
@@ -100,6 +101,7 @@ class _Trial:
             trial.settings,
             order=trial.order,
             alpha_warmup_epochs=trial.variants.alpha_warmup_epochs,
+            replay=trial.cuda_graph and trial.device.type == "cuda" and group.size == 1,
             after_step=lambda search: saver.after_step(search.step, self._state),
         )
         self._epochs: list[Epoch] = []
@@ -240,6 +242,7 @@ def _is_over(epochs: Sequence[Epoch], stopped: str | None, trial: TrainerConfig)
 
 
 def _supernet(trial: TrainerConfig, layout: Layout) -> Supernet:
+    use_tensor_cores(trial.device)
     supernet = construction.supernet_of(trial, layout, seeds.generator(trial.seed, "supernet"))
     if trial.compile:
         supernet.compile_cells()

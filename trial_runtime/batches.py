@@ -183,8 +183,8 @@ class Batches:
         return self._images_nchw[
             index_b[share, None, None, None],
             channel_c[None, :, None, None],
-            row_bh[share].to(self._device)[:, None, :, None],
-            column_bw[share].to(self._device)[:, None, None, :],
+            self._sent(row_bh[share])[:, None, :, None],
+            self._sent(column_bw[share])[:, None, None, :],
         ]
 
     def _hole(self, count: int, share: slice) -> Tensor:
@@ -197,9 +197,15 @@ class Batches:
         for size in (self._height, self._width):
             first_b1 = torch.randint(size, (count, 1), generator=self._generator)[share] - self._cutout // 2
             place_bs = torch.arange(size) - first_b1
-            inside.append(((place_bs >= 0) & (place_bs < self._cutout)).to(self._device))
+            inside.append(self._sent((place_bs >= 0) & (place_bs < self._cutout)))
         row_bh, column_bw = inside
         return row_bh[:, None, :, None] & column_bw[:, None, None, :]
+
+    def _sent(self, drawn: Tensor) -> Tensor:
+        """Bring what was drawn to the device; a CUDA device takes it on its way, without being waited for."""
+        if self._device.type == "cuda":
+            return drawn.pin_memory().to(self._device, non_blocking=True)
+        return drawn.to(self._device)
 
     def _offsets(self, count: int) -> Tensor:
         """Corners of windows, (B, 1)."""

@@ -137,6 +137,13 @@ def test_options_of_the_trainer_alone(tmp_path):
     assert (config.precision, config.compile) == ("bf16", False)
 
 
+def test_a_step_is_replayed_unless_asked_otherwise():
+    replayed = read(SETTINGS, SEARCH_SPACE, "3", "--seed", "1")
+    launched = read(SETTINGS, SEARCH_SPACE, "3", "--seed", "1", "--no-cuda-graph")
+    assert (replayed.cuda_graph, launched.cuda_graph) == (True, False)
+    assert replayed.configuration() == launched.configuration()
+
+
 def test_translating_the_cells_needs_a_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_service.settings import DartsSettings
+from darts_trainer import pointwise_norm
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.layout import Layout
 from darts_trainer.supernet import Supernet, frozen_statistics
@@ -67,6 +68,14 @@ def test_outputs_and_gradients_are_those_of_the_plain_form(shape, channels):
 @pytest.mark.parametrize(("channels", "k"), [(2, 1), (4, 2), (3, 3)])
 def test_partial_channels_are_those_of_the_plain_form(shape, channels, k):
     options = {"partial_channels": k}
+    check_that_both_forms_agree(*pair(options=options, num_layers=3, num_nodes=2, init_channels=channels), shape)
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (9, 7), (1, 3)])
+@pytest.mark.parametrize(("channels", "k"), [(1, 1), (3, 1), (4, 2)])
+def test_the_form_for_gpus_is_that_of_the_plain_form(shape, channels, k, monkeypatch):
+    monkeypatch.setattr(pointwise_norm, "few_passes_are_best_on", lambda device: False)
+    options = {"partial_channels": k} if k > 1 else {}
     check_that_both_forms_agree(*pair(options=options, num_layers=3, num_nodes=2, init_channels=channels), shape)
 
 
