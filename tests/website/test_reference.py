@@ -2,9 +2,16 @@
 
 import pytest
 
+from trial_runtime import datasets
 from website import reference
 
 
 @pytest.mark.parametrize("page", reference.PAGES)
 def test_the_page_is_in_step(page: str) -> None:
     assert reference.path(page).read_text() == reference.text(page), "run: python -m website.reference"
+
+
+def test_katib_nas_names_the_data_sets_of_the_trainers() -> None:
+    """It imports no torch, so the names stand there once more."""
+    names = datasets.KNOWN.removesuffix(" or fake:N")
+    assert f"data set of the trials: {names} |" in reference.path("flags_page").read_text()
