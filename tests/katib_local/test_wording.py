@@ -26,8 +26,10 @@ def test_duration(seconds: float, digits: int, said: str) -> None:
     assert wording.duration(seconds, digits) == said
 
 
-def test_no_trials() -> None:
-    assert wording.counts([]) == "no trials"
+@pytest.mark.parametrize(("count", "said"), [(0, "no trials"), (1, "1 trial: 1 running"), (2, "2 trials: 2 running")])
+def test_counts(count: int, said: str) -> None:
+    trial = Trial(name="t", number=1, condition=TrialCondition.RUNNING, assignments={}, labels={})
+    assert wording.counts([trial] * count) == said
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_seconds() -> None:
