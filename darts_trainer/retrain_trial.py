@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
+from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 
 logger = logging.getLogger(__name__)
@@ -134,11 +134,7 @@ class _Trial:
 
     def _log(self, metrics: EpochMetrics) -> None:
         num_epochs = self._trial.settings.num_epochs
-        left = timedelta(seconds=round((num_epochs - metrics.epoch) * metrics.seconds))
-        logger.info(
-            "epoch %d of %d: %.1f s, %.0f images a second in training, about %s left",
-            metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second, left,
-        )  # fmt: skip
+        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second))
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
-from datetime import timedelta
 from typing import Any
 
 from darts_trainer import construction, records
@@ -24,6 +23,7 @@ from trial_runtime.datasets import ImageDataset
 from trial_runtime.events import Events
 from trial_runtime.precision import use_tensor_cores
 from trial_runtime.processes import Processes
+from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 
 logger = logging.getLogger(__name__)
@@ -166,11 +166,7 @@ class _Trial:
         if self._stopped is not None:
             logger.info("stopped after epoch %d of %d: %s", metrics.epoch, num_epochs, self._stopped)
             return
-        left = timedelta(seconds=round((num_epochs - metrics.epoch) * metrics.seconds))
-        logger.info(
-            "epoch %d of %d: %.1f s, %.0f images a second in training, about %s left",
-            metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second, left,
-        )  # fmt: skip
+        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second))
 
     def _state(self) -> dict[str, Any]:
         return {

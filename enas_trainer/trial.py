@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from enas_trainer import config, fields, shared_weights
@@ -18,6 +17,7 @@ from trial_runtime.command_line import CommandLineError
 from trial_runtime.datasets import DatasetError, ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
+from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 
 COMMON_SEED = 0
@@ -157,11 +157,7 @@ class _Run:
             self._write()
             epoch.report()
         num_epochs = self._trial.settings.num_epochs
-        left = timedelta(seconds=round((num_epochs - metrics.epoch) * metrics.seconds))
-        logger.info(
-            "epoch %d of %d: %.1f s, %.0f images a second in training, about %s left",
-            metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second, left,
-        )  # fmt: skip
+        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second))
 
     def _state(self) -> dict[str, Any]:
         return {

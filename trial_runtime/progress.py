@@ -1,7 +1,8 @@
-"""A progress bar for somebody who watches."""
+"""How far a trial has come, for somebody who watches or reads its log."""
 
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,3 +32,19 @@ def bar(
         iterable, total=total, initial=first_step, desc=description, unit=" images", unit_scale=images_per_step,
         file=sys.stderr, leave=False, dynamic_ncols=True,
     )  # fmt: skip
+
+
+def epoch_over(epoch: int, num_epochs: int, seconds: float, images_per_second: float) -> str:
+    """Say that an epoch is over, what it took, and about how long the others will take.
+
+    Args:
+        epoch: counted from 1.
+        num_epochs: how many there are.
+        seconds: for training and validation.
+        images_per_second: while training.
+    """
+    left = timedelta(seconds=round((num_epochs - epoch) * seconds))
+    return (
+        f"epoch {epoch} of {num_epochs}: {seconds:.1f} s, {images_per_second:.0f} images a second in training, "
+        f"about {left} left"
+    )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import termios
 
-from trial_runtime.progress import bar
+from trial_runtime.progress import bar, epoch_over
 
 PROGRAM = """
 from trial_runtime.progress import bar
@@ -34,3 +34,8 @@ def test_on_a_terminal_a_bar_is_drawn_on_standard_error():
     assert "128/256" in drawn
     assert re.search(r"\d+:\d\d<.*images/s|\d+:\d\d<\?, \? images/s", drawn)
     assert "=" not in drawn
+
+
+def test_the_time_that_is_left_is_that_of_the_epochs_that_are_left():
+    said = epoch_over(3, 50, 81.24, 1234.5)
+    assert said == "epoch 3 of 50: 81.2 s, 1234 images a second in training, about 1:03:38 left"
