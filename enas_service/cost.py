@@ -37,8 +37,8 @@ class Sizes:
     def memory_mib(self) -> float:
         """Most memory that a call for one suggestion takes, the service's own included."""
         layers, hidden = self.num_layers, self.hidden_size
-        # Weights, their gradients, Adam's two moments and what is in between: six float32 each.
-        weights = 24 * (10 * hidden**2 + 2 * self.num_operations * hidden)
+        # Weights and Adam's moments as variables, before and after a step, gradients, what is in between: 20 float32.
+        weights = 80 * (10 * hidden**2 + 2 * self.num_operations * hidden)
         joins = 10 * NUM_LEARNED * layers**2 * hidden
         states = 120 * NUM_LEARNED * layers * hidden
         features = 8 * (MAX_TRIALS + 200) * self._num_features
