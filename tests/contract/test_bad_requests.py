@@ -6,8 +6,8 @@ file's name. Their first line says whether they are answered, or the place that 
 """
 
 import importlib.util
+import os
 import re
-import time
 from pathlib import Path
 
 import grpc
@@ -35,15 +35,21 @@ def services(start_service):
     return started
 
 
-def answer(call, request):
+def processor_s(service):
+    """Seconds of processors that a service has taken; unlike the clock, they do not depend on what else runs."""
+    fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answer(service, method, request):
     """The reply, or None where the request was refused as it should be."""
-    started = time.monotonic()
-    called = call.future(request, timeout=60)
+    before_s = processor_s(service)
+    called = getattr(service.stub, method).future(request, timeout=60)
     if called.exception() is None:
         return called.result()
     said = called.details()
     assert called.code() == grpc.StatusCode.INVALID_ARGUMENT, (called.code(), said)
-    assert time.monotonic() - started < 1
+    assert processor_s(service) - before_s < 1
     assert re.match(r"[A-Za-z_]+[\w.\[\]]*: ", said), said
     assert said.isprintable()
     assert len(said) < 1_000
@@ -52,7 +58,7 @@ def answer(call, request):
 
 def validated(service, experiment):
     request = api_pb2.ValidateAlgorithmSettingsRequest(experiment=experiment)
-    return answer(service.stub.ValidateAlgorithmSettings, request) is not None
+    return answer(service, "ValidateAlgorithmSettings", request) is not None
 
 
 def ask_both(service, request):
@@ -60,7 +66,7 @@ def ask_both(service, request):
     is_valid = validated(service, request.experiment)
     count = min(max(1, request.current_request_number), 3)
     request.current_request_number, request.total_request_number = count, count
-    reply = answer(service.stub.GetSuggestions, request)
+    reply = answer(service, "GetSuggestions", request)
     assert (reply is not None) == is_valid
     if is_valid:
         assert len(reply.parameter_assignments) == count
@@ -76,7 +82,7 @@ def test_any_message_is_answered(services, bad, data):
         experiment = data.draw(wild_messages.messages(api_pb2.Experiment.DESCRIPTOR, bad.texts))
         validated(service, experiment)
         request = data.draw(wild_messages.messages(api_pb2.GetSuggestionsRequest.DESCRIPTOR, bad.texts))
-        answer(service.stub.GetSuggestions, request)
+        answer(service, "GetSuggestions", request)
 
 
 @settings(max_examples=settings.default.max_examples // 2)
@@ -112,7 +118,7 @@ def test_names_forge_no_lines_of_the_log(services, build):
         experiment = getattr(build, algorithm)()
         experiment.name = name
         trial = build.trial(name, {"architecture": name}, {"Validation-Accuracy": name})
-        assert answer(service.stub.GetSuggestions, build.request(experiment, 1, [trial])) is not None
+        assert answer(service, "GetSuggestions", build.request(experiment, 1, [trial])) is not None
         log = service.log.read_text()
         assert "forged" in log
         assert not re.search(r"^2026-01-01", log, re.MULTILINE)

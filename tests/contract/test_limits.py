@@ -11,7 +11,7 @@ import pytest
 from katib_suggestion import api_pb2, api_pb2_grpc
 
 
-def refusal(call, request, within_s=1):
+def refusal(call, request, within_s=5):
     started = time.monotonic()
     with pytest.raises(grpc.RpcError) as caught:
         call(request, timeout=60)
