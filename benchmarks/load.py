@@ -78,7 +78,7 @@ def _started(name: str, folder: Path) -> Iterator[Service]:
     assert found is not None
     yield Service(name=name, process=process, port=int(found[1]))
     process.terminate()
-    assert process.wait(60) == 0, log.read_text()
+    assert process.wait(300) == 0, log.read_text()
 
 
 @dataclass(slots=True)
