@@ -161,7 +161,9 @@ class Controller:
         points, problem = self._collect(name)
         observation = collector.observe(points, self._experiment.objective)
         if excess or code != 0:
-            condition, reason = TrialCondition.FAILED, excess or f"exit code {code}"
+            said = trial_process.last_error(self._folder.trial(name))
+            condition = TrialCondition.FAILED
+            reason = excess or (f"exit code {code}: {said}" if said else f"exit code {code}")
         elif observation is None:
             metric = self._experiment.objective.metric
             condition = TrialCondition.METRICS_UNAVAILABLE

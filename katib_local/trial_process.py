@@ -19,6 +19,7 @@ from katib_local.options import Options
 from katib_local.run_folder import RunFolder
 from katib_local.template import Container
 from katib_local.trials import Trial
+from katib_suggestion.errors import escaped
 
 LOG = "output.log"
 """What the trial printed, standard output and standard error together."""
@@ -36,6 +37,9 @@ WORK = "cwd"
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""
 
+_ERROR = b"error: "
+_TAIL_BYTES = 65_536
+"""Of a trial's output, in which its last error is looked for."""
 MAX_OUTPUT_BYTES = 2**30
 """Most that a trial may print: one that floods its output must not fill the disk."""
 
@@ -155,6 +159,15 @@ def metrics_file(folder: Path, collector: Collector) -> Path:
 def output(path: Path) -> IO[bytes]:
     """Open the file that `metrics_file` names, so far; empty where the trial has written none."""
     return path.open("rb") if path.is_file() else BytesIO()
+
+
+def last_error(folder: Path) -> str:
+    """Return what the last ``error:`` line of a trial's output says, as our trainers print one; empty without any."""
+    with output(folder / LOG) as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = log.read(_TAIL_BYTES).splitlines()
+    last = next((line for line in reversed(lines) if line.startswith(_ERROR)), b"")
+    return escaped(last.removeprefix(_ERROR).decode(errors="replace"))
 
 
 def stop(processes: Iterable[TrialProcess]) -> None:

@@ -111,6 +111,18 @@ def test_failures_and_missing_metrics_end_it_together(
     ]
 
 
+def test_the_reason_of_a_failed_trial_is_the_last_error_that_it_printed(
+    run: Run, write_manifest: Write, program: Program, out: Path
+) -> None:
+    program("echo 'error: first'; printf 'error: no \\033[2J data\\n' >&2; echo later; exit 2")
+    code, printed, progress = run("run", write_manifest({"spec.maxFailedTrialCount": 0}), "--output-dir", str(out))
+    assert code == 1
+    expected = r"exit code 2: no \x1b[2J data"
+    assert expected in printed
+    assert expected in progress
+    assert rows(out, "SELECT DISTINCT reason FROM trials WHERE exit_code = 2") == [(expected,)]
+
+
 def test_trials_without_metrics_are_not_sent(
     run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path
 ) -> None:
