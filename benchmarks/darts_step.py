@@ -30,7 +30,7 @@ from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.layout import Layout
 from darts_trainer.step_graph import Replayed
 from darts_trainer.supernet import Supernet, frozen_statistics
-from trial_runtime.precision import use_tensor_cores
+from trial_runtime import precision
 
 PRIMITIVES = (
     "max_pooling_3x3",
@@ -103,7 +103,7 @@ class Steps:
         )
         generator = torch.Generator().manual_seed(0)
         self._device = device
-        use_tensor_cores(device)
+        precision.settle(device)
         self._net = Supernet(
             layout,
             PRIMITIVES,
@@ -169,10 +169,25 @@ def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
         for form in _forms(arguments.device)
     }
     seconds: dict[str, list[float]] = {form: [] for form in running}
-    for _ in range(_NUM_WARM_UP_STEPS + arguments.steps):
-        for form, process in running.items():
-            print(file=process.stdin, flush=True)
-            seconds[form].append(json.loads(process.stdout.readline()))
+
+    def ask(form: str) -> None:
+        print(file=running[form].stdin, flush=True)
+
+    def hear(form: str) -> None:
+        seconds[form].append(json.loads(running[form].stdout.readline()))
+
+    # On a GPU the first step takes up to a minute; on a CPU threads of several forms at once would keep each other up.
+    is_gpu = torch.device(arguments.device).type == "cuda"
+    for _ in range(_NUM_WARM_UP_STEPS):
+        for together in [list(running)] if is_gpu else [[form] for form in running]:
+            for form in together:
+                ask(form)
+            for form in together:
+                hear(form)
+    for _ in range(arguments.steps):
+        for form in running:
+            ask(form)
+            hear(form)
     summaries = {}
     for form, process in running.items():
         process.stdin.close()

@@ -1,6 +1,6 @@
 """Kills DARTS searches (SIGKILL) at random instants, lets each go on, and compares it with one that nobody disturbed.
 
-    python -m benchmarks.kill_and_resume --kills 10 --seed 0
+    python -m benchmarks.kill_and_resume --kills 10 --seed 0 [--device cuda] [--precision bf16]
 
 An instant is a random line of the search's log (it logs each step) and a random part of the time between two lines, so
 that steps, validations, writes of checkpoints and ends of epochs are all hit however busy the machine is. Compared are
@@ -35,17 +35,19 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     parser.add_argument("--checkpoint-every-steps", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
     arguments = parser.parse_args()
     instants = random.Random(arguments.seed)
     differing = 0
     with tempfile.TemporaryDirectory() as name:
         whole = Path(name) / "whole"
-        lines, _, interval_s = _search(whole, arguments.checkpoint_every_steps)
+        lines, _, interval_s = _search(whole, arguments)
         for kill in range(1, arguments.kills + 1):
             folder = Path(name) / str(kill)
             line, delay_s = instants.randrange(1, len(lines)), instants.uniform(0, interval_s)
-            seen, is_killed, _ = _search(folder, arguments.checkpoint_every_steps, line, delay_s)
-            again, _, _ = _search(folder, arguments.checkpoint_every_steps)
+            seen, is_killed, _ = _search(folder, arguments, line, delay_s)
+            again, _, _ = _search(folder, arguments)
             is_same = _result(folder) == _result(whole)
             differing += not is_same
             print(
@@ -58,15 +60,16 @@ def main() -> int:
 
 
 def _search(
-    folder: Path, every_steps: int, kill_at: int | None = None, delay_s: float = 0.0
+    folder: Path, arguments: argparse.Namespace, kill_at: int | None = None, delay_s: float = 0.0
 ) -> tuple[list[str], bool, float]:
     """Run a search, or kill it after a line of its log and a delay; return log, whether killed, and seconds a line."""
     process = subprocess.Popen(
         [
             sys.executable, "-m", "darts_trainer", f"--algorithm-settings={_SETTINGS}",
             "--search-space=['separable_convolution_3x3','max_pooling_3x3','skip_connection']",
-            "--num-layers=2", "--dataset=fake:61", "--cutout=8", "--seed=1", "--device=cpu",
-            f"--output-dir={folder}", f"--checkpoint-every-steps={every_steps}",
+            "--num-layers=2", "--dataset=fake:61", "--cutout=8", "--seed=1",
+            f"--device={arguments.device}", f"--precision={arguments.precision}", f"--output-dir={folder}",
+            f"--checkpoint-every-steps={arguments.checkpoint_every_steps}",
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

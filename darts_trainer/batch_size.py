@@ -20,7 +20,7 @@ import torch
 from darts_trainer import construction
 from darts_trainer.config import TrainerConfig
 from darts_trainer.layout import Layout
-from darts_trainer.search import Search, SearchData
+from darts_trainer.search import Search, SearchData, num_validated_at_once
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import memory
@@ -183,9 +183,10 @@ def _answer(
     try:
         supernet = construction.supernet_of(trial, layout, generator)
         while True:
-            images = _noise(connection.recv(), layout, image_shape, generator)
+            size = connection.recv()
+            images = _noise((1 + num_validated_at_once(trial.device)) * size, layout, image_shape, generator)
             with redirect_stderr(StringIO()):  # a bar of progress would be of no search that anyone watches
-                _search_one_step(supernet, trial, images)
+                _search_one_step(supernet, trial, images, size)
             connection.send(limit.peak())
     except EOFError:
         return
@@ -193,9 +194,9 @@ def _answer(
         connection.send(" ".join(str(error).split())[:200] or type(error).__name__)
 
 
-def _search_one_step(supernet: Supernet, trial: TrainerConfig, images: ImageDataset) -> None:
-    """Search for an epoch of a single step, the validation after it included."""
-    data = SearchData.of(images, len(images) // 2, train_portion=0.5, device=trial.device, seed=0)
+def _search_one_step(supernet: Supernet, trial: TrainerConfig, images: ImageDataset, size: int) -> None:
+    """Search for an epoch of a single step, and validate all images that it has not learnt from at once."""
+    data = SearchData.of(images, size, train_portion=size / len(images), device=trial.device, seed=0)
     try:
         for _ in Search(supernet, data, replace(trial.settings, num_epochs=1), order=trial.order):
             pass
@@ -204,11 +205,11 @@ def _search_one_step(supernet: Supernet, trial: TrainerConfig, images: ImageData
 
 
 def _noise(size: int, layout: Layout, image_shape: tuple[int, int, int], generator: torch.Generator) -> ImageDataset:
-    """Images for one batch of each half."""
+    """Images that nobody would tell apart."""
     return ImageDataset(
         name="noise",
-        images_nchw=torch.randint(256, (2 * size, *image_shape), dtype=torch.uint8, generator=generator),
-        labels_n=torch.randint(layout.num_classes, (2 * size,), generator=generator),
+        images_nchw=torch.randint(256, (size, *image_shape), dtype=torch.uint8, generator=generator),
+        labels_n=torch.randint(layout.num_classes, (size,), generator=generator),
         num_classes=layout.num_classes,
         may_flip=True,
     )

@@ -15,7 +15,7 @@ from darts_trainer.retrain_config import RetrainConfig
 from darts_trainer.retrain_data import COMMON_SEED, RetrainData
 from darts_trainer.retraining import EpochMetrics, Retraining
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, seeds, termination
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
@@ -185,6 +185,7 @@ def _layout(trial: RetrainConfig, images: ImageDataset) -> Layout:
 
 
 def _network(trial: RetrainConfig, layout: Layout, images: ImageDataset) -> Network:
+    precision.settle(trial.device)
     _, height, width = images.image_shape
     network = Network(
         trial.genotype,

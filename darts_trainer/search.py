@@ -27,6 +27,9 @@ from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 from trial_runtime.tally import Tally, evaluate
 
+_BATCHES_VALIDATED_AT_ONCE = 4
+"""On a GPU: without a backward pass they take no more memory than one, and little more time."""
+
 Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) and labels (B,)."""
 
@@ -110,7 +113,7 @@ class SearchData:
         def batches(part: ImageDataset, stream: str, *, training: bool) -> Batches:
             return Batches(
                 part,
-                batch_size,
+                batch_size if training else batch_size * num_validated_at_once(device),
                 normalisation=normalisation,
                 device=device,
                 generator=seeds.generator(seed, stream),
@@ -125,6 +128,11 @@ class SearchData:
             validation=batches(alpha_part, "validation batches", training=False),
             batch_size=batch_size,
         )
+
+
+def num_validated_at_once(device: torch.device) -> int:
+    """Return how many batches of a search are one batch of its validation."""
+    return _BATCHES_VALIDATED_AT_ONCE if device.type == "cuda" else 1
 
 
 class Search:
@@ -168,7 +176,9 @@ class Search:
         assert not replay or data.processes.size == 1, "the processes wait for each other within a step"
         self._settings = settings
         self._alpha_warmup_epochs = alpha_warmup_epochs
-        self._replay = replay
+        # By whether the alphas move, which they do not while the weights warm up.
+        self._replayed_steps = {moves: Replayed(self._take_step) for moves in (False, True)} if replay else {}
+        self._replayed_forward = Replayed(lambda x_bchw: (supernet(x_bchw),)) if replay else None
         self._after_step = after_step
         self._optimiser = BilevelOptimiser(
             supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
@@ -221,6 +231,10 @@ class Search:
         for name, batches in (("training", self._data.training), ("architecture", self._data.architecture)):
             batches.load_state_dict(state[name], is_within_pass=self.step > 0)
 
+    @property
+    def _moves_alphas(self) -> bool:
+        return self._epoch > self._alpha_warmup_epochs
+
     def _run_epoch(self) -> EpochMetrics:
         self._supernet.auxiliary_weight = auxiliary_weight(self._epoch, self._settings.num_epochs)
         with self._clock:
@@ -250,8 +264,10 @@ class Search:
                 pairs, total=len(self._data.training), description=f"epoch {self._epoch}",
                 images_per_step=self._data.batch_size, first_step=self.step,
             )  # fmt: skip
-        # A new one each epoch, since learning rate and weight of the auxiliary skips change between epochs.
-        take = Replayed(self._take_step) if self._replay else self._take_step
+        take: Callable[..., tuple[Tensor, ...]] = self._take_step
+        if self._replayed_steps:
+            take = self._replayed_steps[self._moves_alphas]
+            take.record_anew()  # learning rate and weight of the auxiliary skips change between epochs
         for train_batch, validation_batch in pairs:
             loss, logits_bk = take(*train_batch, *validation_batch)
             self._tally.add(loss, logits_bk, train_batch[1])
@@ -264,7 +280,7 @@ class Search:
         self, train_x_bchw: Tensor, train_labels_b: Tensor, validation_x_bchw: Tensor, validation_labels_b: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Move the alphas, unless the weights are to warm up first, and the weights; return their loss and logits."""
-        if self._epoch > self._alpha_warmup_epochs:
+        if self._moves_alphas:
             # Running statistics describe the weights that are kept, and these passes are at others.
             with frozen_statistics(self._supernet):
                 self._optimiser.architecture_step(
@@ -281,9 +297,10 @@ class Search:
 
     def _validate(self) -> tuple[float, float]:
         tally = self._new_tally("validation")
-        if not self._replay:
+        replayed = self._replayed_forward
+        if replayed is None:
             return evaluate(self._supernet, self._data.validation, tally)
-        replayed = Replayed(lambda x_bchw: (self._supernet(x_bchw),))
+        replayed.record_anew()  # the weight of the auxiliary skips changes between epochs
         return evaluate(self._supernet, self._data.validation, tally, forward=lambda x_bchw: replayed(x_bchw)[0])
 
     def _log(self) -> None:

@@ -14,8 +14,8 @@ class Replayed:
     """A function that runs as it is once, is recorded the second time, and replayed from then on.
 
     The first time makes what is made only once, such as the buffers of an optimiser. What is no tensor, a learning rate
-    or which statistics are frozen, is recorded as it stands: where that changes, a new one is needed. The memory of a
-    run belongs to the graph until this is gone.
+    or which statistics are frozen, is recorded as it stands: where that changes, it is to be recorded anew. The memory
+    of a run belongs to the graph until then.
 
     Args:
         function: from tensors to tensors; what else it reads or writes are tensors on the device, in place. It may not
@@ -26,6 +26,13 @@ class Replayed:
         self._function = function
         self._graph: torch.cuda.CUDAGraph | None = None
         self._shapes: list[torch.Size] | None = None
+        self._inputs: tuple[Tensor, ...] = ()
+        self._outputs: tuple[Tensor, ...] = ()
+
+    def record_anew(self) -> None:
+        """Forget what was recorded; the next call records again."""
+        self._graph = None
+        self._inputs = self._outputs = ()
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run on inputs; those of other shapes than the first are not replayed. What is returned is the caller's."""
@@ -34,7 +41,7 @@ class Replayed:
             self._shapes = self._shapes or shapes
             return self._function(*inputs)
         if self._graph is None:
-            self._inputs = [given.clone() for given in inputs]
+            self._inputs = tuple(given.clone() for given in inputs)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 self._outputs = self._function(*self._inputs)

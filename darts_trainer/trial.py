@@ -17,11 +17,10 @@ from darts_trainer.records import Epoch
 from darts_trainer.search import EpochMetrics, Search, SearchData
 from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, seeds, termination
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.events import Events
-from trial_runtime.precision import use_tensor_cores
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
@@ -238,7 +237,7 @@ def _is_over(epochs: Sequence[Epoch], stopped: str | None, trial: TrainerConfig)
 
 
 def _supernet(trial: TrainerConfig, layout: Layout) -> Supernet:
-    use_tensor_cores(trial.device)
+    precision.settle(trial.device)
     supernet = construction.supernet_of(trial, layout, seeds.generator(trial.seed, "supernet"))
     if trial.compile:
         supernet.compile_cells()

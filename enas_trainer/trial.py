@@ -10,7 +10,7 @@ from enas_trainer.arguments import Trial
 from enas_trainer.child import Child
 from enas_trainer.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, datasets, metric_lines, seeds, termination
+from trial_runtime import artifacts, checkpoints, datasets, metric_lines, precision, seeds, termination
 from trial_runtime.batches import Batches, Normalisation
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.command_line import CommandLineError
@@ -92,6 +92,7 @@ class _Run:
         _check_batch_size(trial.settings.batch_size, group)
         images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
         self._network.check_data(images.image_shape, images.num_classes)
+        precision.settle(trial.device)
         training_images, validation_images = divide(images, trial.data.train_portion, group.size)
         self._child = Child(
             self._architecture, self._network, seeds.generator(trial.seed, "weights"), precision=trial.precision

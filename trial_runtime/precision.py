@@ -1,4 +1,4 @@
-"""The type of number that a network computes in; its weights are float32 in any case."""
+"""How exactly a device computes: the type of number, and the order of sums; weights are float32 in any case."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,13 +8,16 @@ PRECISIONS = ("fp32", "bf16")
 """``fp32`` computes in float32; ``bf16`` computes convolutions and matrix products in bfloat16, the rest in float32."""
 
 
-def use_tensor_cores(device: torch.device) -> None:
-    """Let matrix products on a CUDA device be computed as torch computes convolutions there unasked: from TF32.
+def settle(device: torch.device) -> None:
+    """Settle how a CUDA device computes, in this process; elsewhere there is nothing to settle.
 
-    That is float32 with a mantissa of 10 bits; sums are still float32.
+    Matrix products come from TF32, as torch computes convolutions there unasked: float32 with a mantissa of 10 bits,
+    whose sums are still float32. And convolutions add up in the same order each time, so that equal trainings are equal
+    to the bit; some of cuDNN's kernels add up in the order in which their threads arrive.
     """
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.deterministic = True
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
