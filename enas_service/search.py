@@ -275,5 +275,7 @@ class Search:
 
 def _key(trials: Sequence[Trial], count: int, total: int) -> str:
     """What makes a request the same as another: its numbers and its trials' names, not how far those have come."""
-    names = "\n".join(sorted(trial.name for trial in trials))
-    return hashlib.sha256(f"{total} {count}\n{names}".encode()).hexdigest()
+    key = hashlib.sha256(f"{total} {count}".encode())
+    for name in sorted(trial.name for trial in trials):
+        key.update(f"\n{name}".encode())
+    return key.hexdigest()

@@ -20,6 +20,7 @@ _SERVICE = api_pb2.DESCRIPTOR.services_by_name["Suggestion"]
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _NUMBERS = object()
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
+_WITHOUT_END = "an integer without an end"
 
 
 def handlers(servicer: object, limits: Limits) -> grpc.GenericRpcHandler:
@@ -36,6 +37,8 @@ def handlers(servicer: object, limits: Limits) -> grpc.GenericRpcHandler:
                 _decoded(
                     getattr(api_pb2, method.input_type.name), method.input_type, getattr(servicer, method.name), limits
                 ),
+                # gRPC keeps what it hands on until the call is over: a list, whose bytes can be taken out.
+                request_deserializer=lambda request: [request],
                 response_serializer=lambda reply: reply.SerializeToString(),
             )
             for method in _SERVICE.methods
@@ -48,20 +51,32 @@ def _decoded(
     descriptor: Descriptor,
     answer: Callable[[Any, grpc.ServicerContext], Message],
     limits: Limits,
-) -> Callable[[bytes, grpc.ServicerContext], Message]:
-    def answer_bytes(request: bytes, context: grpc.ServicerContext) -> Message:
+) -> Callable[[list[bytes], grpc.ServicerContext], Message]:
+    def read(request: bytes) -> Message:
         try:
             # No field is shorter than a byte.
             if len(request) > limits.max_fields and has_more_fields(request, descriptor, limits.max_fields):
-                said = f"request: it has more fields than are allowed: {limits.allowed('max_fields')}"
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, said)
-            decoded = message.FromString(request)
+                said = f"it has more fields than are allowed: {limits.allowed('max_fields')}"
+            else:
+                return message.FromString(request)
         except (DecodeError, ValueError):
-            said = f"request: these {len(request)} bytes are no {descriptor.name}, or hold text that is no UTF-8"
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, said)
-        return answer(decoded, context)
+            said = f"these {len(request)} bytes are no {descriptor.name}, or hold text that is no UTF-8"
+        raise _Unreadable(f"request: {said}")
+
+    def answer_bytes(request: list[bytes], context: grpc.ServicerContext) -> Message:
+        # A request can be as large as half of a pod's memory: nothing here holds its bytes, or its message, for longer
+        # than who answers does.
+        try:
+            decoded = [read(request.pop())]
+        except _Unreadable as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        return answer(decoded.pop(), context)
 
     return answer_bytes
+
+
+class _Unreadable(ValueError):
+    """A request's bytes are not taken."""
 
 
 def has_more_fields(message: bytes, descriptor: Descriptor, most: int) -> bool:
@@ -83,17 +98,24 @@ def has_more_fields(message: bytes, descriptor: Descriptor, most: int) -> bool:
             count += 1
             if count > most:
                 return True
-            key, position = _varint(message, position)
+            # Nearly all keys and lengths are a byte.
+            key, position = message[position], position + 1
+            if key > 127:
+                key, position = _varint(message, position - 1)
             wire_type = key & 7
             if wire_type == _LENGTH_DELIMITED:
-                length, position = _varint(message, position)
+                if position == end:
+                    raise ValueError(_WITHOUT_END)
+                length, position = message[position], position + 1
+                if length > 127:
+                    length, position = _varint(message, position - 1)
                 kind = inner.get(key >> 3)
-                if isinstance(kind, Descriptor):
-                    if length:
+                if kind is not None and length:
+                    if kind is _NUMBERS:
+                        # A list in one piece, where a number can be as small as a byte.
+                        count += length
+                    else:
                         waiting.append((position, position + length, _inner(kind)))
-                elif kind is _NUMBERS:
-                    # A list in one piece, where a number can be as small as a byte.
-                    count += length
                 position += length
             elif wire_type == _VARINT:
                 _, position = _varint(message, position)
@@ -127,4 +149,4 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, position
-    raise ValueError("an integer without an end")
+    raise ValueError(_WITHOUT_END)

@@ -9,6 +9,9 @@ _MAX_LINE = 2_000
 
 def shown(value: object) -> str:
     """Return a value as Python writes it, cut to 200 characters: a message is for a line that somebody reads."""
+    if isinstance(value, str) and len(value) > _MAX_SHOWN:
+        # A text can be as long as a message: no copy of all of it.
+        return f"{repr(value[:_MAX_SHOWN])[:_MAX_SHOWN]}… ({len(value)} characters)"
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
 

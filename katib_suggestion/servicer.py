@@ -95,8 +95,10 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             if count > self._limits.max_suggestions:
                 raise InvalidExperiment("current_request_number", count, self._limits.allowed("max_suggestions"))
             started = time.monotonic()
-            trials = converters.trials(request.trials)
-            suggestions = suggester.suggest(experiment, trials, count, request.total_request_number)
+            trials, total = converters.trials(request.trials), request.total_request_number
+            # It can be of 64 MiB, and what follows takes memory, too.
+            del request
+            suggestions = suggester.suggest(experiment, trials, count, total)
             # The controller throws a reply of another length away, and asks again for ever.
             assert len(suggestions) == count, f"{len(suggestions)} suggestions where {count} were asked for"
             logger.info("%s: %d suggestions in %.3f s", experiment.name, count, time.monotonic() - started)

@@ -3,11 +3,15 @@
 import re
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
 
+from enas_service.limits import DEFAULT
 from katib_suggestion import api_pb2, api_pb2_grpc
 
 
@@ -127,9 +131,49 @@ def test_messages_up_to_64_mib_are_taken(darts_service, build):
     assert code_of(darts_service, request_of(build, 64 * 2**20 + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def request_of(build, num_bytes):
+@contextmanager
+def peak_mib(process):
+    """Yield a list, which holds in the end the most anonymous memory of a process meanwhile."""
+    peak, is_over = [0.0], threading.Event()
+
+    def watch():
+        while not is_over.wait(0.002):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak[0] = max(peak[0], int(re.search(r"RssAnon:\s+(\d+)", status).group(1)) / 1024)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    yield peak
+    is_over.set()
+    watching.join()
+
+
+def test_the_largest_requests_that_enas_takes_leave_it_within_its_memory(start_service, build, monkeypatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # as in the image
+    service = start_service("enas_service", "--seed", "1")
+    service.wait_until_serving()
+    experiment = build.enas()
+    service.stub.GetSuggestions(build.request(experiment, 3), timeout=60)
+    num_bytes = DEFAULT.max_message_size * 2**20
+    one_trial = request_of(build, num_bytes, experiment)
+    # Three fields each, and as long together as a message may be.
+    count = DEFAULT.max_fields // 3 - 100
+    many_texts = build.request(experiment, 1)
+    texts = many_texts.trials.add(name="t").spec.parameter_assignments.assignments
+    for number in range(count):
+        texts.add(name=f"{number:06d}", value="x" * (num_bytes // count - 20))
+    with peak_mib(service.process) as peak:
+        for request in (one_trial, many_texts) * 3:
+            assert code_of(service, request) == grpc.StatusCode.OK
+    assert DEFAULT.max_memory / 2 < peak[0] < DEFAULT.max_memory
+    with peak_mib(service.process) as peak:
+        assert code_of(service, request_of(build, num_bytes + 1, experiment)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert peak[0] < DEFAULT.max_memory
+
+
+def request_of(build, num_bytes, experiment=None):
     """A request that is so many bytes long."""
-    request = build.request(build.darts(), 1)
+    request = build.request(experiment or build.darts(), 1)
     (trial,) = [request.trials.add(name="t")]
     for _ in range(2):
         trial.status.start_time += "x" * (num_bytes - request.ByteSize() - 20)
