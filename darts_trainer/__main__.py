@@ -7,16 +7,21 @@ folder goes on with a search that was killed. Under torchrun several processes s
 and writes.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
-from darts_trainer import config
-from darts_trainer.trial import run
-from trial_runtime import command_line, resume
+from trial_runtime import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
+    spinning.bound(os.environ)
+    # They load torch.
+    from darts_trainer import config
+    from darts_trainer.trial import run
+    from trial_runtime import command_line, resume
+
     given = sys.argv[1:] if argv is None else argv
     return command_line.run(lambda: resume.run(config.from_arguments(given), run))
 

@@ -8,16 +8,21 @@ are left alone: so an Experiment can tune the settings. The same command in the 
 training that was killed. Under torchrun several processes share each step; the first alone prints and writes.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
-from darts_trainer import retrain_config
-from darts_trainer.retrain_trial import run
-from trial_runtime import command_line, resume
+from trial_runtime import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
+    spinning.bound(os.environ)
+    # They load torch.
+    from darts_trainer import retrain_config
+    from darts_trainer.retrain_trial import run
+    from trial_runtime import command_line, resume
+
     given = sys.argv[1:] if argv is None else argv
     return command_line.run(lambda: resume.run(retrain_config.from_arguments(given), run))
 

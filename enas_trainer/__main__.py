@@ -6,16 +6,21 @@ goes on with a trial that was killed. Several processes, which torchrun starts o
 step; the first alone prints and writes.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
-from enas_trainer import arguments, gpus
-from enas_trainer.trial import run
-from trial_runtime import command_line, resume
+from trial_runtime import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
+    spinning.bound(os.environ)
+    # They load torch.
+    from enas_trainer import arguments, gpus
+    from enas_trainer.trial import run
+    from trial_runtime import command_line, resume
+
     given = sys.argv[1:] if argv is None else argv
 
     def train() -> None:

@@ -20,6 +20,7 @@ from katib_local.run_folder import RunFolder
 from katib_local.template import Container
 from katib_local.trials import Trial
 from katib_suggestion.errors import escaped
+from trial_runtime import spinning
 
 LOG = "output.log"
 """What the trial printed, standard output and standard error together."""
@@ -203,12 +204,11 @@ def _environment(
     threads = max(1, _num_cores() // parallel_trials)
     defaults = {
         "OMP_NUM_THREADS": str(threads),
-        # Threads that spin long while they wait slow each other 18 times as soon as their cores have other work, and
-        # threads that do not spin at all halve the speed of small layers: this bound costs 10 % and 6 times.
-        "GOMP_SPINCOUNT": "10000",
         "PYTHONUNBUFFERED": "1",
     }
     environment = {**defaults, **os.environ, **container.environment}
+    # For trainers that are not ours, too.
+    spinning.bound(environment)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     environment.update(leftovers.mark(folder))
     environment["KATIB_TRIAL_NAME"] = trial

@@ -13,7 +13,7 @@ ARROWS = {
     "enas_service": {"katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
-    "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion"},
+    "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion", "trial_runtime"},
     "katib_suggestion": set(),
     "trial_runtime": {"katib_suggestion"},
 }
