@@ -19,7 +19,7 @@ def load(text: str) -> Genotype:
         with Path(text).open("rb") as file:
             return forms.read(text_of(file, text))
     except OSError as error:
-        raise GenotypeError("file", text, f"it cannot be read: {error.strerror}") from error
+        raise GenotypeError("file", text, f"it must be a genotype or a file with one ({error.strerror})") from error
 
 
 def text_of(file: IO[bytes], name: str) -> str:

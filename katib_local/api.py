@@ -70,6 +70,7 @@ def run(
         KeyboardInterrupt: Ctrl-C, or the notebook's stop; `resume` goes on. Only where this is the main thread.
     """
     options = Options(
+        manifest=absolute(_path(experiment)) if isinstance(experiment, (str, os.PathLike)) else None,
         dataset=None if dataset is None else absolute_dataset(dataset),
         data_dir=absolute(_path(data_dir)),
         max_images=max_images,

@@ -111,7 +111,9 @@ def _text(argument: str, where: str) -> str:
     except UnicodeDecodeError as error:
         raise InvalidNetwork(where, argument, "it must be text in UTF-8") from error
     except OSError as error:
-        raise InvalidNetwork(where, argument, f"it cannot be read: {error.strerror}") from error
+        raise InvalidNetwork(
+            where, argument, f"it must be JSON, or a file or trial folder that holds it ({error.strerror})"
+        ) from error
 
 
 def _svg(text: str) -> Path:

@@ -50,6 +50,7 @@ class _Parser(argparse.ArgumentParser):
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
+        manifest=absolute(arguments.manifest),
         dataset=getattr(arguments, "dataset", None),
         data_dir=absolute(getattr(arguments, "data_dir", None)),
         max_images=getattr(arguments, "max_images", None),

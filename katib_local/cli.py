@@ -11,7 +11,7 @@ from darts_genotype.genotype import GenotypeError
 from enas_trainer.fields import InvalidNetwork
 from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_cluster.register import register
-from katib_local import display, manifest, runner, summary
+from katib_local import again, display, manifest, runner, summary
 from katib_local.arguments import (
     EXIT_CLUSTER,
     EXIT_EXPERIMENT_FAILED,
@@ -85,8 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
     for line in summary.lines(outcome.experiment, outcome.trials, outcome.verdict, folder, width):
         display.write(console, line)
     if outcome.page is not None:
-        display.write(console, f"Report: {outcome.page}")
+        display.write(console, f"Report: {again.place(outcome.page)}")
     if outcome.verdict is None:
+        command = again.resume(again.manifest(outcome.options, outcome.experiment.name), folder)
+        display.write(console, f"To go on: {command}")
         return EXIT_INTERRUPTED
     has_failed = (
         outcome.verdict is Verdict.TOO_MANY_FAILED or best(outcome.experiment.objective, outcome.trials) is None

@@ -20,7 +20,6 @@ from katib_local.trials import Trial, Verdict
 from katib_suggestion.experiment import TrialCondition
 
 _POLL_S = 0.05
-_DISPLAY_S = 2.0
 _DISPLAY_SHARE = 0.1
 """Of the runner's time that goes into reading what trials print, at most: they may print a lot."""
 
@@ -61,7 +60,7 @@ class Controller:
         self._refresh = refresh
         self._trials: dict[str, Trial] = {trial.name: trial for trial in store.trials()}
         self._processes: dict[str, TrialProcess] = {}
-        self._next_display_s = 0.0
+        self._next_display_s = time.monotonic() + display.interval_s
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -196,8 +195,8 @@ class Controller:
         self._display.show(self.trials)
 
     def _show_running(self) -> None:
-        """Show what running trials have reported so far, now and then, where somebody looks on."""
-        if not self._display.is_live or time.monotonic() < self._next_display_s:
+        """Show what running trials have reported so far, now and then."""
+        if time.monotonic() < self._next_display_s:
             return
         start_s = time.monotonic()
         for name in self._processes:
@@ -206,7 +205,7 @@ class Controller:
             self._trials[name] = replace(self._trials[name], observation=observation)
         self._display.show(self.trials)
         now_s = time.monotonic()
-        self._next_display_s = now_s + max(_DISPLAY_S, (now_s - start_s) / _DISPLAY_SHARE)
+        self._next_display_s = now_s + max(self._display.interval_s, (now_s - start_s) / _DISPLAY_SHARE)
 
     def _stop_running(self, condition: TrialCondition) -> None:
         """End what runs and record it under a condition; where the experiment is over, nothing stays created."""

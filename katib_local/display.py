@@ -30,26 +30,33 @@ _OTHER_LINES = 9
 """Of a terminal, beside the table's rows: title, bar, heading of two lines, rules, two lines below, the cursor's."""
 _NUM_BEST = 5
 
+_REST_S = 60.0
+_REST_SHARE = 0.1
+"""Between two lines of a running trial: so long at least, and this part of the time that it has run."""
+
 
 class Display(Protocol):
     """Shows a run while it goes."""
 
-    is_live: bool
-    """Whether running trials are shown with what they have reported so far."""
+    interval_s: float
+    """How often it shows anew what running trials have reported so far."""
 
     def show(self, trials: Sequence[Trial]) -> None:
         """Show where all trials stand."""
 
 
 class PlainLines:
-    """A line each time a trial starts or ends."""
+    """A line each time a trial starts or ends, and now and then one of a trial that runs long."""
 
-    is_live = False
+    interval_s = 10.0
 
     def __init__(self, objective: Objective, console: Console) -> None:
         self._objective = objective
         self._console = console
         self._shown: dict[str, TrialCondition] = {}
+        self._next_s: dict[str, float] = {}
+        """When a running trial is told of again, by the time that it has run."""
+        self._started = datetime.now(UTC)
 
     def __enter__(self) -> "PlainLines":
         return self
@@ -60,22 +67,44 @@ class PlainLines:
         return
 
     def show(self, trials: Sequence[Trial]) -> None:
-        """Print what has changed."""
+        """Print what has changed, and what goes on."""
+        if not self._shown:
+            self._tell_of_earlier([trial for trial in trials if trial.finished and trial.finished < self._started])
         for trial in trials:
             before = self._shown.get(trial.name, TrialCondition.CREATED)
             self._shown[trial.name] = trial.condition
             if trial.condition is not before:
-                write(self._console, f"{datetime.now():%H:%M:%S} {trial.name} {self._line(trial)}")
+                self._next_s[trial.name] = _REST_S
+                self._write(f"{trial.name} {self._line(trial)}")
+            elif trial.condition is TrialCondition.RUNNING:
+                self._tell_of_running(trial)
+
+    def _tell_of_earlier(self, trials: Sequence[Trial]) -> None:
+        """Count what had ended before the run went on."""
+        self._shown |= {trial.name: trial.condition for trial in trials}
+        if trials:
+            self._write(f"going on after {counts(trials)}")
+
+    def _tell_of_running(self, trial: Trial) -> None:
+        """Less and less often, so that the log of a long run can be read."""
+        seconds = seconds_of(trial)
+        if seconds >= self._next_s[trial.name]:
+            self._next_s[trial.name] = seconds + max(_REST_S, seconds * _REST_SHARE)
+            metrics = _metrics(self._objective, trial) or "no metric yet"
+            self._write(f"{trial.name} running for {duration(seconds, digits=0)}: {metrics}")
 
     def _line(self, trial: Trial) -> str:
         metrics = _metrics(self._objective, trial) if trial.finished and not trial.reason else ""
         return outcome(trial) + (f": {metrics}" if metrics else "")
 
+    def _write(self, line: str) -> None:
+        write(self._console, f"{datetime.now():%H:%M:%S} {line}")
+
 
 class LiveTable:
     """A table that is drawn anew in place, and is gone at the end; what failed stays above it, a line each."""
 
-    is_live = True
+    interval_s = 2.0
 
     def __init__(self, experiment: Experiment, console: Console) -> None:
         self._experiment = experiment

@@ -1,12 +1,11 @@
 """Runs that are kept on this machine, as they stand in their folders."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from katib_local import manifest, run_folder, trials
+from katib_local import again, manifest, run_folder, trials
 from katib_local.document import Document
 from katib_local.errors import RunFolderError
 from katib_local.experiment import Experiment
@@ -48,7 +47,7 @@ class KeptRun:
         """How far it has come, in words."""
         if self.verdict is not None:
             return self.verdict.value
-        return "is running" if self.is_running else "interrupted; --resume goes on with it"
+        return "is running" if self.is_running else "interrupted"
 
     @property
     def state_in_a_word(self) -> str:
@@ -69,22 +68,15 @@ class KeptRun:
 
     @property
     def command(self) -> str:
-        """The command line that runs the same again; NAME.yaml is the manifest."""
-        flags: list[object] = []
-        for flag, value in (
-            ("--dataset", self.options.dataset),
-            ("--data-dir", self.options.data_dir),
-            ("--max-images", self.options.max_images),
-            ("--shared-weights", self.options.shared_weights),
-            ("--parallel", self.options.parallel),
-            ("--seed", self.options.seed),
-            ("--suggestion", self.options.suggestion),
-        ):
-            if value is not None:
-                flags += [flag, value]
-        for image, program in self.options.images.items():
-            flags += ["--image", f"{image}={program}"]
-        return shlex.join(["katib-nas", "run", f"{self.experiment.name}.yaml", *map(str, flags)])
+        """The command line that runs the same again."""
+        return again.run(again.manifest(self.options, self.experiment.name), self.options)
+
+    @property
+    def resume_command(self) -> str | None:
+        """The command line that goes on with it; None where it is over, or runs."""
+        if self.verdict is not None or self.is_running:
+            return None
+        return again.resume(again.manifest(self.options, self.experiment.name), self.folder.path)
 
 
 def read(folder: RunFolder) -> KeptRun:

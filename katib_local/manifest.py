@@ -84,7 +84,9 @@ def read(path: Path) -> Document:
     except UnreadableYaml as error:
         raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except OSError as error:
-        raise InvalidExperiment("manifest", str(path), f"it cannot be read: {error.strerror}") from error
+        raise InvalidExperiment(
+            "manifest", str(path), f"it must be a file or the name of an example ({error.strerror})"
+        ) from error
     return document.read(contents)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from katib_local.errors import RunFolderError, UsageError
 
-_RENEWABLE = ("suggestion", "parallel")
+_RENEWABLE = ("manifest", "suggestion", "parallel")
 """Options that may change while a run is resumed."""
 
 
@@ -16,6 +16,8 @@ _RENEWABLE = ("suggestion", "parallel")
 class Options:
     """Options that decide what a run computes, and how; a resumed run keeps them."""
 
+    manifest: str | None = None
+    """The manifest's file, absolute; None for one that was made in Python. What it says is kept apart."""
     dataset: str | None = None
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
     data_dir: str | None = None
@@ -57,7 +59,7 @@ class Options:
     def resumed_from(self, stored: "Options") -> "Options":
         """Take over what a run was started with; what is given again must be the same.
 
-        Two may be given anew: the service may have moved, and parallelTrialCount may be edited in a manifest too.
+        Three may be given anew: files and services may move, and parallelTrialCount may be edited in a manifest too.
 
         Raises:
             RunFolderError: an option differs from that of the run's start.

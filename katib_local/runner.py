@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from katib_local import images, leftovers, manifest, run_folder, template
+from katib_local import again, images, leftovers, manifest, run_folder, template
 from katib_local.controller import Controller
 from katib_local.display import Display
 from katib_local.document import Document
@@ -35,6 +35,8 @@ class Outcome:
 
     experiment: Experiment
     folder: RunFolder
+    options: Options
+    """Those of a run that was resumed from its start, too."""
     trials: Sequence[Trial]
     verdict: Verdict | None
     """None where it was interrupted."""
@@ -112,7 +114,8 @@ def run(
                 run_folder.discard(folder)
             raise
         except SuggestionError as error:
-            raise SuggestionError(f"{error}; the run is in {folder.path}, and --resume goes on with it") from error
+            command = again.resume(again.manifest(options, experiment.name), folder.path)
+            raise SuggestionError(f"{error}; the run is in {folder.path}, and goes on by: {command}") from error
 
 
 def _control(
@@ -142,7 +145,9 @@ def _control(
                     refresh=living.refresh,
                 ).run()
         page = living.finish()
-    return Outcome(experiment=experiment, folder=folder, trials=store.trials(), verdict=verdict, page=page)
+    return Outcome(
+        experiment=experiment, folder=folder, options=options, trials=store.trials(), verdict=verdict, page=page
+    )
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from katib_local import columns, display, kept_runs, run_folder, summary
+from katib_local import again, columns, display, kept_runs, run_folder, summary
 from katib_local.columns import Column
 from katib_local.errors import RunFolderError
 from katib_local.kept_runs import KeptRun
@@ -108,7 +108,7 @@ def _age(run: Read) -> tuple[bool, float]:
 
 def _list_columns(found: Sequence[Read]) -> list[Column]:
     rows = [_row(run) for run in found]
-    titles = {"name": 5, "started": 4, "state": 2, "trials": 3, "best": 1, "folder": 0}
+    titles = {"name": 5, "started": 4, "state": 2, "trials": 3, "failed": 4, "best": 1, "folder": 0}
     return [
         Column(title=title, rank=rank, cells=[row[index] for row in rows], max_width=255)
         for index, (title, rank) in enumerate(titles.items())
@@ -117,22 +117,20 @@ def _list_columns(found: Sequence[Read]) -> list[Column]:
 
 def _row(run: Read) -> tuple[str, ...]:
     if not isinstance(run, KeptRun):
-        return ("", "", _UNREADABLE, "", "", run[0].path.name)
-    failed = sum(trial.condition in FAILURES for trial in run.trials)
+        return ("", "", _UNREADABLE, "", "", "", run[0].path.name)
     return (
         run.experiment.name,
         f"{run.started:%Y-%m-%d %H:%M}",
         run.state_in_a_word,
-        f"{len(run.trials)}, {failed} failed" if failed else str(len(run.trials)),
+        str(len(run.trials)),
+        str(_num_failed(run)),
         columns.shortened(_best_value(run) or "", 20),
         run.folder.path.name,
     )
 
 
-def _place(folder: RunFolder) -> str:
-    """As short as it can be said here."""
-    here = Path.cwd()
-    return str(folder.path.relative_to(here) if folder.path.is_relative_to(here) else folder.path)
+def _num_failed(run: KeptRun) -> int:
+    return sum(trial.condition in FAILURES for trial in run.trials)
 
 
 def _best_value(run: KeptRun) -> str | None:
@@ -150,7 +148,9 @@ def _lines(run: KeptRun) -> Iterator[str]:
     yield f"- algorithm: {run.experiment.algorithm}"
     yield from (f"- {name}: {value}" for name, value in run.settings)
     yield f"- command: {run.command}"
-    yield f"- files: {_place(run.folder)}"
+    if run.resume_command is not None:
+        yield f"- to go on: {run.resume_command}"
+    yield f"- files: {again.place(run.folder.path)}"
     yield ""
     yield from summary.best_lines(run.experiment, run.trials, run.folder.path)
     yield ""
@@ -166,6 +166,7 @@ def _listed(run: Read) -> dict[str, Any]:
         "started": run.started.isoformat(),
         "state": run.state_in_a_word,
         "num_trials": len(run.trials),
+        "num_failed": _num_failed(run),
         "metric": run.experiment.objective.metric,
         "best_value": _best_value(run),
         "best_trial": best and best.name,

@@ -14,6 +14,7 @@ from katib_local.experiment import Experiment
 from katib_local.interruption import Interruption
 from katib_local.suggestion_process import SuggestionProcess, open_channel
 from katib_local.trials import Trial
+from katib_local.wording import number_of
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.experiment import TrialCondition
 
@@ -94,7 +95,10 @@ class SuggestionClient:
         except grpc.RpcError as error:
             raise SuggestionError(f"GetSuggestions failed with {error.code().name}: {error.details()}") from error
         if len(reply.assignments) != count:
-            raise SuggestionError(f"the service suggested {len(reply.assignments)} trials where {count} were asked for")
+            found = number_of(len(reply.assignments), "trial")
+            raise SuggestionError(
+                f"the service suggested {found} where {count} {'was' if count == 1 else 'were'} asked for"
+            )
         new: list[Trial] = []
         for assignment in reply.assignments:
             new.append(self._trial(assignment, [*trials, *new]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from katib_local import collector, columns
+from katib_local import again, collector, columns
 from katib_local.columns import Column
 from katib_local.experiment import Experiment, Objective
 from katib_local.trials import FAILURES, Trial, Verdict, best, ranked
@@ -26,7 +26,7 @@ def lines(
         folder: of the run.
         width: what the table must fit into; None for any.
     """
-    state = verdict.value if verdict else "interrupted; --resume goes on with it"
+    state = verdict.value if verdict else "interrupted"
     yield f"{experiment.name}: {state} ({counts(trials)})"
     yield from best_lines(experiment, trials, folder)
     leaders = ranked(experiment.objective, trials)[:_NUM_BEST]
@@ -47,13 +47,13 @@ def best_lines(experiment: Experiment, trials: Sequence[Trial], folder: Path) ->
     leader = best(experiment.objective, trials)
     if leader is None:
         yield _without_best(experiment.objective, trials)
-        yield f"Files: {folder}"
+        yield f"Files: {again.place(folder)}"
         return
     yield f"Best trial: {leader.name}"
     yield ""
     for name, value in found(experiment, leader).items():
         yield f"- {name}: {value}"
-    yield f"- files: {folder / 'trials' / leader.name}"
+    yield f"- files: {again.place(folder / 'trials' / leader.name)}"
 
 
 def found(experiment: Experiment, trial: Trial) -> dict[str, str]:

@@ -12,9 +12,12 @@ def counts(trials: Sequence[Trial]) -> str:
     """Say how many trials there are, and how many of each condition."""
     found = Counter(trial.condition for trial in trials)
     each = ", ".join(f"{found[condition]} {condition.value}" for condition in TrialCondition if found[condition])
-    if not trials:
-        return "no trials"
-    return f"{len(trials)} trial{'s' if len(trials) > 1 else ''}: {each}"
+    return f"{number_of(len(trials), 'trial')}: {each}" if trials else "no trials"
+
+
+def number_of(count: int, what: str) -> str:
+    """Say a number of things, which are named in the singular."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def duration(seconds: float, digits: int = 1) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from katib_local import collector, kept_runs, trial_process
+from katib_local import again, collector, kept_runs, trial_process
 from katib_local.collector import MalformedMetrics, Point
 from katib_local.experiment import Experiment
 from katib_local.kept_runs import KeptRun
@@ -63,7 +63,8 @@ def of(run: KeptRun) -> Report:
         trials=tuple(_trial(run.experiment, folder, trial, points.get(trial.name, ())) for trial in run.trials),
         controller=_controller(folder.service_state),
         versions=run.versions,
-        command=run.command,
+        # Beside the manifest itself, which the page holds.
+        command=again.run(f"{run.experiment.name}.yaml", run.options),
         manifest=yaml.safe_dump(run.document, sort_keys=False, allow_unicode=True),
     )
 

@@ -145,7 +145,11 @@ def test_one_layer_is_drawn(run, tmp_path):
     [
         ((ARCHITECTURE,), 3, "architecture, without an nn_config after it: ["),
         (("{}",), 3, "architecture: None is not allowed: it is missing in {}"),
-        (("missing.json",), 3, "architecture: 'missing.json' is not allowed: it cannot be read: No such file"),
+        (
+            ("missing.json",),
+            3,
+            "architecture: 'missing.json' is not allowed: it must be JSON, or a file",
+        ),
         (("[[0], [9, 1]]", TEXTS[1]), 3, "nn_config.num_layers: 4 is not allowed: the architecture has 2 rows"),
         ((ARCHITECTURE, "{'num_layers': 4}"), 3, "nn_config.input_sizes: None is not allowed: it is missing"),
         ((), 2, "ARCHITECTURE"),

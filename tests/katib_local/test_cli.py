@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from katib_local import cli
+from katib_local import cli, display
+from katib_local.display import PlainLines
 
 Run = Callable[..., tuple[int, str, str]]
 Write = Callable[..., Path]
@@ -62,6 +64,16 @@ def test_an_experiment(run: Run, write_manifest: Write, program: Program, out: P
     assert [trial["status"]["condition"] for trial in second] == ["SUCCEEDED"]
     assert second[0]["status"]["observation"]["metrics"] == [{"name": "score", "value": "0.1"}]
     assert second[0]["spec"]["parameterAssignments"]["assignments"] == [{"name": "value", "value": "v1"}]
+
+
+def test_a_trial_that_runs_long_is_told_of(
+    run: Run, write_manifest: Write, program: Program, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlainLines, "interval_s", 0.1)
+    monkeypatch.setattr(display, "_REST_S", 0.2)
+    program("echo score=0.1; sleep 2; echo score=0.2")
+    _, _, progress = run("run", write_manifest(), "--output-dir", str(out))
+    assert re.search(r"-0001 running for \d s: score=0.1\n", progress)
 
 
 def test_parallel_trials_run_at_the_same_time(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
@@ -186,14 +198,15 @@ def test_a_json_file(run: Run, write_manifest: Write, program: Program, out: Pat
 
 @pytest.mark.parametrize("do", ["too few", "extra"])
 def test_a_wrong_reply_is_the_services_error(
-    run: Run, write_manifest: Write, program: Program, out: Path, do: str
+    run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path, do: str
 ) -> None:
     program(SCORE)
     code, _, errors = run("run", write_manifest(do=do), "--output-dir", str(out))
     assert code == 4
     assert errors.count("\n") == 1
     assert errors.startswith("katib-nas: the service ")
-    assert f"the run is in {out}, and --resume goes on with it" in errors
+    command = f"katib-nas run {tmp_path}/manifest.yaml --output-dir {out} --resume"
+    assert errors.endswith(f"; the run is in {out}, and goes on by: {command}\n")
 
 
 def test_a_refused_experiment_leaves_no_folder(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
@@ -422,14 +435,17 @@ def test_a_signal_stops_everything_and_resume_loses_nothing(
         printed, errors = process.communicate(timeout=40)
         assert time.monotonic() - start < 30
     assert process.returncode == 130, errors
-    assert "interrupted; --resume goes on with it (2 trials: 1 created, 1 succeeded)" in printed
+    assert "interrupted (2 trials: 1 created, 1 succeeded)" in printed
+    assert printed.endswith(f"\nTo go on: katib-nas run {path} --output-dir {out} --resume\n")
     assert "Traceback" not in errors
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "v2.pid").read_text()), 0)
     (tmp_path / "go").touch()
-    code, printed, _ = run("run", path, "--output-dir", str(out), "--resume")
+    code, printed, progress = run("run", path, "--output-dir", str(out), "--resume")
     assert code == 0
     assert "(3 trials: 3 succeeded)" in printed
+    assert progress.splitlines()[0].partition(" ")[2] == "going on after 1 trial: 1 succeeded"
+    assert "-0001" not in progress
     assert [row[0] for row in rows(out, "SELECT assignments FROM trials ORDER BY number")] == [
         f'{{"value": "v{index}"}}' for index in (1, 2, 3)
     ]

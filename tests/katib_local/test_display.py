@@ -70,15 +70,47 @@ def text(written: Console) -> str:
 def test_plain_lines_tell_each_change_once(experiment: Experiment) -> None:
     written = console()
     with PlainLines(experiment.objective, written) as shown:
+        now = datetime.now(UTC)
         shown.show([replace(RUNNING, condition=TrialCondition.CREATED)])
-        shown.show([RUNNING])
-        shown.show([RUNNING])
+        shown.show([replace(RUNNING, started=now)])
+        shown.show([replace(RUNNING, started=now)])
         shown.show([SUCCEEDED, FAILED])
     lines = [line.partition(" ")[2] for line in text(written).splitlines()]
     assert lines == [
         "mini-0001 running",
         "mini-0001 succeeded after 2.5 s: score=0.5 Best-Genotype=Genotype(normal=[[('max_pooling_3x3',0)…",
         "mini-0002 failed after 1.0 s: exit code 3",
+    ]
+
+
+def test_plain_lines_tell_of_a_long_trial_less_and_less_often(experiment: Experiment) -> None:
+    written = console()
+    with PlainLines(experiment.objective, written) as shown:
+        for seconds in (0, 30, 61, 100, 125, 7200, 7300, 7930):
+            value = None if seconds < 100 else {"score": f"{seconds}"}
+            started = datetime.now(UTC) - timedelta(seconds=seconds)
+            shown.show([replace(RUNNING, started=started, observation=value)])
+    lines = [line.partition(" ")[2] for line in text(written).splitlines()]
+    assert lines == [
+        "mini-0001 running",
+        "mini-0001 running for 1 min 01 s: no metric yet",
+        "mini-0001 running for 2 min 05 s: score=125",
+        "mini-0001 running for 2 h 00 min: score=7200",
+        "mini-0001 running for 2 h 12 min: score=7930",
+    ]
+
+
+def test_plain_lines_count_what_had_ended_before(experiment: Experiment) -> None:
+    written = console()
+    with PlainLines(experiment.objective, written) as shown:
+        third = replace(RUNNING, name="mini-0003", started=datetime.now(UTC))
+        shown.show([SUCCEEDED, FAILED, third])
+        shown.show([SUCCEEDED, FAILED, third, replace(third, name="mini-0004")])
+    lines = [line.partition(" ")[2] for line in text(written).splitlines()]
+    assert lines == [
+        "going on after 2 trials: 1 succeeded, 1 failed",
+        "mini-0003 running",
+        "mini-0004 running",
     ]
 
 
@@ -277,7 +309,7 @@ def test_ctrl_c_leaves_the_terminal_clean(terminal: Callable[..., Terminal], sta
     shown_on.type(b"\x03")
     code, lines = end_of(process, shown_on)
     assert code == 130
-    assert ": interrupted; --resume goes on with it (2 trials: 1 created, 1 succeeded)" in "".join(lines[:2])
+    assert ": interrupted (2 trials: 1 created, 1 succeeded)" in "".join(lines[:2])
     assert "- score: 0.5" in lines
     assert not any("running" in line or "^C" in line or "Traceback" in line for line in lines)
     assert not shown_on.screen.cursor.hidden

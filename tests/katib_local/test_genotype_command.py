@@ -71,8 +71,16 @@ def test_draw(run, genotype_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["show", "nowhere"], 3, "genotype: file: 'nowhere' is not allowed: it cannot be read: No such file"),
-        (["show", "."], 3, "genotype: file: '.' is not allowed: it cannot be read: Is a directory"),
+        (
+            ["show", "nowhere"],
+            3,
+            "genotype: file: 'nowhere' is not allowed: it must be a genotype or a file with one (No such file",
+        ),
+        (
+            ["show", "."],
+            3,
+            "genotype: file: '.' is not allowed: it must be a genotype or a file with one (Is a directory)",
+        ),
         (["show", "/dev/zero"], 3, "genotype: text: '32000004 characters'"),
         (["show", "bytes"], 3, "genotype: file: 'bytes' is not allowed: it must be text in UTF-8"),
         (["show", "wrong"], 3, "genotype: normal, node 4: 'warp' is not allowed: the operations are separable_conv"),

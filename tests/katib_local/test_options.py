@@ -37,6 +37,11 @@ def test_a_service_may_move_and_parallel_trials_may_change() -> None:
     assert Options(parallel=5).resumed_from(Options()) == Options(parallel=5)
 
 
+def test_a_manifest_may_move() -> None:
+    moved = Options(manifest="/new.yaml").resumed_from(replace(STORED, manifest="/old.yaml"))
+    assert moved == replace(STORED, manifest="/new.yaml")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

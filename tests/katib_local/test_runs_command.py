@@ -60,10 +60,10 @@ def test_the_newest_is_first(
     code, printed, errors = call("list")
     assert (code, errors) == (0, "")
     heading, _, newest, oldest = printed.splitlines()
-    assert heading.split() == ["name", "started", "state", "trials", "best", "folder"]
+    assert heading.split() == ["name", "started", "state", "trials", "failed", "best", "folder"]
     assert newest.split()[0] == name
-    assert newest.split()[3:8] == ["failed", "2,", "1", "failed", "0.1"]
-    assert oldest.split()[3:8] == ["completed", "3,", "1", "failed", "0.3"]
+    assert newest.split()[3:7] == ["failed", "2", "1", "0.1"]
+    assert oldest.split()[3:7] == ["completed", "3", "1", "0.3"]
     folders = [line.split()[-1] for line in (newest, oldest)]
     assert {*folders} == {path.name for path in (tmp_path / "runs").iterdir()}
     first, second = json.loads(call("list", "--json")[1])
@@ -73,6 +73,7 @@ def test_the_newest_is_first(
         "started": "",
         "state": "completed",
         "num_trials": 3,
+        "num_failed": 1,
         "metric": "score",
         "best_value": "0.3",
         "best_trial": f"{name}-0003",
@@ -89,7 +90,8 @@ def test_a_run_is_shown(name: str, call: Call, tmp_path: Path) -> None:
     assert "- objective: maximize score, goal 0.9" in lines
     assert "- algorithm: scripted" in lines
     assert f"- files: runs/{folder.name}" in lines
-    assert any(line.startswith(f"- command: katib-nas run {name}.yaml --suggestion 127.0.0.1:") for line in lines)
+    assert any(line.startswith("- command: katib-nas run manifest.yaml --suggestion 127.0.0.1:") for line in lines)
+    assert "to go on" not in printed
     assert f"Best trial: {name}-0003\n\n- score: 0.3\n" in printed
     heading, _, *trials = lines[-5:]
     assert heading.split() == ["trial", "condition", "time", "score", "reason"]
@@ -122,7 +124,9 @@ def test_a_run_that_goes_on_and_one_that_was_killed(name: str, call: Call, tmp_p
         assert " running " in call("list")[1]
         assert call("show")[1].startswith(f"{name}: is running (3 trials")
     assert " interrupted " in call("list")[1]
-    assert call("show")[1].startswith(f"{name}: interrupted; --resume goes on with it (3 trials")
+    printed = call("show")[1]
+    assert printed.startswith(f"{name}: interrupted (3 trials")
+    assert f"\n- to go on: katib-nas run manifest.yaml --output-dir runs/{path.name} --resume\n" in printed
 
 
 def cut(database: Path) -> None:

@@ -87,7 +87,7 @@ def test_names_and_labels_of_a_reply_are_kept(connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("do", "message"),
     [
-        ("too few", "suggested 1 trials where 2 were asked for"),
+        ("too few", "suggested 1 trial where 2 were asked for"),
         ("too many", "suggested 3 trials where 2 were asked for"),
         ("extra", "assigned more, value, but the references .* are value"),
         ("missing", "assigned nothing, but the references .* are value"),

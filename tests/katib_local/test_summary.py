@@ -86,7 +86,7 @@ def test_many_failures_are_counted(experiment: Experiment) -> None:
 
 def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
     assert list(summary.lines(experiment, [FAILED], None, Path("/runs/a"), 40))[:3] == [
-        "mini: interrupted; --resume goes on with it (1 trial: 1 failed)",
+        "mini: interrupted (1 trial: 1 failed)",
         "No trial has succeeded.",
         "Files: /runs/a",
     ]
