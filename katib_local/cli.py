@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def validate(arguments: argparse.Namespace) -> int:
-    """Check a manifest, by our rules and by the suggestion service's."""
+    """Check that a manifest can run here, and that the suggestion service takes it."""
     with Interruption() as interruption:
         runner.validate(manifest.read(arguments.manifest), options_of(arguments), interruption)
     Console().print(f"{arguments.manifest} is valid", markup=False, highlight=False, soft_wrap=True)

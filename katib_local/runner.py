@@ -45,7 +45,7 @@ class Outcome:
 
 
 def validate(read: Document, options: Options, interruption: Interruption) -> None:
-    """Check a manifest, by our rules and by the suggestion service's.
+    """Check that a manifest can run here, and that the suggestion service takes it.
 
     Raises:
         InvalidExperiment: it cannot run here.
