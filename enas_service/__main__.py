@@ -21,6 +21,13 @@ def main() -> int:
     """Read the flags and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="enas_service", description="Katib suggestion service for ENAS.")
     server.add_arguments(parser, EnasLimits)
+    _add_arguments(parser)
+    arguments = parser.parse_args()
+    # TensorFlow takes seconds to import: the port answers meanwhile.
+    return server.serve(lambda: _load(arguments), arguments)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -44,38 +51,36 @@ def main() -> int:
         "until it has ended (default: %(default)g, more than a pod has to end)",
     )
     parser.add_argument("--seed", type=int, help="makes every search reproducible (default: a fresh one each)")
-    arguments = parser.parse_args()
 
-    def load() -> Suggester:
-        # TensorFlow takes seconds to import: the port answers meanwhile.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import tensorflow as tf
 
-        from enas_service.checkpoint import CheckpointStore
-        from enas_service.suggester import EnasSuggester
+def _load(arguments: argparse.Namespace) -> Suggester:
+    """Make the suggester, with all that it imports."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
 
-        # It reports every checkpoint's writing.
-        logging.getLogger("absl").setLevel(logging.WARNING)
-        # The controller's matrices are small: more threads would only wait for each other.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        store = None
-        if arguments.state_dir is not None:
-            lock = FolderLock(arguments.state_dir)
-            if not lock.wait(arguments.state_wait):
-                # A rolling update ends the old pod only once the new one is ready: who waits for ever is never ready.
-                logger.warning("another process still uses %s: serving from memory until it ends", arguments.state_dir)
-            store = CheckpointStore(arguments.state_dir, is_ours=lock.claim)
-        suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl, EnasLimits.of(arguments))
-        if arguments.metrics_port is not None:
-            import prometheus_client
+    from enas_service.checkpoint import CheckpointStore
+    from enas_service.suggester import EnasSuggester
 
-            from enas_service.metrics import SearchMetrics
+    # It reports every checkpoint's writing.
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    # The controller's matrices are small: more threads would only wait for each other.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    store = None
+    if arguments.state_dir is not None:
+        lock = FolderLock(arguments.state_dir)
+        if not lock.wait(arguments.state_wait):
+            # A rolling update ends the old pod only once the new one is ready: who waits for ever is never ready.
+            logger.warning("another process still uses %s: serving from memory until it ends", arguments.state_dir)
+        store = CheckpointStore(arguments.state_dir, is_ours=lock.claim)
+    suggester = EnasSuggester(arguments.seed, store, arguments.state_ttl, EnasLimits.of(arguments))
+    if arguments.metrics_port is not None:
+        import prometheus_client
 
-            prometheus_client.REGISTRY.register(SearchMetrics(suggester.statuses))
-        return suggester
+        from enas_service.metrics import SearchMetrics
 
-    return server.serve(load, arguments)
+        prometheus_client.REGISTRY.register(SearchMetrics(suggester.statuses))
+    return suggester
 
 
 if __name__ == "__main__":

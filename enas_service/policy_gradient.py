@@ -161,11 +161,15 @@ def stepping(
         figures_4 = tf.stack([loss, tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b), norm])
         return figures_4, old_log_probability_b, [*weights, num_steps + 1, *moments]
 
-    weights = [tf.TensorSpec(weight.shape) for weight in controller.weights]
+    return tf.function(step, input_signature=_signature(controller.weights), autograph=False)
+
+
+def _signature(weights: Sequence[tf.Variable]) -> list[object]:
+    """The types of a step's arguments; the number of architectures is left open, so that it is traced once."""
+    same = [tf.TensorSpec(weight.shape) for weight in weights]
     number, vector = tf.TensorSpec([]), tf.TensorSpec([None])
-    # Traced once: the number of architectures is left open.
-    signature = [
-        [*weights, tf.TensorSpec([], tf.int64), *weights, *weights],
+    return [
+        [*same, tf.TensorSpec([], tf.int64), *same, *same],
         number,
         tf.TensorSpec([None, None], tf.int32),
         tf.TensorSpec([None, None, None], tf.bool),
@@ -173,7 +177,6 @@ def stepping(
         vector,
         tf.TensorSpec([], tf.bool),
     ]
-    return tf.function(step, input_signature=signature, autograph=False)
 
 
 def _adam(
