@@ -18,6 +18,8 @@ GENOTYPE = forms.read(
 )
 
 
+# The exporter of torch 2.10 says so of itself.
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 def test_the_exported_graph_classifies_any_number_of_images_as_the_network_does(tmp_path, capfd, caplog):
     """Odd sizes, where reductions round up; both pools, whose borders differ."""
     onnxruntime = pytest.importorskip("onnxruntime")
