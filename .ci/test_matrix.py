@@ -77,7 +77,7 @@ def installed(folder: Path, python: str, group: Group, constraints: Sequence[str
 def versions(interpreter: Path) -> str:
     """Name the packages that the table shows."""
     done = subprocess.run([interpreter, "-m", "pip", "freeze"], check=True, capture_output=True, text=True)
-    found = dict(line.split("==") for line in done.stdout.splitlines() if "==" in line)
+    found = dict(line.replace("_", "-").split("==") for line in done.stdout.splitlines() if "==" in line)
     return ", ".join(f"{name} {found[name]}" for name in SHOWN if name in found)
 
 
