@@ -9,10 +9,6 @@ from katib_suggestion.limits import Limits, limit
 class EnasLimits(Limits):
     """The limits of the ENAS service. The last two are on what the others come to together: see `cost`."""
 
-    max_message_size: int = limit(24, "MiB for a request, and for a reply", largest=2_047)
-    """Reading a request takes three to four times its size, beside 272 MiB of a service that has searched."""
-    max_fields: int = limit(250_000, "fields in a request, those of its parts counted")
-    """5,000 trials and more; a field takes up to 250 bytes in memory."""
     max_layers: int = limit(100, "layers")
     """The attention over earlier layers grows with the square of the depth."""
     max_hidden_size: int = limit(1_024, "for the width of the controller")

@@ -126,9 +126,12 @@ def test_flags_raise_the_limits_and_lower_them(start_service, build):
     assert code_of(service, request_of(build, 2**20 + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_messages_up_to_64_mib_are_taken(darts_service, build):
-    assert code_of(darts_service, request_of(build, 64 * 2**20)) == grpc.StatusCode.OK
-    assert code_of(darts_service, request_of(build, 64 * 2**20 + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+@pytest.mark.parametrize("algorithm", ["enas", "darts"])
+def test_messages_up_to_64_mib_are_taken(enas_service, darts_service, build, algorithm):
+    service = {"enas": enas_service, "darts": darts_service}[algorithm]
+    experiment = getattr(build, algorithm)()
+    assert code_of(service, request_of(build, 64 * 2**20, experiment)) == grpc.StatusCode.OK
+    assert code_of(service, request_of(build, 64 * 2**20 + 1, experiment)) == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @contextmanager
@@ -148,16 +151,20 @@ def peak_mib(process):
     watching.join()
 
 
-def test_the_largest_requests_that_enas_takes_leave_it_within_its_memory(start_service, build, monkeypatch):
+_MIB_IN_A_POD, _FIELDS_IN_A_POD = 24, 250_000
+"""Of a request, for which a pod of ENAS with 400 MiB has room."""
+
+
+def test_large_requests_leave_enas_within_its_memory(start_service, build, monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # as in the image
     service = start_service("enas_service", "--seed", "1")
     service.wait_until_serving()
     experiment = build.enas()
     service.stub.GetSuggestions(build.request(experiment, 3), timeout=60)
-    num_bytes = DEFAULT.max_message_size * 2**20
+    num_bytes = _MIB_IN_A_POD * 2**20
     one_trial = request_of(build, num_bytes, experiment)
-    # Three fields each, and as long together as a message may be.
-    count = DEFAULT.max_fields // 3 - 100
+    # Three fields each, and as long together.
+    count = _FIELDS_IN_A_POD // 3 - 100
     many_texts = build.request(experiment, 1)
     texts = many_texts.trials.add(name="t").spec.parameter_assignments.assignments
     for number in range(count):
@@ -167,7 +174,8 @@ def test_the_largest_requests_that_enas_takes_leave_it_within_its_memory(start_s
             assert code_of(service, request) == grpc.StatusCode.OK
     assert DEFAULT.max_memory / 2 < peak[0] < DEFAULT.max_memory
     with peak_mib(service.process) as peak:
-        assert code_of(service, request_of(build, num_bytes + 1, experiment)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+        too_large = request_of(build, DEFAULT.max_message_size * 2**20 + 1, experiment)
+        assert code_of(service, too_large) == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert peak[0] < DEFAULT.max_memory
 
 

@@ -141,6 +141,24 @@ def test_searches_of_one_form_share_what_is_traced_and_nothing_else():
         assert not np.array_equal(before, different)
 
 
+@pytest.mark.parametrize("name", ["operations", "choice", "anchor", "query", "attention"])
+def test_a_search_draws_by_its_own_weights(name):
+    """Not by those of another search of its form, with which it shares the traced function."""
+
+    def drawn(controller):
+        decisions = controller.sample(200, seed=(1, 1))
+        return [(each.choices_l.tolist(), each.joins_lk.tolist()) for each in decisions]
+
+    one, _ = learner(num_operations=5)
+    other, _ = learner(num_operations=5)
+    before = drawn(one)
+    (weight,) = [weight for weight in other.weights if weight.name == name]
+    weight.assign(-50 * weight)
+    assert drawing(one.form) is drawing(other.form)
+    assert drawn(other) != before
+    assert drawn(one) == before
+
+
 def test_forms_that_are_not_asked_for_are_let_go():
     controller, policy_gradient = learner(num_layers=1)
     function = drawing(controller.form)
