@@ -100,6 +100,25 @@ class Loader(yaml.SafeLoader):
             seen.add(key.value)
         return node
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put in what a mapping merges: its own keys come before merged ones, of which the earlier before the later.
+
+        PyYAML's own depends on its version: 6.0.4 takes keys for the same by where their text lies in memory.
+        """
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                own[key.value] = key, value
+                continue
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(source, yaml.MappingNode):
+                    where = f"line {source.start_mark.line + 1}"
+                    raise UnreadableYaml(where, source.value, "<< merges a mapping or a list of mappings")
+                self.flatten_mapping(source)
+                merged = {pair[0].value: pair for pair in source.value} | merged
+        node.value = list((merged | own).values())
+
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         """Find the tag of a node that has none."""
         tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]

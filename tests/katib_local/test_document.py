@@ -31,6 +31,16 @@ def test_a_mapping_that_overrides_a_merge_is_merged_itself() -> None:
     assert document.read(text) == {"a": {"x": 1}, "b": {"c": {"d": {"x": 2}}}, "e": {"x": 2}}
 
 
+def test_of_merged_mappings_the_earlier_comes_first_and_ones_own_keys_before_all() -> None:
+    text = "a: &a {one: 1, two: 1}\nb: &b {one: 2, two: 2, three: 2}\nc: {two: 3, <<: [*a, *b]}\n"
+    assert document.read(text)["c"] == {"one": 1, "two": 3, "three": 2}
+
+
+def test_what_is_no_mapping_cannot_be_merged() -> None:
+    with pytest.raises(InvalidExperiment, match=r"^line 2: 'x' is not allowed: << merges a mapping or a list of map"):
+        document.read("a: 1\nb: {<<: [x]}\n")
+
+
 def test_a_time_of_day_and_an_equals_sign_are_texts_as_in_kubernetes() -> None:
     assert document.read("a: [12:30, 1:02.5, =]\n") == {"a": ["12:30", "1:02.5", "="]}
 
