@@ -29,6 +29,8 @@ BOUNDED = (
     "torch",
     "torchvision",
 )
+OF_THE_REPOSITORY = ("tests/packaging", "tests/website")
+"""Run by its own tools, such as linters and those of the site, whatever the product depends on."""
 SHOWN = ("grpcio", "protobuf", "tensorflow-cpu", "tensorflow", "torch")
 
 
@@ -47,7 +49,9 @@ def groups() -> dict[str, Group]:
     # The services' tests start no trainer: they do without torch.
     return {
         "services": Group(extras="enas,test", tests=tuple(services.split())),
-        "trainers": Group(extras="local,test", tests=tuple(others.split())),
+        "trainers": Group(
+            extras="local,test", tests=tuple(one for one in others.split() if one not in OF_THE_REPOSITORY)
+        ),
     }
 
 
