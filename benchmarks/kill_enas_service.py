@@ -35,7 +35,7 @@ from katib_suggestion import api_pb2, api_pb2_grpc
 
 _COUNT = 3
 """Suggestions a round."""
-_LONGEST_LIFE = 3.0
+_LONGEST_LIFE = 1.5
 """Of a service once it serves, in times of its start: on a busy machine a call takes longer, too."""
 _SHARE_OF_STARTS = 0.2
 """Of the kills, that come while the service starts."""
