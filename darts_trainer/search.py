@@ -28,7 +28,7 @@ from trial_runtime.progress import bar
 from trial_runtime.tally import Tally, evaluate
 
 _BATCHES_VALIDATED_AT_ONCE = 4
-"""On a GPU: without a backward pass they take no more memory than one, and little more time."""
+"""On a GPU, where a kernel on a small batch costs more to launch than to compute."""
 
 Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) and labels (B,)."""

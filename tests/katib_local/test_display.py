@@ -67,6 +67,11 @@ def text(written: Console) -> str:
     return written.file.getvalue()
 
 
+def without_times(written: Console) -> list[str]:
+    """The plain lines, each but for the time that it begins with."""
+    return [line.partition(" ")[2] for line in text(written).splitlines()]
+
+
 def test_plain_lines_tell_each_change_once(experiment: Experiment) -> None:
     written = console()
     with PlainLines(experiment.objective, written) as shown:
@@ -75,8 +80,7 @@ def test_plain_lines_tell_each_change_once(experiment: Experiment) -> None:
         shown.show([replace(RUNNING, started=now)])
         shown.show([replace(RUNNING, started=now)])
         shown.show([SUCCEEDED, FAILED])
-    lines = [line.partition(" ")[2] for line in text(written).splitlines()]
-    assert lines == [
+    assert without_times(written) == [
         "mini-0001 running",
         "mini-0001 succeeded after 2.5 s: score=0.5 Best-Genotype=Genotype(normal=[[('max_pooling_3x3',0)…",
         "mini-0002 failed after 1.0 s: exit code 3",
@@ -90,8 +94,7 @@ def test_plain_lines_tell_of_a_long_trial_less_and_less_often(experiment: Experi
             value = None if seconds < 100 else {"score": f"{seconds}"}
             started = datetime.now(UTC) - timedelta(seconds=seconds)
             shown.show([replace(RUNNING, started=started, observation=value)])
-    lines = [line.partition(" ")[2] for line in text(written).splitlines()]
-    assert lines == [
+    assert without_times(written) == [
         "mini-0001 running",
         "mini-0001 running for 1 min 01 s: no metric yet",
         "mini-0001 running for 2 min 05 s: score=125",
@@ -106,8 +109,7 @@ def test_plain_lines_count_what_had_ended_before(experiment: Experiment) -> None
         third = replace(RUNNING, name="mini-0003", started=datetime.now(UTC))
         shown.show([SUCCEEDED, FAILED, third])
         shown.show([SUCCEEDED, FAILED, third, replace(third, name="mini-0004")])
-    lines = [line.partition(" ")[2] for line in text(written).splitlines()]
-    assert lines == [
+    assert without_times(written) == [
         "going on after 2 trials: 1 succeeded, 1 failed",
         "mini-0003 running",
         "mini-0004 running",
