@@ -17,6 +17,8 @@ from trial_runtime import spinning
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
+    # What a recorded step frees on one stream is used again on another as soon as that is safe, and not only after it.
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "graph_capture_record_stream_reuse:True")
     # They load torch.
     from darts_trainer import config
     from darts_trainer.trial import run

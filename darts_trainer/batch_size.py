@@ -21,9 +21,8 @@ from darts_trainer import construction
 from darts_trainer.config import TrainerConfig
 from darts_trainer.layout import Layout
 from darts_trainer.search import Search, SearchData, num_validated_at_once
-from darts_trainer.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import memory
+from trial_runtime import memory, precision
 from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.processes import Processes
@@ -64,7 +63,7 @@ def largest_that_fits(trial: TrainerConfig, images: ImageDataset, group: Process
     started = time.monotonic()
     budget = _budget(trial.device, images, group)
     sizes = _sizes(_most(len(images), trial.data.train_portion) // group.size)
-    with Steps(trial, images, budget) as steps:
+    with Steps(trial, images, budget, replay=trial.replays(group.size)) as steps:
         own = largest(sizes, steps.peak_of, budget)
     found = group.minimum(own or 0) * group.size
     if not found:
@@ -135,8 +134,8 @@ def _sizes(most: int) -> list[int]:
 class Steps:
     """Takes steps in a process of its own, and in a fresh one after each that did not fit."""
 
-    def __init__(self, trial: TrainerConfig, images: ImageDataset, budget: int) -> None:
-        self._arguments = (trial, construction.layout_of(trial, images), images.image_shape, budget)
+    def __init__(self, trial: TrainerConfig, images: ImageDataset, budget: int, *, replay: bool) -> None:
+        self._arguments = (trial, construction.layout_of(trial, images), images.image_shape, budget, replay)
         self._spawn = multiprocessing.get_context("spawn")
         self._process: multiprocessing.process.BaseProcess | None = None
         self.refusal = ""
@@ -174,19 +173,34 @@ class Steps:
 
 
 def _answer(
-    connection: Connection, trial: TrainerConfig, layout: Layout, image_shape: tuple[int, int, int], budget: int
+    connection: Connection,
+    trial: TrainerConfig,
+    layout: Layout,
+    image_shape: tuple[int, int, int],
+    budget: int,
+    replay: bool,
 ) -> None:
     """Answer each size with the peak of a step, until one does not fit: that one with the reason."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks is told, too, and ends this one
+    precision.settle(trial.device)
+    num_steps = 2 if replay else 1  # the second one is recorded, which takes other memory
     limit = memory.Limit(trial.device, budget)
     generator = torch.Generator().manual_seed(0)
     try:
         supernet = construction.supernet_of(trial, layout, generator)
         while True:
             size = connection.recv()
-            images = _noise((1 + num_validated_at_once(trial.device)) * size, layout, image_shape, generator)
+            num_images = num_steps * (1 + num_validated_at_once(trial.device)) * size
+            data = SearchData.of(
+                _noise(num_images, layout, image_shape, generator),
+                size,
+                train_portion=num_steps * size / num_images,
+                device=trial.device,
+                seed=0,
+            )
+            settings = replace(trial.settings, num_epochs=1)
             with redirect_stderr(StringIO()):  # a bar of progress would be of no search that anyone watches
-                _search_one_step(supernet, trial, images, size)
+                _run(Search(supernet, data, settings, order=trial.order, replay=replay))
             connection.send(limit.peak())
     except EOFError:
         return
@@ -194,11 +208,9 @@ def _answer(
         connection.send(" ".join(str(error).split())[:200] or type(error).__name__)
 
 
-def _search_one_step(supernet: Supernet, trial: TrainerConfig, images: ImageDataset, size: int) -> None:
-    """Search for an epoch of a single step, and validate all images that it has not learnt from at once."""
-    data = SearchData.of(images, size, train_portion=size / len(images), device=trial.device, seed=0)
+def _run(search: Search) -> None:
     try:
-        for _ in Search(supernet, data, replace(trial.settings, num_epochs=1), order=trial.order):
+        for _ in search:
             pass
     except TrainingDiverged:
         pass  # in as much memory as otherwise

@@ -32,11 +32,12 @@ EPSILON_SCALE = 0.01
 class WeightStep:
     """What decides where one step of SGD takes the weights, beside the gradient."""
 
-    learning_rate: float
+    learning_rate: Tensor
+    """A number on the device of the weights."""
     momentum: float
     weight_decay: float
-    momentum_buffers: Sequence[Tensor] | None = None
-    """One a weight, of its shape; None before the first step."""
+    momentum_buffers: Sequence[Tensor]
+    """One a weight, of its shape; zeros before the first step."""
 
 
 def first_order_alpha_gradient(
@@ -76,7 +77,7 @@ def unrolled_alpha_gradient(
         One gradient an alpha.
     """
     gradients = add_up(torch.autograd.grad(train_loss(), weights))
-    with _moved(weights, _one_step_ahead(weights, gradients, step)):
+    with _moved(weights, _ahead(weights, _directions(weights, gradients, step), step)):
         ahead = add_up(torch.autograd.grad(validation_loss(), [*alphas, *weights]))
     alpha_gradients, weight_gradients = ahead[: len(alphas)], ahead[len(alphas) :]
 
@@ -121,11 +122,14 @@ class BilevelOptimiser:
         self._settings = settings
         self._order = order
         self._add_up = add_up
-        self._sgd = torch.optim.SGD(
-            self._weights,
-            lr=settings.w_lr,
+        # On the device, so that a step which is recorded as a graph takes the learning rate of each epoch. That is what
+        # torch.optim.SGD cannot do: it asks the device for the number.
+        self._learning_rate = self._weights[0].new_tensor(settings.w_lr)
+        self._weight_step = WeightStep(
+            learning_rate=self._learning_rate,
             momentum=settings.w_momentum,
             weight_decay=settings.w_weight_decay,
+            momentum_buffers=[torch.zeros_like(weight) for weight in self._weights],
         )
         self._adam = torch.optim.Adam(
             self._alphas,
@@ -138,8 +142,10 @@ class BilevelOptimiser:
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate of the weights in this epoch."""
-        return float(self._sgd.param_groups[0]["lr"])
+        """Learning rate of the weights in this epoch: falls from epoch to epoch along half a cosine."""
+        settings = self._settings
+        share = (1 + math.cos(math.pi * self._num_epochs / settings.num_epochs)) / 2
+        return settings.w_lr_min + (settings.w_lr - settings.w_lr_min) * share
 
     def architecture_step(self, train_loss: Loss, validation_loss: Loss) -> None:
         """Move the alphas down the validation loss; the weights are afterwards bit-identical to before.
@@ -154,7 +160,7 @@ class BilevelOptimiser:
                 self._alphas,
                 train_loss,
                 validation_loss,
-                step=self._next_weight_step(),
+                step=self._weight_step,
                 add_up=self._add_up,
             )
         apply_gradients(self._adam, self._alphas, gradients)
@@ -162,43 +168,43 @@ class BilevelOptimiser:
     def weight_step(self, loss: Tensor) -> None:
         """Move the weights down a training loss; the alphas are left alone."""
         gradients = self._add_up(torch.autograd.grad(loss, self._weights))
-        apply_gradients(self._sgd, self._weights, gradients, clip=self._settings.w_grad_clip)
+        directions = _directions(self._weights, clipped(gradients, self._settings.w_grad_clip), self._weight_step)
+        _put(self._weight_step.momentum_buffers, directions)
+        _put(self._weights, _ahead(self._weights, directions, self._weight_step))
 
     def end_epoch(self) -> None:
-        """Lower the learning rate of the weights to the next epoch's, along half a cosine."""
+        """Lower the learning rate of the weights to the next epoch's."""
         self._num_epochs += 1
-        settings = self._settings
-        share = (1 + math.cos(math.pi * self._num_epochs / settings.num_epochs)) / 2
-        self._sgd.param_groups[0]["lr"] = settings.w_lr_min + (settings.w_lr - settings.w_lr_min) * share
+        self._learning_rate.fill_(self.learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to take the same steps as this does from here."""
-        return {"sgd": self._sgd.state_dict(), "adam": self._adam.state_dict(), "num_epochs": self._num_epochs}
+        return {
+            "momentum_buffers": self._weight_step.momentum_buffers,
+            "adam": self._adam.state_dict(),
+            "num_epochs": self._num_epochs,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another, with parameters of the same shapes and the same settings, stood."""
-        self._sgd.load_state_dict(state["sgd"])
+        _put(self._weight_step.momentum_buffers, state["momentum_buffers"])
         self._adam.load_state_dict(state["adam"])
         self._num_epochs = state["num_epochs"]
-
-    def _next_weight_step(self) -> WeightStep:
-        states = [self._sgd.state.get(weight, {}) for weight in self._weights]
-        buffers = [state["momentum_buffer"] for state in states if "momentum_buffer" in state]
-        return WeightStep(
-            learning_rate=self.learning_rate,
-            momentum=self._settings.w_momentum,
-            weight_decay=self._settings.w_weight_decay,
-            momentum_buffers=buffers or None,
-        )
+        self._learning_rate.fill_(self.learning_rate)
 
 
 @torch.no_grad()
-def _one_step_ahead(weights: Sequence[Tensor], gradients: Sequence[Tensor], step: WeightStep) -> Sequence[Tensor]:
-    """Where SGD would take the weights: w - xi (momentum * buffer + gradient + weight decay * w)."""
+def _directions(weights: Sequence[Tensor], gradients: Sequence[Tensor], step: WeightStep) -> tuple[Tensor, ...]:
+    """Which way SGD would take the weights: momentum * buffer + gradient + weight decay * w."""
     directions = torch._foreach_add(tuple(gradients), tuple(weights), alpha=step.weight_decay)
-    if step.momentum_buffers is not None:
-        torch._foreach_add_(directions, tuple(step.momentum_buffers), alpha=step.momentum)
-    return torch._foreach_add(tuple(weights), directions, alpha=-step.learning_rate)
+    torch._foreach_add_(directions, tuple(step.momentum_buffers), alpha=step.momentum)
+    return directions
+
+
+@torch.no_grad()
+def _ahead(weights: Sequence[Tensor], directions: tuple[Tensor, ...], step: WeightStep) -> Sequence[Tensor]:
+    """Where SGD would take the weights: w - xi * direction."""
+    return torch._foreach_sub(tuple(weights), torch._foreach_mul(directions, step.learning_rate))
 
 
 def _alpha_gradient_at(
@@ -239,17 +245,20 @@ def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     torch._foreach_copy_(tuple(weights), tuple(values))
 
 
+def clipped(gradients: Sequence[Tensor], max_norm: float) -> Sequence[Tensor]:
+    """Shorten gradients to a norm, that of all together; 0 leaves them as they are."""
+    if max_norm == 0:
+        return gradients
+    # The small number is that of torch.nn.utils.clip_grad_norm_.
+    share = (max_norm / (nn.utils.get_total_norm(gradients) + 1e-6)).clamp_max(1)
+    return torch._foreach_mul(tuple(gradients), share)
+
+
 def apply_gradients(
-    optimiser: torch.optim.Optimizer,
-    parameters: Sequence[nn.Parameter],
-    gradients: Sequence[Tensor],
-    *,
-    clip: float = 0.0,
+    optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor]
 ) -> None:
-    """Let an optimiser step along gradients, clipped to a norm unless that is 0; no gradient is left behind."""
+    """Let an optimiser step along gradients; none is left behind."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
-    if clip > 0:
-        nn.utils.clip_grad_norm_(parameters, clip)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

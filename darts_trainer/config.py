@@ -53,7 +53,7 @@ class TrainerConfig:
     compile: bool
     """Let torch.compile translate the cells first."""
     cuda_graph: bool
-    """On a CUDA device, record a step and replay it; see `darts_trainer.step_graph`."""
+    """Record a step and replay it, where `replays` says that it can be."""
     data: DataOptions
     """The images to search on."""
     output_dir: Path
@@ -72,6 +72,10 @@ class TrainerConfig:
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: one of these is another search."""
         return configuration_of(self, without=_MATTERS_NOT)
+
+    def replays(self, num_processes: int) -> bool:
+        """Whether so many processes record their steps; see `darts_trainer.step_graph`."""
+        return self.cuda_graph and self.device.type == "cuda" and num_processes == 1
 
     @property
     def primitives(self) -> tuple[str, ...]:
@@ -137,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--cuda-graph", action=argparse.BooleanOptionalAction, default=True,
-        help="one process on a CUDA device records a step once an epoch and replays it (default: it does)",
+        help="one process on a CUDA device records a step once and replays it, side by side (default: it does)",
     )  # fmt: skip
     group.add_argument(
         "--genotype", choices=CHOICES, default=CHOICES[0],

@@ -14,6 +14,7 @@ width, e edges of a cell, o operations, s operations that all edges share.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ from darts_trainer.depthwise import DepthwiseConvolution, apart, together
 from darts_trainer.operations import FactorizedReduce, Pooling
 from darts_trainer.partial_channels import PartialEdge, bypass, join, split
 from darts_trainer.plain_cell import MixedOperation, PlainCell
-from darts_trainer.pointwise_norm import PointwiseNorm, weighed_sum
+from darts_trainer.pointwise_norm import PointwiseNorm, few_passes_are_best_on, weighed_sum
+from darts_trainer.step_graph import side_by_side
 
 
 class FusedCell(nn.Module):
@@ -61,7 +63,7 @@ class FusedCell(nn.Module):
         """Compute the concatenation of all inner nodes; the weights are those of `PlainCell`."""
         if weight_e is not None:
             weight_eo = weight_e[:, None] * weight_eo
-        states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
+        states = side_by_side([partial(self.inputs[0], before_previous_bchw), partial(self.inputs[1], previous_bchw)])
         arrived: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
         passed_by: list[list[Tensor]] = [[] for _ in range(len(self.fans) + 1)]
         for source, fan in enumerate(self.fans):
@@ -140,19 +142,22 @@ class Fan(nn.Module):
 
     def forward(self, x_bchw: Tensor, weight_to: Tensor) -> tuple[Tensor, ...]:
         """Compute what arrives at each target, given the weights of the operations on each edge."""
-        scale_of = weight_to.T.repeat_interleave(x_bchw.shape[1], dim=1)
-        terms = []
+        branches: list[partial[Tensor]] = []
         if self.pools or self.skips:
-            terms.append(self._shared(x_bchw, weight_to))
+            branches.append(partial(self._shared, x_bchw, weight_to))
         rectified_bchw = functional.relu(x_bchw)
+        scale_of = weight_to.T.repeat_interleave(x_bchw.shape[1], dim=1)
         if self.separable:
-            scale_sf = scale_of.index_select(0, self.separable_places)
-            terms.append(self._weighed(self.separable, self._wide(rectified_bchw), scale_sf))
+            wide_bfhw = self._wide(rectified_bchw)
+            for scale_sf, operations in _parts(self.separable, scale_of.index_select(0, self.separable_places)):
+                branches.append(partial(_weighed, wide_bfhw, scale_sf, operations))
         if self.dilated:
-            terms.append(self._dilated(rectified_bchw, scale_of.index_select(0, self.dilated_places)))
+            taps_bfhw, dense, is_apart = self._taps(rectified_bchw)
+            for scale_sf, operations in _parts(self.dilated, scale_of.index_select(0, self.dilated_places)):
+                branches.append(partial(_weighed, taps_bfhw, scale_sf, operations, dense=dense, is_apart=is_apart))
         for primitive, reduce in self.reduced.items():
-            terms.append(reduce(rectified_bchw, scale_of[self._places[primitive]]))
-        return _total(terms).chunk(self.num_edges, dim=1)
+            branches.append(partial(reduce, rectified_bchw, scale_of[self._places[primitive]]))
+        return _total(side_by_side(branches)).chunk(self.num_edges, dim=1)
 
     def _shared(self, x_bchw: Tensor, weight_to: Tensor) -> Tensor:
         """Weigh what all edges share: a pointwise convolution that leaves each channel to itself."""
@@ -164,28 +169,40 @@ class Fan(nn.Module):
         channels = torch.eye(x_bchw.shape[1], dtype=weight_ts.dtype, device=x_bchw.device)
         return functional.conv2d(all_bchw, torch.kron(weight_ts, channels)[:, :, None, None])
 
-    def _dilated(self, rectified_bchw: Tensor, scale_sf: Tensor) -> Tensor:
-        """Compute the dilated convolutions on images of just those pixels that a filter's taps fall on."""
-        stride = next(iter(self.dilated.values())).stride
-        if stride == 2:
-            every_other_bfhw = self._wide(rectified_bchw[:, :, ::2, ::2])
-            return self._weighed(self.dilated, every_other_bfhw, scale_sf, dense=True)
-        if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
-            apart_bfhw = self._wide(apart(rectified_bchw))
-            return together(self._weighed(self.dilated, apart_bfhw, scale_sf, dense=True))
-        return self._weighed(self.dilated, self._wide(rectified_bchw), scale_sf)
+    def _taps(self, rectified_bchw: Tensor) -> tuple[Tensor, bool, bool]:
+        """Images of just those pixels that the taps of a dilated filter fall on.
 
-    def _weighed(self, group: nn.ModuleDict, wide_bfhw: Tensor, scale_sf: Tensor, *, dense: bool = False) -> Tensor:
-        """Compute the sum of operations, each times its weight on each edge."""
-        operations: list[Any] = list(group.values())
-        features = [operation(wide_bfhw, dense=dense) for operation in operations]
-        return weighed_sum([operation.last for operation in operations], features, scale_sf)
+        Returns:
+            The images, whether they hold no other pixels, and whether they are in four parts.
+        """
+        if next(iter(self.dilated.values())).stride == 2:
+            return self._wide(rectified_bchw[:, :, ::2, ::2]), True, False
+        if rectified_bchw.shape[2] % 2 == rectified_bchw.shape[3] % 2 == 0:
+            return self._wide(apart(rectified_bchw)), True, True
+        return self._wide(rectified_bchw), False, False
 
     def _wide(self, x_bchw: Tensor) -> Tensor:
         """A copy for each edge, side by side."""
         batch, channels, height, width = x_bchw.shape
         wide_bhwtc = x_bchw.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, self.num_edges, -1)
         return wide_bhwtc.reshape(batch, height, width, self.num_edges * channels).permute(0, 3, 1, 2)
+
+
+def _parts(group: nn.ModuleDict, scale_sf: Tensor) -> list[tuple[Tensor, list[Any]]]:
+    """Divide operations and their scales into what is best computed at once."""
+    operations = list(group.values())
+    if few_passes_are_best_on(scale_sf.device):
+        return [(scale_sf, operations)]
+    return [(scale_sf[place, None], [operation]) for place, operation in enumerate(operations)]
+
+
+def _weighed(
+    images_bfhw: Tensor, scale_sf: Tensor, operations: Sequence[Any], *, dense: bool = False, is_apart: bool = False
+) -> Tensor:
+    """Compute the sum of operations, each times its weight on each edge."""
+    features = [operation(images_bfhw, dense=dense) for operation in operations]
+    sum_bfhw = weighed_sum([operation.last for operation in operations], features, scale_sf)
+    return together(sum_bfhw) if is_apart else sum_bfhw
 
 
 class GroupedConvolutions(nn.Module):

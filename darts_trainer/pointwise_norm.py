@@ -57,15 +57,11 @@ class PointwiseNorm(nn.Module):
 
 def weighed_sum(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale_sf: Tensor | None) -> Tensor:
     """Compute the sum of layers, each of its own input (B, F, H, W) and times its scale; without scales, times 1."""
-    if not layers[0].training:
-        outputs = (
-            layer.norm(layer.pointwise(x_bfhw), None if scale_sf is None else scale_sf[term])
-            for term, (layer, x_bfhw) in enumerate(zip(layers, inputs, strict=True))
-        )
-        return torch.stack(list(outputs)).sum(dim=0)
     inputs = [x_bfhw.contiguous(memory_format=torch.channels_last) for x_bfhw in inputs]
     # They compute in the type of their inputs, and the few numbers in that of the weights.
     with torch.autocast(inputs[0].device.type, enabled=False):
+        if not layers[0].training:
+            return _sum_by_statistics(layers, inputs, scale_sf)
         if few_passes_are_best_on(inputs[0].device):
             return _sum_by_moments(layers, inputs, scale_sf)
         scales = [None] * len(layers) if scale_sf is None else scale_sf.unbind()
@@ -76,6 +72,20 @@ def weighed_sum(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale
 def few_passes_are_best_on(device: torch.device) -> bool:
     """Whether reading and writing images costs more than work on a few numbers: not where each call is a kernel."""
     return device.type == "cpu"
+
+
+def _sum_by_statistics(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale_sf: Tensor | None) -> Tensor:
+    """Compute the sum with the running statistics in the place of the batch's."""
+    weight_koi = torch.cat([layer.weight_eoi for layer in layers])
+    mean_ko = torch.stack([layer.norm.get_buffer("running_mean") for layer in layers]).view(weight_koi.shape[:2])
+    variance_ko = torch.stack([layer.norm.get_buffer("running_var") for layer in layers]).view(weight_koi.shape[:2])
+    gain_ko = (variance_ko + layers[0].norm.eps).rsqrt()
+    if scale_sf is not None:
+        gain_ko = gain_ko * scale_sf.view_as(gain_ko)
+    maps = _groups(gain_ko[:, :, None] * weight_koi, len(weight_koi) // len(layers))
+    offsets = -(gain_ko * mean_ko).view(len(layers), -1)
+    terms = list(map(_mapped, inputs, maps, offsets))
+    return sum(terms[1:], start=terms[0])
 
 
 def _sum_by_moments(layers: Sequence[PointwiseNorm], inputs: Sequence[Tensor], scale_sf: Tensor | None) -> Tensor:
@@ -208,7 +218,7 @@ def _groups(matrix_koi: Tensor, num_edges: int) -> Tensor:
     """
     _, outputs, inputs = matrix_koi.shape
     matrix_seoi = matrix_koi.view(-1, num_edges, outputs, inputs)
-    if inputs >= _WORTH_A_PRODUCT:
+    if inputs >= _WORTH_A_PRODUCT and few_passes_are_best_on(matrix_koi.device):
         return matrix_seoi
     all_seoei = matrix_koi.new_zeros(len(matrix_seoi), num_edges, outputs, num_edges, inputs)
     all_seoei.diagonal(dim1=1, dim2=3).copy_(matrix_seoi.permute(0, 2, 3, 1))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from darts_trainer.bilevel import apply_gradients
+from darts_trainer.bilevel import apply_gradients, clipped
 from darts_trainer.network import Network, drop_paths
 from darts_trainer.retrain_config import RetrainSettings
 from darts_trainer.retrain_data import RetrainData
@@ -191,8 +191,9 @@ class Retraining:
         loss = total = functional.cross_entropy(logits_bk, labels_b)
         if auxiliary_bk is not None:
             total = loss + self._settings.auxiliary_weight * functional.cross_entropy(auxiliary_bk, labels_b)
-        gradients = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
-        apply_gradients(self._sgd, self._weights, self._processes.add_up(gradients), clip=self._settings.grad_clip)
+        shares = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
+        gradients = clipped(self._processes.add_up(shares), self._settings.grad_clip)
+        apply_gradients(self._sgd, self._weights, gradients)
         self._tally.add(loss, logits_bk, labels_b)
 
     def _draw_paths(self, device: torch.device) -> Tensor | None:

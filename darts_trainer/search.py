@@ -178,7 +178,8 @@ class Search:
         self._alpha_warmup_epochs = alpha_warmup_epochs
         # By whether the alphas move, which they do not while the weights warm up.
         self._replayed_steps = {moves: Replayed(self._take_step) for moves in (False, True)} if replay else {}
-        self._replayed_forward = Replayed(lambda x_bchw: (supernet(x_bchw),)) if replay else None
+        replayed_forward = Replayed(lambda x_bchw: (supernet(x_bchw),))
+        self._forward = (lambda x_bchw: replayed_forward(x_bchw)[0]) if replay else None
         self._after_step = after_step
         self._optimiser = BilevelOptimiser(
             supernet.weights(), supernet.alphas(), settings, order=order, add_up=data.processes.add_up
@@ -236,7 +237,7 @@ class Search:
         return self._epoch > self._alpha_warmup_epochs
 
     def _run_epoch(self) -> EpochMetrics:
-        self._supernet.auxiliary_weight = auxiliary_weight(self._epoch, self._settings.num_epochs)
+        self._supernet.auxiliary_weight.fill_(auxiliary_weight(self._epoch, self._settings.num_epochs))
         with self._clock:
             self._train()
             train_loss, train_accuracy = self._tally.means()
@@ -267,7 +268,6 @@ class Search:
         take: Callable[..., tuple[Tensor, ...]] = self._take_step
         if self._replayed_steps:
             take = self._replayed_steps[self._moves_alphas]
-            take.record_anew()  # learning rate and weight of the auxiliary skips change between epochs
         for train_batch, validation_batch in pairs:
             loss, logits_bk = take(*train_batch, *validation_batch)
             self._tally.add(loss, logits_bk, train_batch[1])
@@ -296,12 +296,7 @@ class Search:
         return share_of_loss(functional.cross_entropy(logits_bk, labels_b), labels_b, self._data.batch_size)
 
     def _validate(self) -> tuple[float, float]:
-        tally = self._new_tally("validation")
-        replayed = self._replayed_forward
-        if replayed is None:
-            return evaluate(self._supernet, self._data.validation, tally)
-        replayed.record_anew()  # the weight of the auxiliary skips changes between epochs
-        return evaluate(self._supernet, self._data.validation, tally, forward=lambda x_bchw: replayed(x_bchw)[0])
+        return evaluate(self._supernet, self._data.validation, self._new_tally("validation"), forward=self._forward)
 
     def _log(self) -> None:
         loss, accuracy = self._tally.means()

@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from darts_genotype.genotype import NUM_INPUTS
@@ -39,8 +38,11 @@ class Supernet(nn.Module):
             3.2). It takes over what a skip connection does for the gradient whatever the edge is to become.
 
     Attributes:
-        auxiliary_weight: of the auxiliary skips, where there are any; the paper lets it fall from 1 to 0.
+        auxiliary_weight: of the auxiliary skips, where there are any; the paper lets it fall from 1 to 0. To be changed
+            in place, on the device: a pass can be recorded as a graph.
     """
+
+    auxiliary_weight: Tensor
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Supernet(nn.Module):
         super().__init__()
         self._checkpoint_cells = checkpoint_cells
         self._precision = precision
-        self.auxiliary_weight = 1.0
+        self.register_buffer("auxiliary_weight", torch.ones(()), persistent=False)
         self._auxiliary = (operations.AUXILIARY_SKIP,) if auxiliary_skip else ()
         self._operations = (*primitives, *self._auxiliary)
         self._primitives = tuple(primitives)
@@ -165,7 +167,9 @@ class Supernet(nn.Module):
     def _operation_weights(self, kind: str) -> Tensor:
         """Weights of all operations on each edge of a kind of cell."""
         weight_eo: Tensor = self.alphas_by_kind[kind].softmax(dim=-1)
-        return functional.pad(weight_eo, (0, len(self._auxiliary)), value=self.auxiliary_weight)
+        if not self._auxiliary:
+            return weight_eo
+        return torch.cat([weight_eo, self.auxiliary_weight.expand(len(weight_eo), 1)], dim=1)
 
     def _edge_weights(self, kind: str) -> Tensor | None:
         """Weights of the edges of a kind of cell; None where they have none."""

@@ -100,7 +100,7 @@ class _Trial:
             trial.settings,
             order=trial.order,
             alpha_warmup_epochs=trial.variants.alpha_warmup_epochs,
-            replay=trial.cuda_graph and trial.device.type == "cuda" and group.size == 1,
+            replay=trial.replays(group.size),
             after_step=lambda search: saver.after_step(search.step, self._state),
         )
         self._epochs: list[Epoch] = []

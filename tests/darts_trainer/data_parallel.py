@@ -44,7 +44,9 @@ def gradients(group):
     halves = [torch.randn(JOINT_BATCH, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
     labels_b = torch.arange(JOINT_BATCH) % 3
     buffers = [torch.randn(w.shape, generator=generator, dtype=torch.float64) for w in weights]
-    step = WeightStep(learning_rate=0.1, momentum=0.9, weight_decay=3e-2, momentum_buffers=buffers)
+    step = WeightStep(
+        learning_rate=torch.tensor(0.1, dtype=torch.float64), momentum=0.9, weight_decay=3e-2, momentum_buffers=buffers
+    )
     share = group.share(JOINT_BATCH)
 
     def loss(half):

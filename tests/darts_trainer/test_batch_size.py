@@ -73,11 +73,22 @@ def images_of(asked):
 def test_steps_are_taken_until_memory_is_refused_and_again_afterwards():
     asked = trial("--dataset=fake:16", batch_size=None)
     budget = 400 * 2**20
-    with Steps(asked, images_of(asked), budget) as steps:
+    with Steps(asked, images_of(asked), budget, replay=False) as steps:
         assert 0 < steps.peak_of(2) < steps.peak_of(64) <= budget
         assert steps.peak_of(4096) is None
         assert "memory" in steps.refusal
         assert steps.peak_of(2) <= budget
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_steps_that_are_recorded_are_measured_as_such():
+    asked = replace(trial("--dataset=fake:16", batch_size=None), device=torch.device("cuda"))
+    peaks = []
+    for replay in (False, True):
+        with Steps(asked, images_of(asked), 2**33, replay=replay) as steps:
+            peaks.append(steps.peak_of(64))
+            assert steps.peak_of(64) is not None, steps.refusal
+    assert peaks[0] < peaks[1]
 
 
 @pytest.mark.parametrize(("num_images", "expected"), [(16, 2), (200, 8), (600, 32), (10**6, 1024)])

@@ -70,7 +70,12 @@ def smooth():
 
 @pytest.fixture
 def step(smooth):
-    return WeightStep(learning_rate=0.1, momentum=0.9, weight_decay=3e-2, momentum_buffers=smooth.buffers)
+    return WeightStep(
+        learning_rate=torch.tensor(0.1, dtype=torch.float64),
+        momentum=0.9,
+        weight_decay=3e-2,
+        momentum_buffers=smooth.buffers,
+    )
 
 
 def test_alpha_gradient_converges_to_autograds_as_epsilon_shrinks(smooth, step):
@@ -98,7 +103,7 @@ def test_the_step_ahead_matters(smooth, step):
     """The exact gradient is far from what one gets without momentum, without weight decay, or at first order."""
     exact = smooth.exact_alpha_gradient(step)
     losses = (smooth.train_loss, smooth.validation_loss)
-    for other in (replace(step, momentum_buffers=None), replace(step, weight_decay=0.0)):
+    for other in (replace(step, momentum=0.0), replace(step, weight_decay=0.0)):
         gradients = unrolled_alpha_gradient(smooth.weights, smooth.alphas, *losses, step=other)
         assert relative_error(gradients, exact) > 1e-3
     assert (
@@ -122,7 +127,12 @@ def test_the_step_ahead_is_the_one_that_sgd_takes(smooth):
         smooth.alphas,
         smooth.train_loss,
         smooth.validation_loss,
-        step=WeightStep(learning_rate=0.1, momentum=0.9, weight_decay=3e-2, momentum_buffers=expected_buffers),
+        step=WeightStep(
+            learning_rate=torch.tensor(0.1, dtype=torch.float64),
+            momentum=0.9,
+            weight_decay=3e-2,
+            momentum_buffers=expected_buffers,
+        ),
     )
     reference = [nn.Parameter(alpha.detach().clone()) for alpha in smooth.alphas]
     adam = torch.optim.Adam(reference, lr=1.0, betas=(0.5, 0.999))
@@ -216,8 +226,7 @@ class Search:
 
     def weights(self):
         """Weights, buffers of batch norms and momentum."""
-        states = self.optimiser._sgd.state
-        momentum = [states[weight]["momentum_buffer"] for weight in self.net.weights()]
+        momentum = self.optimiser.state_dict()["momentum_buffers"]
         return [t.detach().clone() for t in (*self.net.weights(), *self.net.buffers(), *momentum)]
 
     def alphas(self):
@@ -261,7 +270,10 @@ def test_looking_ahead_changes_the_alpha_gradient_of_a_supernet(device):
     """The virtual step does something: the gradients of the two orders differ in more than rounding."""
     search = Search(device, 2)
     alphas, losses = search.net.alphas(), (lambda: search.loss(0), lambda: search.loss(1))
-    step = WeightStep(learning_rate=0.025, momentum=0.9, weight_decay=3e-4)
+    buffers = [torch.zeros_like(weight) for weight in search.net.weights()]
+    step = WeightStep(
+        learning_rate=torch.tensor(0.025, device=device), momentum=0.9, weight_decay=3e-4, momentum_buffers=buffers
+    )
     unrolled = unrolled_alpha_gradient(search.net.weights(), alphas, *losses, step=step)
     assert relative_error(unrolled, first_order_alpha_gradient(search.net.weights(), alphas, losses[1])) > 1e-2
 

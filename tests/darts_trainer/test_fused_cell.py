@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from darts_service.primitives import NONE, PRIMITIVES
 from darts_service.settings import DartsSettings
-from darts_trainer import pointwise_norm
+from darts_trainer import fused_cell, pointwise_norm
 from darts_trainer.bilevel import BilevelOptimiser
 from darts_trainer.layout import Layout
 from darts_trainer.supernet import Supernet, frozen_statistics
@@ -74,7 +74,8 @@ def test_partial_channels_are_those_of_the_plain_form(shape, channels, k):
 @pytest.mark.parametrize("shape", [(12, 8), (9, 7), (1, 3)])
 @pytest.mark.parametrize(("channels", "k"), [(1, 1), (3, 1), (4, 2)])
 def test_the_form_for_gpus_is_that_of_the_plain_form(shape, channels, k, monkeypatch):
-    monkeypatch.setattr(pointwise_norm, "few_passes_are_best_on", lambda device: False)
+    for module in (pointwise_norm, fused_cell):
+        monkeypatch.setattr(module, "few_passes_are_best_on", lambda device: False)
     options = {"partial_channels": k} if k > 1 else {}
     check_that_both_forms_agree(*pair(options=options, num_layers=3, num_nodes=2, init_channels=channels), shape)
 
@@ -85,7 +86,7 @@ def test_auxiliary_skips_are_those_of_the_plain_form(options):
     sizes = {"num_layers": 3, "num_nodes": 2, "init_channels": 4}
     nets = pair(primitives, options=options | {"auxiliary_skip": True}, **sizes)
     for net in nets:
-        net.auxiliary_weight = 0.3
+        net.auxiliary_weight.fill_(0.3)
     check_that_both_forms_agree(*nets, (8, 6))
 
 
@@ -192,7 +193,7 @@ def test_computing_cells_again_changes_neither_gradients_nor_statistics(frozen, 
         assert torch.equal(ours, theirs)
     for ours, theirs in zip(again.buffers(), fast.buffers(), strict=True):
         assert torch.equal(ours, theirs)
-    assert next(again.buffers()).count_nonzero() == (0 if frozen else 3 * channels)
+    assert next(again.stem.buffers()).count_nonzero() == (0 if frozen else 3 * channels)
 
 
 def test_cells_that_are_computed_again_keep_less():
