@@ -89,14 +89,16 @@ class Store:
         Raises:
             RunFolderError: it is of another manifest, of another version, or broken.
         """
-        store = cls(_connect(path))
-        store._check_version(path)
-        difference = _difference(_fixed(store.manifest), _fixed(manifest))
-        if difference:
-            raise RunFolderError(
-                f"--resume: the manifest differs from that of the run at {difference}; "
-                f"only {', '.join(EDITABLE)} may change. Start a new run for the new manifest"
-            )
+        with contextlib.ExitStack() as stack:
+            store = stack.enter_context(contextlib.closing(cls(_connect(path))))
+            store._check_version(path)
+            difference = _difference(_fixed(store.manifest), _fixed(manifest))
+            if difference:
+                raise RunFolderError(
+                    f"--resume: the manifest differs from that of the run at {difference}; "
+                    f"only {', '.join(EDITABLE)} may change. Start a new run for the new manifest"
+                )
+            stack.pop_all()
         return store
 
     @classmethod
@@ -112,8 +114,8 @@ class Store:
             store = cls(_connect(f"{path.absolute().as_uri()}?mode=ro"))
         except sqlite3.OperationalError as error:
             raise RunFolderError(f"{path} cannot be read: {error}") from error
-        store._check_version(path)
         with contextlib.closing(store):
+            store._check_version(path)
             try:
                 yield store
             except (sqlite3.Error, *_DAMAGES) as error:
@@ -123,10 +125,8 @@ class Store:
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            self.close()
             raise RunFolderError(f"{path} cannot be read: {error}") from error
         if version != _SCHEMA_VERSION:
-            self.close()
             raise RunFolderError(f"{path} is of version {version}; this katib-nas reads {_SCHEMA_VERSION}")
 
     def close(self) -> None:

@@ -169,6 +169,7 @@ def test_bfloat16_is_about_as_far_from_float64_as_in_the_plain_form():
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch.compile looks at its inputs' gradients
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.10 does it itself
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_compiled_cells_have_the_same_gradients():
     _, fast = pair(PAPER, num_layers=1, num_nodes=1)
     eager = copy.deepcopy(fast)
