@@ -138,7 +138,7 @@ def test_an_auxiliary_skip_adds_its_source_to_each_edge(plain):
     net = Supernet(sizes, ("skip_connection", NONE), generator=generator, plain=plain, auxiliary_skip=True).eval()
     with torch.no_grad():
         net.alpha_normal_eo.copy_(torch.tensor([-100.0, 100.0]).expand(5, 2))
-    net.auxiliary_weight = 0.5
+    net.auxiliary_weight.fill_(0.5)
     x_bchw = images(1, 3, 8, 8)
     (cell,), stem = net.cells, net.stem(x_bchw)
     first, second = cell.inputs[0](stem), cell.inputs[1](stem)
