@@ -183,6 +183,7 @@ def _answer(
     """Answer each size with the peak of a step, until one does not fit: that one with the reason."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks is told, too, and ends this one
     precision.settle(trial.device)
+    settings = replace(trial.settings, num_epochs=1)
     num_steps = 2 if replay else 1  # the second one is recorded, which takes other memory
     limit = memory.Limit(trial.device, budget)
     generator = torch.Generator().manual_seed(0)
@@ -198,7 +199,6 @@ def _answer(
                 device=trial.device,
                 seed=0,
             )
-            settings = replace(trial.settings, num_epochs=1)
             with redirect_stderr(StringIO()):  # a bar of progress would be of no search that anyone watches
                 _run(Search(supernet, data, settings, order=trial.order, replay=replay))
             connection.send(limit.peak())

@@ -7,7 +7,8 @@ leave one node share what they can:
 - a call for each kind of convolution: the edges stand side by side as groups of channels;
 - dilated convolutions work on images of just the pixels that their taps fall on (`darts_trainer.depthwise`);
 - the weight of an operation is the scale of its last batch norm, which has none of its own: no pass to multiply;
-- ``none`` is left out: it would add zeros.
+- ``none`` is left out: it would add zeros;
+- on a GPU, what has nothing to share runs side by side (`darts_trainer.step_graph`).
 
 Shape suffixes: b images, c channels of a node, t targets (the nodes that the edges lead to), f = t * c, h height, w
 width, e edges of a cell, o operations, s operations that all edges share.

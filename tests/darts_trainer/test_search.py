@@ -31,10 +31,10 @@ def data(num_images, batch_size, seed=0):
     return SearchData.of(dataset(num_images), batch_size, device=CPU, seed=seed)
 
 
-def supernet(seed=0):
+def supernet(seed=0, **options):
     layout = Layout(num_layers=2, num_nodes=1, init_channels=2, stem_multiplier=1, image_channels=1, num_classes=2)
     primitives = ("separable_convolution_3x3", "skip_connection", "none")
-    return Supernet(layout, primitives, generator=torch.Generator().manual_seed(seed))
+    return Supernet(layout, primitives, generator=torch.Generator().manual_seed(seed), **options)
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -59,6 +59,12 @@ def test_alphas_stay_as_they_are_while_the_weights_warm_up():
         still.append([torch.equal(before, now) for before, now in zip(alphas, net.alphas(), strict=True)])
         assert not torch.equal(weight, net.stem[0].weight)
     assert still == [[True, True], [True, True], [False, False]]
+
+
+def test_auxiliary_skips_lose_weight_from_epoch_to_epoch():
+    net = supernet(auxiliary_skip=True)
+    weights = [net.auxiliary_weight.item() for _ in Search(net, data(24, 6), DartsSettings(num_epochs=4), order=1)]
+    assert weights == [1, 0.75, 0.5, 0.25]
 
 
 def test_a_search_is_repeatable():

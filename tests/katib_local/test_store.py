@@ -90,6 +90,12 @@ def test_another_manifest_is_refused(manifest: Make, tmp_path: Path, changes: di
     Store.create(path, "mini", manifest(), Options(), NOW).close()
     with pytest.raises(RunFolderError, match=f"the manifest differs from that of the run {place}"):
         Store.open(path, manifest(changes))
+    assert str(path) not in open_files()
+
+
+def open_files() -> set[str]:
+    """The files that this process holds open."""
+    return {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
 
 
 def test_what_katib_lets_users_edit_may_change(manifest: Make, tmp_path: Path) -> None:
