@@ -7,14 +7,15 @@ five columns (sixteen times that of one of three).
 Shape suffixes: b images, c channels, h height, w width, k rows and columns of a kernel.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_COLUMNS = 3
-"""Widest kernel whose weight gradient oneDNN computes fast."""
+_SIZE = 5
+"""Of the kernels whose weight gradient oneDNN computes slowly: it is fast up to three columns."""
 
 
 class DepthwiseConvolution(nn.Conv2d):
@@ -30,10 +31,15 @@ class DepthwiseConvolution(nn.Conv2d):
         """
         stride, dilation = (1, 1) if dense else (self.stride[0], self.dilation[0])
         size = self.kernel_size[0]
-        if size == 5 and dilation == 1 and x_bchw.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-            return _ByColumns.apply(x_bchw, self.weight, stride)  # type: ignore[no-any-return]
+        if size == _SIZE and dilation == 1 and _is_best_by_pairs(x_bchw):
+            return _ByPairs.apply(x_bchw, self.weight, stride)  # type: ignore[no-any-return]
         padding = dilation * (size // 2)
         return functional.conv2d(x_bchw, self.weight, None, stride, padding, dilation, self.groups)
+
+
+def _is_best_by_pairs(x_bchw: Tensor) -> bool:
+    is_even = x_bchw.shape[3] % 2 == 0
+    return is_even and x_bchw.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 def apart(x_bchw: Tensor) -> Tensor:
@@ -56,8 +62,13 @@ def together(parts_bchw: Tensor) -> Tensor:
     return x_bhwc.permute(0, 3, 1, 2)
 
 
-class _ByColumns(torch.autograd.Function):
-    """A convolution of size 5 whose weight gradient is computed for the left and the right columns in turn."""
+class _ByPairs(torch.autograd.Function):
+    """A convolution of size 5, its weight gradient by kernels of three columns, over pixels and over pairs of them.
+
+    With channels last, two neighbours in a row are one pixel of twice the channels, in the same memory. To a pixel, the
+    columns of the kernel are -2 to 2 away: three columns over pixels are -1 to 1, and over pairs -2, 0 and 2. At stride
+    2 both of a pair belong to one pixel of the output, and three columns over pairs are -2 to 3.
+    """
 
     @staticmethod
     def forward(ctx: Any, x_bchw: Tensor, weight_c1kk: Tensor, stride: int) -> Tensor:
@@ -70,35 +81,64 @@ class _ByColumns(torch.autograd.Function):
         x_bchw, weight_c1kk = ctx.saved_tensors
         of_x, of_weight, _ = ctx.needs_input_grad
         x_gradient = weight_gradient = None
+        gradient_bchw = gradient_bchw.contiguous(memory_format=torch.channels_last)
         if of_x:
-            x_gradient = _gradient(gradient_bchw, x_bchw, weight_c1kk, [2, 2], ctx.stride, of_x=True)
+            x_gradient = _gradients(gradient_bchw, x_bchw, weight_c1kk, (2, 2), (ctx.stride, ctx.stride), of_x=True)
         if of_weight:
-            padded_bchw, part_c1kk = functional.pad(x_bchw, (2, 2)), weight_c1kk[..., :_COLUMNS]
-            left_c1kk, right_c1kk = (
-                _gradient(gradient_bchw, side_bchw, part_c1kk, [2, 0], ctx.stride, of_x=False)
-                for side_bchw in (padded_bchw[..., :-2], padded_bchw[..., 2:])
-            )
-            # Of the right three columns the first is the left ones' last.
-            weight_gradient = torch.cat([left_c1kk, right_c1kk[..., 1:]], dim=-1)
+            weight_gradient = _weight_gradient(gradient_bchw, x_bchw, ctx.stride)
         return x_gradient, weight_gradient, None
 
 
-def _gradient(
-    gradient_bchw: Tensor, x_bchw: Tensor, weight_c1kk: Tensor, padding: list[int], stride: int, *, of_x: bool
+def _weight_gradient(gradient_bchw: Tensor, x_bchw: Tensor, stride: int) -> Tensor:
+    channels, height = x_bchw.shape[1:3]
+    by_pair = 2, channels, 1, _SIZE, 3
+    if stride == 2:
+        both_bchw = torch.cat([gradient_bchw, gradient_bchw], dim=1)
+        pairs_2c1kk = _by_three_columns(both_bchw, _pairs(x_bchw), stride).view(by_pair)
+        return pairs_2c1kk.movedim(0, -1).flatten(-2)[..., :_SIZE]
+    if height < _SIZE:
+        # oneDNN is twenty times slower for images of fewer rows than the kernel has.
+        rows = 0, 0, 0, _SIZE - height
+        gradient_bchw, x_bchw = functional.pad(gradient_bchw, rows), functional.pad(x_bchw, rows)
+    near_c1kk = _by_three_columns(gradient_bchw, x_bchw, stride)
+    far_c1kk = _by_three_columns(_pairs(gradient_bchw), _pairs(x_bchw), stride).view(by_pair).sum(dim=0)
+    return torch.cat([far_c1kk[..., :1], near_c1kk, far_c1kk[..., 2:]], dim=-1)
+
+
+def _pairs(x_bchw: Tensor) -> Tensor:
+    """Images of half the width and twice the channels: pixels 2 w and 2 w + 1 side by side."""
+    batch, channels, height, width = x_bchw.shape
+    x_bhwc = x_bchw.permute(0, 2, 3, 1)
+    return x_bhwc.reshape(batch, height, width // 2, 2 * channels).permute(0, 3, 1, 2)
+
+
+def _by_three_columns(gradient_bchw: Tensor, x_bchw: Tensor, row_stride: int) -> Tensor:
+    """The gradient of a kernel of five rows and three columns, which moves by one column."""
+    weight_c1kk = x_bchw.new_empty(x_bchw.shape[1], 1, _SIZE, 3)
+    return _gradients(gradient_bchw, x_bchw, weight_c1kk, (2, 1), (row_stride, 1), of_x=False)
+
+
+def _gradients(
+    gradient_bchw: Tensor,
+    x_bchw: Tensor,
+    weight_c1kk: Tensor,
+    padding: Sequence[int],
+    stride: Sequence[int],
+    *,
+    of_x: bool,
 ) -> Tensor:
     """The gradient of the input, or of the weight."""
-    mask = [of_x, not of_x, False]
     gradients: list[Tensor] = torch.ops.aten.convolution_backward(
         gradient_bchw,
         x_bchw,
         weight_c1kk,
         None,
-        [stride, stride],
+        stride,
         padding,
         [1, 1],
         False,
         [0, 0],
         len(weight_c1kk),
-        mask,
+        [of_x, not of_x, False],
     )
     return gradients[0 if of_x else 1]

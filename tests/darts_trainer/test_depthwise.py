@@ -15,7 +15,7 @@ def gradients(output, *inputs):
 @pytest.mark.parametrize("size", [3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("shape", [(8, 6), (7, 6), (9, 9), (3, 1)])
+@pytest.mark.parametrize("shape", [(8, 6), (7, 6), (6, 7), (9, 9), (4, 4), (2, 2), (3, 1)])
 def test_output_and_gradients_are_those_of_torch(size, stride, dilation, shape):
     padding = dilation * (size // 2)
     convolution = DepthwiseConvolution(6, 6, size, stride, padding, dilation, groups=6, bias=False).double()
