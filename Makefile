@@ -7,6 +7,8 @@ KATIB_CLIENT := .venv-katib-client
 GENERATOR := .venv-proto
 CONSTRAINTS := constraints.txt
 EXTRAS := local,dev
+# Tests on as many cores as there are, a file's on the same one, in this order; PARALLEL= runs one after the other.
+PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet
 
@@ -40,9 +42,10 @@ run: $(VENV)/.installed ## search twice on real images: ENAS, then DARTS
 
 # TensorFlow and Triton, which torchvision imports, both hold LLVM and abort in one process; no process of ours has both.
 .PHONY: test
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
-	$(BIN)/pytest $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
-	$(BIN)/pytest $(ARGS) tests/darts_genotype tests/trial_runtime tests/darts_trainer tests/enas_trainer tests/katib_local tests/katib_cluster tests/packaging tests/website tests/end_to_end
+	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
+	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging
 
 # Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
 OLDEST_PYTHON ?= python3.11

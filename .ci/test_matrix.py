@@ -45,7 +45,9 @@ class Group:
 def groups() -> dict[str, Group]:
     """Read the groups off the Makefile's target ``test``."""
     makefile = (ROOT / "Makefile").read_text()
-    services, others = re.findall(r"^\t\$\(BIN\)/pytest \$\(ARGS\) (tests/\S+ .*)$", makefile, re.MULTILINE)
+    services, others = re.findall(
+        r"^\t\$\(BIN\)/pytest \$\(PARALLEL\) \$\(ARGS\) (tests/\S+ .*)$", makefile, re.MULTILINE
+    )
     # The services' tests start no trainer: they do without torch.
     return {
         "services": Group(extras="enas,test", tests=tuple(services.split())),

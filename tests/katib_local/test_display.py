@@ -269,13 +269,15 @@ def start(
     def start_on(shown_on: Terminal, script: str, **variables: str) -> "subprocess.Popen[bytes]":
         flags = ["--suggestion", service, "--image", f"tests/program={program(script)}", "--output-dir", "out"]
         command = [Path(sys.executable).with_name("katib-nas"), "run", write_manifest(), *flags]
+        # Whoever runs the tests may have told of a terminal of another size.
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         process = subprocess.Popen(
             # The terminal is the new session's own: Ctrl-C is typed, not sent.
             ["setsid", "--ctty", "--wait", *map(str, command)],
             stdin=shown_on.file,
             stdout=shown_on.file,
             stderr=shown_on.file,
-            env={**os.environ, "TERM": "xterm-256color", **variables},
+            env={**environment, "TERM": "xterm-256color", **variables},
             cwd=tmp_path,
         )
         started.append(process)
