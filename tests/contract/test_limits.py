@@ -151,7 +151,7 @@ def peak_mib(process):
     watching.join()
 
 
-_MIB_IN_A_POD, _FIELDS_IN_A_POD = 24, 250_000
+_MIB_IN_A_POD, _FIELDS_IN_A_POD = 20, 200_000
 """Of a request, for which a pod of ENAS with 400 MiB has room."""
 
 
