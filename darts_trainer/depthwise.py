@@ -83,7 +83,7 @@ class _ByPairs(torch.autograd.Function):
         x_gradient = weight_gradient = None
         gradient_bchw = gradient_bchw.contiguous(memory_format=torch.channels_last)
         if of_x:
-            x_gradient = _gradients(gradient_bchw, x_bchw, weight_c1kk, (2, 2), (ctx.stride, ctx.stride), of_x=True)
+            x_gradient = _gradient(gradient_bchw, x_bchw, weight_c1kk, (2, 2), (ctx.stride, ctx.stride), of_x=True)
         if of_weight:
             weight_gradient = _weight_gradient(gradient_bchw, x_bchw, ctx.stride)
         return x_gradient, weight_gradient, None
@@ -115,10 +115,10 @@ def _pairs(x_bchw: Tensor) -> Tensor:
 def _by_three_columns(gradient_bchw: Tensor, x_bchw: Tensor, row_stride: int) -> Tensor:
     """The gradient of a kernel of five rows and three columns, which moves by one column."""
     weight_c1kk = x_bchw.new_empty(x_bchw.shape[1], 1, _SIZE, 3)
-    return _gradients(gradient_bchw, x_bchw, weight_c1kk, (2, 1), (row_stride, 1), of_x=False)
+    return _gradient(gradient_bchw, x_bchw, weight_c1kk, (2, 1), (row_stride, 1), of_x=False)
 
 
-def _gradients(
+def _gradient(
     gradient_bchw: Tensor,
     x_bchw: Tensor,
     weight_c1kk: Tensor,
