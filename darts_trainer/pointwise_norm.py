@@ -189,10 +189,10 @@ def _mapped(x_bfhw: Tensor, map_goi: Tensor, offset_f: Tensor) -> Tensor:
 
 def _add_mapped(sum_bfhw: Tensor, x_bfhw: Tensor, map_goi: Tensor) -> None:
     """Add to each pixel of the sum the mapped channels of the other images' pixel."""
-    num_groups, outputs, inputs = map_goi.shape
-    sum_gno = _pixels(sum_bfhw).view(-1, num_groups, outputs).transpose(0, 1)
-    x_gni = _pixels(x_bfhw).view(-1, num_groups, inputs).transpose(0, 1)
-    sum_gno.baddbmm_(x_gni, map_goi.transpose(1, 2).to(x_bfhw.dtype))
+    # Group by group, as fast as `baddbmm_` on all: torch.compile cannot undo the transposition that this would need.
+    groups = (_pixels(images_bfhw).chunk(len(map_goi), dim=1) for images_bfhw in (sum_bfhw, x_bfhw))
+    for sum_no, x_ni, map_oi in zip(*groups, map_goi.to(x_bfhw.dtype), strict=True):
+        sum_no.addmm_(x_ni, map_oi.T)
 
 
 def _products(left: Sequence[Tensor], right: Sequence[Tensor], shape_seoi: Sequence[int]) -> Tensor:

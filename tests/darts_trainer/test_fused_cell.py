@@ -170,8 +170,15 @@ def test_bfloat16_is_about_as_far_from_float64_as_in_the_plain_form():
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch.compile looks at its inputs' gradients
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.10 does it itself
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
-def test_compiled_cells_have_the_same_gradients():
-    _, fast = pair(PAPER, num_layers=1, num_nodes=1)
+@pytest.mark.parametrize(
+    ("primitives", "nodes", "channels"),
+    [
+        pytest.param(PAPER, 1, 3, id="all-operations"),
+        pytest.param(("separable_convolution_3x3", "dilated_convolution_3x3"), 2, 32, id="a-product-for-each-edge"),
+    ],
+)
+def test_compiled_cells_have_the_same_gradients(primitives, nodes, channels):
+    _, fast = pair(primitives, num_layers=1, num_nodes=nodes, init_channels=channels)
     eager = copy.deepcopy(fast)
     fast.compile_cells(backend="aot_eager")  # all but the translation to machine code, which takes a minute
     gradients = [loss_and_gradients(net, *batch(4, torch.float64))[1] for net in (fast, eager)]
