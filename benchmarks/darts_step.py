@@ -1,11 +1,13 @@
 """What a step of the DARTS search costs, beside the plain form of the supernet; prints Markdown.
 
-    python -m benchmarks.darts_step [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--device cpu|cuda]
+    python -m benchmarks.darts_step [--sizes tiny medium paper] [--orders 2 1] [--steps 3] [--compile] [--device cuda]
 
 Each form runs in a process of its own, with random images; their steps alternate, so that both see the same machine.
 Seconds are medians after two steps that do not count, memory is the peak of the process above what it held before the
 first step (on a GPU, of what is reserved there), and operator calls are those of a step, views left out. On a GPU there
-are two forms more: the step replayed as a CUDA graph, which is a single call, in float32 and in bfloat16.
+are two forms more: the step replayed as a CUDA graph, which is a single call, in float32 and in bfloat16. With
+``--compile`` there is one more, whose cells torch.compile translates in the steps that do not count; on two cores that
+takes many minutes, and g++. Its memory and calls are left out: they would be the compiler's.
 """
 
 import argparse
@@ -49,6 +51,7 @@ PRIMITIVES = (
 class Form:
     plain: bool = False
     checkpoint_cells: bool = False
+    compile: bool = False
     replay: bool = False
     precision: str = "fp32"
 
@@ -58,6 +61,7 @@ FORMS = {
     "fused": Form(),
     "fused, cells computed again": Form(checkpoint_cells=True),
 }
+COMPILED = {"fused, compiled": Form(compile=True)}
 FORMS_ON_CUDA = {
     "fused, replayed": Form(replay=True),
     "fused, replayed, bf16": Form(replay=True, precision="bf16"),
@@ -116,10 +120,13 @@ class Steps:
             checkpoint_cells=form.checkpoint_cells,
             precision=form.precision,
         ).to(device)
+        if form.compile:
+            self._net.compile_cells()
         self._optimiser = BilevelOptimiser(self._net.weights(), self._net.alphas(), DartsSettings(), order=order)
         self._images = torch.randn(2, size.batch, 3, 32, 32, generator=generator).to(device)
         self._labels = torch.randint(10, (2, size.batch), generator=generator).to(device)
         self._step = Replayed(self._plain_step) if form.replay else self._plain_step
+        self._is_compiled = form.compile
         self._held_bytes = self._peak_bytes()
 
     def take(self) -> float:
@@ -131,6 +138,8 @@ class Steps:
         return time.perf_counter() - started
 
     def summary(self) -> dict[str, float]:
+        if self._is_compiled:
+            return {}
         peak_bytes = self._peak_bytes() - self._held_bytes
         with Calls() as calls:
             self._plain_step(self._images, self._labels)
@@ -152,14 +161,15 @@ class Steps:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _forms(device: str) -> dict[str, Form]:
-    return FORMS | FORMS_ON_CUDA if torch.device(device).type == "cuda" else FORMS
+def _forms(arguments: argparse.Namespace) -> dict[str, Form]:
+    is_gpu = torch.device(arguments.device).type == "cuda"
+    return FORMS | (COMPILED if arguments.compile else {}) | (FORMS_ON_CUDA if is_gpu else {})
 
 
 def child(size: str, form: str, order: int, arguments: argparse.Namespace) -> None:
     """Take a step for each line that is read, and end with the summary."""
     torch.set_num_threads(arguments.threads)
-    steps = Steps(SIZES[size], _forms("cuda")[form], order, torch.device(arguments.device))
+    steps = Steps(SIZES[size], (FORMS | COMPILED | FORMS_ON_CUDA)[form], order, torch.device(arguments.device))
     for _ in sys.stdin:
         print(json.dumps(steps.take()), flush=True)
     print(json.dumps(steps.summary()), flush=True)
@@ -176,7 +186,7 @@ def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
             text=True,
             env=ENVIRONMENT,
         )
-        for form in _forms(arguments.device)
+        for form in _forms(arguments)
     }
     seconds: dict[str, list[float]] = {form: [] for form in running}
 
@@ -206,17 +216,9 @@ def measure(size: str, order: int, arguments: argparse.Namespace) -> None:
     plain_s, plain = statistics.median(seconds["plain"][_NUM_WARM_UP_STEPS:]), summaries["plain"]
     for form in running:
         median_s, summary = statistics.median(seconds[form][_NUM_WARM_UP_STEPS:]), summaries[form]
-        cells = [
-            size,
-            order,
-            form,
-            f"{median_s:.3g}",
-            f"{plain_s / median_s:.2f}",
-            f"{summary['peak_gib']:.2f}",
-            f"{summary['peak_gib'] / plain['peak_gib']:.2f}",
-            f"{summary['calls']:.0f}",
-            f"{summary['calls'] / plain['calls']:.2f}",
-        ]
+        cells = [size, order, form, f"{median_s:.3g}", f"{plain_s / median_s:.2f}"]
+        for name, digits in (("peak_gib", 2), ("calls", 0)):
+            cells += [f"{summary[name]:.{digits}f}", f"{summary[name] / plain[name]:.2f}"] if summary else ["", ""]
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
@@ -227,6 +229,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="measured, after two that are not")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="measure compiled cells, too")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
