@@ -189,7 +189,7 @@ def _mapped(x_bfhw: Tensor, map_goi: Tensor, offset_f: Tensor) -> Tensor:
 
 def _add_mapped(sum_bfhw: Tensor, x_bfhw: Tensor, map_goi: Tensor) -> None:
     """Add to each pixel of the sum the mapped channels of the other images' pixel."""
-    # Group by group, as fast as `baddbmm_` on all: torch.compile cannot undo the transposition that this would need.
+    # Group by group, which is as fast as `baddbmm_`, whose transposed view torch.compile cannot write back through.
     groups = (_pixels(images_bfhw).chunk(len(map_goi), dim=1) for images_bfhw in (sum_bfhw, x_bfhw))
     for sum_no, x_ni, map_oi in zip(*groups, map_goi.to(x_bfhw.dtype), strict=True):
         sum_no.addmm_(x_ni, map_oi.T)
