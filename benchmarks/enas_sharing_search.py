@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.enas import trials
 from benchmarks.enas.trials import Job
-from enas_trainer import config
+from enas_trainer.macro import config
 from katib_local import document, manifest
 from katib_local.experiment import Experiment
 from katib_local.interruption import Interruption

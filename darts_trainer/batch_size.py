@@ -17,14 +17,14 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from cell_networks.layout import Layout
 from darts_trainer import construction
 from darts_trainer.config import TrainerConfig
-from darts_trainer.layout import Layout
-from darts_trainer.search import Search, SearchData, num_validated_at_once
+from darts_trainer.search.loop import Search, SearchData, num_validated_at_once
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import memory, precision
-from trial_runtime.datasets import ImageDataset
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import Processes
 
 MAX_BATCH_SIZE = 1_024

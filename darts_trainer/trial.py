@@ -7,20 +7,21 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
-from darts_trainer import construction, records
+from cell_networks.layout import Layout, final_map_size
+from darts_trainer import construction
 from darts_trainer.batch_size import largest_that_fits
-from darts_trainer.collapse import StopRule
 from darts_trainer.config import TrainerConfig
-from darts_trainer.derivation import derive
-from darts_trainer.layout import Layout, final_map_size
-from darts_trainer.records import Epoch
-from darts_trainer.search import EpochMetrics, Search, SearchData
-from darts_trainer.supernet import Supernet
+from darts_trainer.search import records
+from darts_trainer.search.loop import EpochMetrics, Search, SearchData
+from darts_trainer.search.records import Epoch
+from darts_trainer.supernet.collapse import StopRule
+from darts_trainer.supernet.derivation import derive
+from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
 from trial_runtime.checkpoints import Checkpoint, Plain
-from trial_runtime.datasets import ImageDataset
 from trial_runtime.events import Events
+from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver

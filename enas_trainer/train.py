@@ -16,8 +16,8 @@ from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trial_runtime import checkpoints
-from trial_runtime.batches import Batches
 from trial_runtime.clock import Clock
+from trial_runtime.images.batches import Batches
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
 from trial_runtime.tally import Tally, evaluate

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from enas_trainer import config, fields, shared_weights
+from enas_trainer import fields
 from enas_trainer.arguments import Trial
-from enas_trainer.child import Child
-from enas_trainer.shared_weights import Loan
+from enas_trainer.macro import config, shared_weights
+from enas_trainer.macro.child import Child
+from enas_trainer.macro.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, datasets, metric_lines, precision, seeds, termination
-from trial_runtime.batches import Batches, Normalisation
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
 from trial_runtime.checkpoints import Checkpoint, Plain
 from trial_runtime.command_line import CommandLineError
-from trial_runtime.datasets import DatasetError, ImageDataset
+from trial_runtime.images import datasets
+from trial_runtime.images.batches import Batches, Normalisation
+from trial_runtime.images.datasets import DatasetError, ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over

@@ -9,9 +9,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from enas_trainer import config, fields
-from enas_trainer.config import Architecture, NetworkConfig
+from enas_trainer import fields
 from enas_trainer.fields import InvalidNetwork
+from enas_trainer.macro import config
+from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local import architecture_svg
 from katib_local.trial_process import ARTIFACTS
 from katib_suggestion import assignment

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
-from enas_trainer.config import Architecture, NetworkConfig
-from enas_trainer.operation_types import TYPES, Operation, Reduction
+from enas_trainer.macro.config import Architecture, NetworkConfig
+from enas_trainer.macro.operation_types import TYPES, Operation, Reduction
 from katib_local import svg
 from katib_local.layered_layout import Box, lay_out
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trial_runtime.batches import Batches
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.images.batches import Batches
 from trial_runtime.processes import Processes
 
 

@@ -21,6 +21,7 @@ _JOBS = {
     "enas_service": "suggests",
     "darts_service": "suggests",
     "darts_genotype": "what was found",
+    "cell_networks": "networks of cells",
     "trial_runtime": "data, devices",
     "darts_trainer": "trial",
     "enas_trainer": "trial",

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from darts_genotype import forms
 from darts_genotype.call_text import START
 from darts_genotype.genotype import GenotypeError
-from enas_trainer import config
 from enas_trainer.fields import InvalidNetwork
+from enas_trainer.macro import config
 from katib_local import architecture_svg, genotype_svg
 from katib_local.trials import Trial
 

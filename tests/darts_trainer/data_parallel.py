@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from cell_networks.layout import Layout
 from darts_service.settings import DartsSettings
-from darts_trainer.bilevel import WeightStep, first_order_alpha_gradient, unrolled_alpha_gradient
-from darts_trainer.layout import Layout
-from darts_trainer.search import Search, SearchData
-from darts_trainer.supernet import Supernet
-from trial_runtime.datasets import ImageDataset
+from darts_trainer.search.bilevel import WeightStep, first_order_alpha_gradient, unrolled_alpha_gradient
+from darts_trainer.search.loop import Search, SearchData
+from darts_trainer.supernet.supernet import Supernet
+from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import here
 
 LAYOUT = Layout(num_layers=2, num_nodes=2, init_channels=2, stem_multiplier=1, image_channels=1, num_classes=3)

@@ -11,7 +11,7 @@ import pytest
 
 from darts_genotype import forms
 from darts_genotype.genotype import MAX_NODES, Cell, Edge, Genotype
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 from katib_local.genotype_svg import draw
 from katib_local.layered_layout import FONT_SIZE
 

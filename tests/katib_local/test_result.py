@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enas_trainer import config
+from enas_trainer.macro import config
 from katib_local import api, architecture_svg
 from katib_local.api import Run
 

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from enas_trainer import config
+from enas_trainer.macro import config
 from katib_local import architecture_svg
 from website import regret_figure
 from website.commands import of_page
