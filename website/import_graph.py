@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from katib_local import svg
-from katib_local.layered_layout import Box, lay_out
+from katib_local.drawing import svg
+from katib_local.drawing.layered_layout import Box, lay_out
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/contributing/import-graph.svg"
