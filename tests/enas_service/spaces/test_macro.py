@@ -1,9 +1,11 @@
+import itertools
 import json
 
 import numpy as np
 import pytest
 
-from enas_service.search_space import MalformedArchitecture, SearchSpace
+from enas_service.spaces.macro import MacroSpace
+from enas_service.spaces.space import ForeignAssignments
 from katib_suggestion import api_pb2, converters
 from katib_suggestion.errors import InvalidExperiment
 
@@ -31,7 +33,7 @@ def katibs_gpu_operations(build):
 
 @pytest.fixture
 def space(build):
-    return SearchSpace.of(converters.experiment(build.enas(*katibs_gpu_operations(build), num_layers=8)))
+    return MacroSpace.of(converters.experiment(build.enas(*katibs_gpu_operations(build), num_layers=8)))
 
 
 def test_katibs_example_has_106_operations_in_order(space):
@@ -60,10 +62,12 @@ SOURCE_ARCHITECTURE = (
 
 
 def test_the_source_documents_architecture_is_read_and_printed_unchanged(space):
-    decisions = space.decisions(SOURCE_ARCHITECTURE)
-    assert decisions.choices_l.tolist() == [27, 29, 22, 13, 26, 30, 11, 9]
-    assert space.architecture(decisions) == SOURCE_ARCHITECTURE
-    config = json.loads(space.nn_config(decisions).replace("'", '"'))
+    decisions = space.read({"architecture": SOURCE_ARCHITECTURE})
+    assert decisions[:8].tolist() == [27, 29, 22, 13, 26, 30, 11, 9]
+    written = space.write(decisions)
+    assert list(written) == ["architecture", "nn_config"]
+    assert written["architecture"] == SOURCE_ARCHITECTURE
+    config = json.loads(written["nn_config"].replace("'", '"'))
     assert list(config) == ["num_layers", "input_sizes", "output_sizes", "embedding"]
     assert (config["num_layers"], config["input_sizes"], config["output_sizes"]) == (8, [32, 32, 3], [10])
     assert list(config["embedding"]) == ["27", "29", "22", "13", "26", "30", "11", "9"]
@@ -83,11 +87,11 @@ SOURCE_MATRIX = (
 
 def test_the_source_documents_matrix_of_12_layers_and_6_operations(build):
     sizes = categorical(build, "filter_size", "1", "2", "3", "4", "5", "6")
-    space = SearchSpace.of(converters.experiment(build.enas(build.operation("convolution", sizes), num_layers=12)))
-    decisions = space.decisions(SOURCE_MATRIX)
-    assert decisions.joins_lk[2].tolist() == [True] + [False] * 11
-    assert not np.triu(decisions.joins_lk).any()
-    assert space.architecture(decisions) == SOURCE_MATRIX
+    space = MacroSpace.of(converters.experiment(build.enas(build.operation("convolution", sizes), num_layers=12)))
+    decisions = space.read({"architecture": SOURCE_MATRIX})
+    assert decisions[:12].tolist() == [2, 0, 1, 5, 1, 5, 1, 2, 0, 2, 3, 0]
+    assert decisions[12:18].tolist() == [0, 1, 0, 1, 0, 1]
+    assert space.write(decisions)["architecture"] == SOURCE_MATRIX
 
 
 @pytest.mark.parametrize(
@@ -106,9 +110,9 @@ def test_the_source_documents_matrix_of_12_layers_and_6_operations(build):
     ],
 )
 def test_what_is_no_architecture_of_this_space_is_refused(build, text, said):
-    space = SearchSpace.of(converters.experiment(build.enas()))
-    with pytest.raises(MalformedArchitecture) as caught:
-        space.decisions(text)
+    space = MacroSpace.of(converters.experiment(build.enas()))
+    with pytest.raises(ForeignAssignments) as caught:
+        space.read({"architecture": text})
     assert said in str(caught.value)
 
 
@@ -116,7 +120,7 @@ def test_what_is_no_architecture_of_this_space_is_refused(build, text, said):
 @pytest.mark.parametrize("num_layers", [0, -3, 100_000])
 def test_a_depth_that_cannot_be_built_is_refused(build, num_layers):
     with pytest.raises(InvalidExperiment, match=f"numLayers: {num_layers}"):
-        SearchSpace.of(converters.experiment(build.enas(num_layers=num_layers)))
+        MacroSpace.of(converters.experiment(build.enas(num_layers=num_layers)))
 
 
 @pytest.mark.fault(10)
@@ -124,19 +128,19 @@ def test_no_operations_are_refused(build):
     message = build.enas()
     del message.spec.nas_config.operations.operation[:]
     with pytest.raises(InvalidExperiment, match=r"nasConfig\.operations: \[\]"):
-        SearchSpace.of(converters.experiment(message))
+        MacroSpace.of(converters.experiment(message))
 
 
 @pytest.mark.parametrize("kind", ["", "it's", "$(id)", "a\nb"])
 def test_the_name_of_an_operation_is_checked(build, kind):
     with pytest.raises(InvalidExperiment, match=r"operations\[0\]\.operationType"):
-        SearchSpace.of(converters.experiment(build.enas(build.operation(kind))))
+        MacroSpace.of(converters.experiment(build.enas(build.operation(kind))))
 
 
 def test_a_product_that_explodes_is_refused_before_it_is_made(build):
     wide = [build.parameter(f"p{index}", api_pb2.INT, min="1", max="1000") for index in range(10)]
     with pytest.raises(InvalidExperiment, match="at most 10000 operations"):
-        SearchSpace.of(converters.experiment(build.enas(build.operation("convolution", *wide))))
+        MacroSpace.of(converters.experiment(build.enas(build.operation("convolution", *wide))))
 
 
 @pytest.mark.parametrize(("field", "sizes"), [("input_sizes", []), ("input_sizes", [32, 0]), ("output_sizes", [-1])])
@@ -146,9 +150,79 @@ def test_sizes_are_checked(build, field, sizes):
     graph.ClearField(field)
     getattr(graph, field).extend(sizes)
     with pytest.raises(InvalidExperiment, match="it must list integers >= 1"):
-        SearchSpace.of(converters.experiment(message))
+        MacroSpace.of(converters.experiment(message))
 
 
 def test_an_operation_without_parameters_is_one_choice(build):
-    space = SearchSpace.of(converters.experiment(build.enas(build.operation("identity"))))
+    space = MacroSpace.of(converters.experiment(build.enas(build.operation("identity"))))
     assert [(operation.type, operation.parameters) for operation in space.operations] == [("identity", ())]
+
+
+def test_decisions_are_what_keys_and_assignments_say_of_them(space):
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        decisions = space.draw(random)
+        assert decisions.shape == (len(space.counts),) == (8 + 28,)
+        assert np.all((decisions >= 0) & (decisions < space.counts))
+        assert np.array_equal(space.of_key(space.key(decisions)), decisions)
+        assert np.array_equal(space.read(space.write(decisions)), decisions)
+        assert len(str(space.write(decisions))) <= space.max_suggestion_bytes
+
+
+def test_every_architecture_has_a_key_of_its_own(build):
+    small = MacroSpace.of(converters.experiment(build.enas(build.operation("a"), build.operation("b"), num_layers=3)))
+    every = itertools.product(*map(range, small.counts))
+    assert len({small.key(np.array(one, np.int32)) for one in every}) == small.size == 64
+
+
+@pytest.mark.parametrize("change", [lambda key: key[:-1], lambda key: key + b"\0", lambda key: b"\x80" + key[1:]])
+def test_what_is_no_key_is_refused(space, change):
+    key = space.key(space.draw(np.random.default_rng(0)))
+    with pytest.raises(ValueError, match="no key of 8 layers, 106 operations"):
+        space.of_key(change(key))
+
+
+def test_a_key_of_0_1_0_is_read(build):
+    """Operations as int32, then the lower triangle of the joins' matrix, 8 places a byte; checkpoints hold them."""
+    space = MacroSpace.of(converters.experiment(build.enas(num_layers=3)))
+    decisions = space.read({"architecture": "[[4], [0, 1], [2, 0, 1]]"})
+    assert space.key(decisions) == bytes([4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0b00010001, 0])
+    assert np.array_equal(space.of_key(space.key(decisions)), decisions)
+
+
+def test_decisions_are_described_by_what_operations_share(space):
+    decisions = space.read({"architecture": SOURCE_ARCHITECTURE})
+    places = space.described(decisions[np.newaxis])[0]
+    values = {one.name: one.values[place] for one, place in zip(space.attributes, places, strict=True)}
+    # Layer 6 has operation 30, the first separable convolution, and joins of the image and of layer 2.
+    assert {name: value for name, value in values.items() if name.startswith("layer 6: ")} == {
+        "layer 6: operation": "separable_convolution",
+        "layer 6: operation.filter_size": "3",
+        "layer 6: operation.num_filter": "32",
+        "layer 6: operation.stride": "1",
+        "layer 6: operation.depth_multiplier": "1",
+        "layer 6: operation.reduction_type": None,
+        "layer 6: operation.pool_size": None,
+        "layer 6: join 0": "1",
+        "layer 6: join 1": "0",
+        "layer 6: join 2": "1",
+        "layer 6: join 3": "0",
+        "layer 6: join 4": "0",
+    }
+
+
+def test_attributes_say_which_decision_they_describe_and_what_kind_they_are(space):
+    assert len({one.name for one in space.attributes}) == len(space.attributes) == 8 * 7 + 28
+    assert sorted({one.decision for one in space.attributes}) == list(range(len(space.counts)))
+    kinds = {one.kind: one for one in space.attributes}
+    assert kinds["operation.filter_size"].values == ("3", "5", "7", None)
+    assert [kind for kind, one in kinds.items() if not one.is_ordered] == ["operation", "operation.reduction_type"]
+    random = np.random.default_rng(0)
+    one, other = space.draw(random), space.draw(random)
+    for decision in range(len(space.counts)):
+        changed = one.copy()
+        changed[decision] = other[decision]
+        differs = np.any(space.described(np.stack([one])) != space.described(np.stack([changed])), axis=0)
+        described = [one.decision == decision for one in space.attributes]
+        assert not np.any(differs & ~np.array(described))
+        assert differs.any() == (one[decision] != other[decision])

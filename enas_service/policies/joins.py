@@ -1,4 +1,4 @@
-"""The ENAS controller: an LSTM policy over sequences of decisions.
+"""The controller of layers that any earlier layers may join: an LSTM policy over operations and joins.
 
 Zoph & Le, 1611.01578, sections 3.2 and 3.3 (joins by attention over anchors); Pham et al., 1802.03268, section 2.3.
 
@@ -6,6 +6,9 @@ For each layer the LSTM reads what feeds it (at first the input image, later a s
 joined that), and its state gives the choice of the operation; it then reads that operation, and this second state is
 the layer's anchor. Source k joins a layer with the logit ``v . tanh(W_anchor anchor_k + W_query anchor_l)``
 (1611.01578, equation 5). Anchor 0 is the state after the image: bit 0 of an architecture's row joins the image itself.
+
+Its decisions are L operations, one of each layer, and then L (L - 1) / 2 bits: for each layer, whether each earlier
+source joins it. Inside they are choices (B, L) and joins (B, L, L), where row l has the joins of that layer.
 
 Shape suffixes: b architecture, l layer, k source of a join, m operation, h hidden, t step of the LSTM (two a layer).
 """
@@ -17,32 +20,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import tensorflow as tf
 
-from enas_service.search_space import Decisions, stacked
-from enas_service.traces import shared
+from enas_service.decisions import Decisions
+from enas_service.policies.policy import Likelihood
+from enas_service.policies.traces import shared
 
 _INITIAL_SCALE = 0.1
 """Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
 
 _MAX_SKIP_TARGET = 1 - 1e-3
 """The KL divergence from a target of exactly 1 is infinite wherever a join is not certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """What a policy makes of given architectures; each a float32 tensor (B,).
-
-    Args:
-        log_probability_b: natural logarithm of each architecture's probability.
-        entropy_b: entropy of the decisions along each architecture, in nats.
-        skip_divergence_b: KL divergence of the joining probabilities from the target, summed over the joins of a
-            layer and averaged over the layers.
-        skip_rate_b: mean probability of a join; 0 where an architecture has no place for one.
-    """
-
-    log_probability_b: tf.Tensor
-    entropy_b: tf.Tensor
-    skip_divergence_b: tf.Tensor
-    skip_rate_b: tf.Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +42,29 @@ class Form:
     tanh_const: float | None
     skip_target: float
 
-    def controller(self, seed: int) -> "Controller":
-        """Return one, with weights of its own."""
+    def policy(self, seed: int) -> "Controller":
+        """Make one, with weights of its own."""
         return Controller(**asdict(self), seed=seed)
+
+    @property
+    def num_lstm_steps(self) -> int:
+        """Two a layer: it reads what feeds the layer, and its operation."""
+        return 2 * self.num_layers
+
+    @property
+    def num_attended(self) -> int:
+        """Each layer attends to each source: later ones, too, are computed."""
+        return self.num_layers**2
+
+    @property
+    def num_embeddings(self) -> int:
+        """One of each operation."""
+        return self.num_operations
+
+    @property
+    def num_outputs(self) -> int:
+        """One of each operation in each layer."""
+        return self.num_layers * self.num_operations
 
 
 class Controller:
@@ -97,6 +103,7 @@ class Controller:
             skip_target=skip_target,
         )
         self._num_layers = num_layers
+        self._earlier_lk = np.tri(num_layers, k=-1, dtype=np.bool_)
         self._temperature = temperature
         self._tanh_const = tanh_const
         self._skip_target = min(skip_target, _MAX_SKIP_TARGET)
@@ -141,12 +148,15 @@ class Controller:
         with tf.keras.StatelessScope(state_mapping=zip(self.weights, weights, strict=True)):
             yield
 
-    def sample(self, count: int, seed: tuple[int, int]) -> list[Decisions]:
+    def sample(self, count: int, seed: tuple[int, int]) -> Decisions:
         """Draw architectures; the same seed and weights give the same ones.
 
         Args:
             count: how many, >= 1.
             seed: two int32.
+
+        Returns:
+            (count, D).
         """
         draw_layer, weights = drawing(self.form), [weight.value for weight in self.weights]
         image_bh = tf.repeat(self._image_1h.value, count, axis=0)
@@ -161,18 +171,11 @@ class Controller:
             choices_bl[:, layer], joins_blk[:, layer, :layer] = choice_b, join_bk
             inputs_bkh = tf.concat([inputs_bkh, operation_b1h], axis=1)
             anchors_bkh = tf.concat([anchors_bkh, anchor_b1h], axis=1)
-        return [
-            Decisions(choices_l=choices_l, joins_lk=joins_lk)
-            for choices_l, joins_lk in zip(choices_bl, joins_blk, strict=True)
-        ]
+        return np.concatenate([choices_bl, joins_blk[:, self._earlier_lk].astype(np.int32)], axis=1)
 
-    def likelihood(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor) -> Likelihood:
-        """Weigh given architectures under the policy; differentiable in the weights.
-
-        Args:
-            choices_bl: (B, L) int32, the operation of each layer.
-            joins_blk: (B, L, L) bool, the joins of each layer; see `Decisions`.
-        """
+    def likelihood(self, decisions_bd: tf.Tensor) -> Likelihood:
+        """Weigh given architectures, (B, D) int32, under the policy; differentiable in the weights."""
+        choices_bl, joins_blk = self._split(decisions_bd)
         states_bth = self._read(choices_bl, joins_blk)
         anchors_blh = states_bth[:, 1::2]
         # Source 0 is the image; the last layer's anchor is a source of nothing.
@@ -180,7 +183,7 @@ class Controller:
         choice_blm = self._choice_logits(states_bth[:, 0::2])
         join_blk = self._join_logits(sources_bkh[:, tf.newaxis], anchors_blh[:, :, tf.newaxis])
 
-        earlier_lk = tf.constant(np.tri(self._num_layers, k=-1), tf.float32)
+        earlier_lk = tf.constant(self._earlier_lk, tf.float32)
         join_p_blk = tf.sigmoid(join_blk)
         log_join_blk, log_pass_blk = tf.math.log_sigmoid(join_blk), tf.math.log_sigmoid(-join_blk)
         chosen_bl = -tf.nn.sparse_softmax_cross_entropy_with_logits(choices_bl, choice_blm)
@@ -202,6 +205,15 @@ class Controller:
             skip_divergence_b=over_joins(divergence_blk) / self._num_layers,
             skip_rate_b=over_joins(join_p_blk) / max(1, self._num_layers * (self._num_layers - 1) // 2),
         )
+
+    def _split(self, decisions_bd: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Decisions (B, D) as choices (B, L) int32 and joins (B, L, L) bool; no source joins an earlier layer."""
+        choices_bl, bits_bj = decisions_bd[:, : self._num_layers], decisions_bd[:, self._num_layers :]
+        num_joins = np.count_nonzero(self._earlier_lk)
+        # Where there is no place for a join stands the zero that is put after the bits.
+        place_lk = np.full(self._earlier_lk.shape, num_joins)
+        place_lk[self._earlier_lk] = np.arange(num_joins)
+        return choices_bl, tf.gather(tf.pad(bits_bj, [[0, 0], [0, 1]]), place_lk, axis=1) > 0
 
     def _read(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor) -> tf.Tensor:
         """Run the LSTM along given architectures; return its states (B, 2L, H)."""
@@ -267,7 +279,7 @@ class Controller:
 @shared
 def drawing(form: Form) -> tf.types.experimental.PolymorphicFunction:
     """Return `Controller.draw_layer` for controllers of a form, their weights before its arguments."""
-    controller = form.controller(seed=0)
+    controller = form.policy(seed=0)
 
     def draw(weights: Sequence[tf.Tensor], *arguments: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with controller.holding(weights):
@@ -285,9 +297,3 @@ def _mean_of_sources(operations_blh: tf.Tensor, joins_blk: tf.Tensor, sources_bk
     joins_blk = tf.cast(joins_blk, tf.float32)
     joined_blh = tf.matmul(joins_blk, sources_bkh)
     return (operations_blh + joined_blh) / (1 + tf.reduce_sum(joins_blk, axis=2, keepdims=True))
-
-
-def batch(decisions: Sequence[Decisions]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Stack architectures for `Controller.likelihood`: choices (B, L) int32 and joins (B, L, L) bool."""
-    choices_bl, joins_blk = stacked(decisions)
-    return tf.constant(choices_bl), tf.constant(joins_blk)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_service.controller import Controller, batch, drawing
-from enas_service.policy_gradient import PolicyGradient
+from enas_service.policies.joins import Controller, drawing
+from enas_service.policies.policy_gradient import PolicyGradient
+from enas_service.policies.traces import MAX_FORMS
 from enas_service.settings import EnasSettings
-from enas_service.traces import MAX_FORMS
 
 
 def learner(num_layers=3, num_operations=3, **changes):
@@ -25,16 +25,16 @@ def learner(num_layers=3, num_operations=3, **changes):
 
 
 def log_probability(controller, decisions):
-    return controller.likelihood(*batch(decisions)).log_probability_b.numpy()
+    return controller.likelihood(decisions).log_probability_b.numpy()
 
 
 @pytest.mark.fault(1)
 def test_the_credit_goes_to_the_architecture_that_earned_it():
     controller, policy_gradient = learner(controller_skip_weight=None, controller_entropy_weight=None)
-    good, bad = controller.sample(2, seed=(1, 1))
-    before = log_probability(controller, [good, bad])
-    policy_gradient.update([good, bad], np.array([0.5, -0.5]), 3)
-    after = log_probability(controller, [good, bad])
+    decisions = controller.sample(2, seed=(1, 1))
+    before = log_probability(controller, decisions)
+    policy_gradient.update(decisions, np.array([0.5, -0.5]), 3)
+    after = log_probability(controller, decisions)
     # The clip ends the pull of a trial near a ratio of .8 or 1.2.
     assert after[0] > before[0] + 0.1
     assert after[1] < before[1] - 0.1
@@ -55,7 +55,7 @@ def test_the_skip_penalty_draws_joins_towards_the_target(target):
     )
     decisions = controller.sample(3, seed=(1, 1))
     policy_gradient.update(decisions, np.array([0.0, 0.0, 0.0]), 3)
-    assert controller.likelihood(*batch(decisions)).skip_rate_b.numpy() == pytest.approx([target] * 3, abs=0.1)
+    assert controller.likelihood(decisions).skip_rate_b.numpy() == pytest.approx([target] * 3, abs=0.1)
 
 
 def test_the_entropy_bonus_keeps_the_policy_open():
@@ -64,7 +64,7 @@ def test_the_entropy_bonus_keeps_the_policy_open():
         controller, policy_gradient = learner(controller_entropy_weight=weight, controller_skip_weight=None)
         decisions = controller.sample(2, seed=(1, 1))
         policy_gradient.update(decisions, np.array([0.5, -0.5]), 3)
-        entropies.append(controller.likelihood(*batch(decisions)).entropy_b.numpy().mean())
+        entropies.append(controller.likelihood(decisions).entropy_b.numpy().mean())
     assert entropies[0] < entropies[1]
 
 
@@ -146,8 +146,7 @@ def test_a_search_draws_by_its_own_weights(name):
     """Not by those of another search of its form, with which it shares the traced function."""
 
     def drawn(controller):
-        decisions = controller.sample(200, seed=(1, 1))
-        return [(each.choices_l.tolist(), each.joins_lk.tolist()) for each in decisions]
+        return controller.sample(200, seed=(1, 1)).tolist()
 
     one, _ = learner(num_operations=5)
     other, _ = learner(num_operations=5)
@@ -177,7 +176,7 @@ def test_a_step_is_that_of_keras():
     for _ in range(3):
         policy_gradient.update(decisions, advantages, 2)
         with tf.GradientTape() as tape:
-            loss = -tf.reduce_mean(theirs.likelihood(*batch(decisions)).log_probability_b * advantages)
+            loss = -tf.reduce_mean(theirs.likelihood(decisions).log_probability_b * advantages)
         optimizer.apply_gradients(zip(tape.gradient(loss, theirs.weights), theirs.weights, strict=True))
     for ours, their in zip(controller.weights, theirs.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), their.numpy(), rtol=0, atol=1e-6)

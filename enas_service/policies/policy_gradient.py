@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from enas_service.controller import Controller, Form, batch
+from enas_service.decisions import Decisions
+from enas_service.policies.policy import Policy, PolicyForm
+from enas_service.policies.traces import shared
 from enas_service.scores import Floats, best_and_latest
-from enas_service.search_space import Decisions
 from enas_service.settings import EnasSettings
-from enas_service.traces import shared
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ MAX_UPDATES = 10
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a gradient step saw; `entropy` and `skip_rate` are means over the architectures that it learned from."""
+    """What a gradient step saw; `entropy` and `skip_rate` are means over the trials that it learned from."""
 
     loss: float
     entropy: float
@@ -63,10 +63,10 @@ class Step:
 
 
 class PolicyGradient:
-    """Trains a controller on finished trials.
+    """Trains a policy on finished trials.
 
     Args:
-        controller: what is trained.
+        policy: what is trained.
         settings: learning rate, baseline, entropy and skip terms, number of steps.
         max_updates: most times that a call takes its steps.
 
@@ -74,43 +74,42 @@ class PolicyGradient:
         variables: Adam's: the number of steps so far, the first moments of all weights, and their second ones.
     """
 
-    def __init__(self, controller: Controller, settings: EnasSettings, max_updates: int = MAX_UPDATES) -> None:
-        self._controller = controller
+    def __init__(self, policy: Policy, settings: EnasSettings, max_updates: int = MAX_UPDATES) -> None:
+        self._policy = policy
         self._settings = settings
         self._max_updates = max_updates
-        self._step = stepping(controller.form, settings.controller_entropy_weight, settings.controller_skip_weight)
-        zeros = [tf.zeros(weight.shape) for weight in controller.weights]
+        self._step = stepping(policy.form, settings.controller_entropy_weight, settings.controller_skip_weight)
+        zeros = [tf.zeros(weight.shape) for weight in policy.weights]
         self.variables = [tf.keras.Variable(start) for start in (tf.zeros([], tf.int64), *zeros, *zeros)]
 
-    def update(self, decisions: Sequence[Decisions], advantages: Floats, num_new: int) -> Step:
+    def update(self, decisions_nd: Decisions, advantages_n: Floats, num_new: int) -> Step:
         """Take `controller_train_steps` gradient steps on the best and the latest trials.
 
         Args:
-            decisions: (N) architectures of all finished trials, in the order in which they finished.
-            advantages: (N) theirs.
+            decisions_nd: (N, D) of all finished trials, in the order in which they finished.
+            advantages_n: (N) theirs.
             num_new: how many of them, at the end, are new; after many at once the steps are taken more often.
 
         Returns:
             The last step.
         """
-        index = best_and_latest(advantages, _NUM_REPLAYED)
-        choices_bl, joins_blk = batch([decisions[one] for one in index])
-        advantage_b = tf.constant(advantages[index], tf.float32)
+        index = best_and_latest(advantages_n, _NUM_REPLAYED)
+        decisions_bd = tf.constant(decisions_nd[index], tf.int32)
+        advantage_b = tf.constant(advantages_n[index], tf.float32)
         for _ in range(min(MAX_UPDATES, self._max_updates, math.ceil(num_new / _NUM_REPLAYED))):
-            steps = self._steps(choices_bl, joins_blk, advantage_b)
+            steps = self._steps(decisions_bd, advantage_b)
         for number in range(0, len(steps), self._settings.controller_log_every_steps):
             logger.info("step %d: %s", number, steps[number])
         return steps[-1]
 
-    def _steps(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage_b: tf.Tensor) -> list[Step]:
+    def _steps(self, decisions_bd: tf.Tensor, advantage_b: tf.Tensor) -> list[Step]:
         """Take the steps of one update; the policy before the first is the one that ratios are measured from."""
         figures, old_log_probability_b = [], tf.zeros_like(advantage_b)
-        variables = [*self._controller.weights, *self.variables]
+        variables = [*self._policy.weights, *self.variables]
         learning_rate, values = tf.constant(self._settings.controller_learning_rate), [one.value for one in variables]
         for number in range(self._settings.controller_train_steps):
             figures_4, old_log_probability_b, values = self._step(
-                values, learning_rate, choices_bl, joins_blk, advantage_b, old_log_probability_b,
-                tf.constant(number == 0),
+                values, learning_rate, decisions_bd, advantage_b, old_log_probability_b, tf.constant(number == 0)
             )  # fmt: skip
             figures.append(figures_4)
         for variable, value in zip(variables, values, strict=True):
@@ -120,31 +119,30 @@ class PolicyGradient:
 
 @shared
 def stepping(
-    form: Form, entropy_weight: float | None, skip_weight: float | None
+    form: PolicyForm, entropy_weight: float | None, skip_weight: float | None
 ) -> tf.types.experimental.PolymorphicFunction:
-    """Return a function that takes a step with a controller of a form.
+    """Return a function that takes a step with a policy of a form.
 
-    Its arguments: the values of the controller's weights and of `PolicyGradient.variables`, the learning rate, choices
-    (B, L), joins (B, L, L), advantages (B), the log-probabilities (B) before the first step, and whether this is that.
+    Its arguments: the values of the policy's weights and of `PolicyGradient.variables`, the learning rate, decisions
+    (B, D), advantages (B), the log-probabilities (B) before the first step, and whether this is that.
 
     It returns the fields of `Step` (4), the log-probabilities (B) before the first step, and the values afterwards.
     """
-    controller = form.controller(seed=0)
-    num_weights = len(controller.weights)
+    policy = form.policy(seed=0)
+    num_weights = len(policy.weights)
 
     def step(
         values: Sequence[tf.Tensor],
         learning_rate: tf.Tensor,
-        choices_bl: tf.Tensor,
-        joins_blk: tf.Tensor,
+        decisions_bd: tf.Tensor,
         advantage_b: tf.Tensor,
         old_log_probability_b: tf.Tensor,
         is_first: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         weights, (num_steps, *moments) = values[:num_weights], values[num_weights:]
-        with tf.GradientTape() as tape, controller.holding(weights):
+        with tf.GradientTape() as tape, policy.holding(weights):
             tape.watch(weights)
-            likelihood = controller.likelihood(choices_bl, joins_blk)
+            likelihood = policy.likelihood(decisions_bd)
             old_log_probability_b = tf.where(
                 is_first, tf.stop_gradient(likelihood.log_probability_b), old_log_probability_b
             )
@@ -161,18 +159,17 @@ def stepping(
         figures_4 = tf.stack([loss, tf.reduce_mean(likelihood.entropy_b), tf.reduce_mean(likelihood.skip_rate_b), norm])
         return figures_4, old_log_probability_b, [*weights, num_steps + 1, *moments]
 
-    return tf.function(step, input_signature=_signature(controller.weights), autograph=False)
+    return tf.function(step, input_signature=_signature(policy.weights), autograph=False)
 
 
 def _signature(weights: Sequence[tf.Variable]) -> list[object]:
-    """The types of a step's arguments; the number of architectures is left open, so that it is traced once."""
+    """The types of a step's arguments; the number of trials is left open, so that it is traced once."""
     same = [tf.TensorSpec(weight.shape) for weight in weights]
     number, vector = tf.TensorSpec([]), tf.TensorSpec([None])
     return [
         [*same, tf.TensorSpec([], tf.int64), *same, *same],
         number,
         tf.TensorSpec([None, None], tf.int32),
-        tf.TensorSpec([None, None, None], tf.bool),
         vector,
         vector,
         tf.TensorSpec([], tf.bool),
