@@ -5,14 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from cell_networks.layout import Layout
-from darts_genotype.primitives import NONE, PRIMITIVES
-from darts_service.settings import DartsSettings
-from darts_trainer.search.loop import Search, SearchData
-from darts_trainer.search.step_graph import Replayed, side_by_side
-from darts_trainer.supernet.supernet import Supernet
-from trial_runtime import precision
-from trial_runtime.images.datasets import ImageDataset
+from trial_runtime.step_graph import Replayed, side_by_side
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -68,40 +61,3 @@ def test_recorded_branches_compute_and_differentiate_as_launched_ones():
         x = torch.randn(512, 256, device="cuda", generator=generator)
         for ours, theirs in zip(replayed(x), function(x), strict=True):
             assert torch.equal(ours, theirs)
-
-
-def search(*, replay, order, options, **changes):
-    precision.settle(torch.device("cuda"))  # sums in one order, so that equal searches are equal to the bit
-    generator = torch.Generator().manual_seed(0)
-    layout = Layout(num_layers=3, num_nodes=2, init_channels=4, stem_multiplier=1, image_channels=3, num_classes=10)
-    net = Supernet(layout, (*PRIMITIVES, NONE), generator=generator, **options).cuda()
-    images = ImageDataset(
-        name="noise",
-        images_nchw=torch.randint(256, (100, 3, 16, 16), dtype=torch.uint8, generator=generator),
-        labels_n=torch.randint(10, (100,), generator=generator),
-        num_classes=10,
-        may_flip=True,
-    )
-    data = SearchData.of(images, 8, device=torch.device("cuda"), seed=0, cutout=4)
-    epochs = list(Search(net, data, DartsSettings(num_epochs=3), order=order, replay=replay, **changes))
-    return net, epochs
-
-
-@needs_cuda
-@pytest.mark.parametrize(
-    ("order", "options", "changes"),
-    [
-        (2, {}, {}),
-        (1, {}, {}),
-        (2, {"checkpoint_cells": True}, {"alpha_warmup_epochs": 1}),
-        (2, {"partial_channels": 2, "auxiliary_skip": True}, {}),
-        (2, {"precision": "bf16"}, {}),
-    ],
-)
-def test_a_replayed_search_ends_where_the_same_search_does(order, options, changes):
-    net, epochs = search(replay=True, order=order, options=options, **changes)
-    plain, plain_epochs = search(replay=False, order=order, options=options, **changes)
-
-    assert epochs == plain_epochs
-    for ours, theirs in zip((*net.parameters(), *net.buffers()), (*plain.parameters(), *plain.buffers()), strict=True):
-        assert torch.equal(ours, theirs)
