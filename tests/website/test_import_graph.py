@@ -7,9 +7,10 @@ import pytest
 from website import import_graph
 
 ARROWS = {
-    "darts_genotype": {"darts_service", "katib_suggestion"},
-    "darts_service": {"katib_suggestion"},
-    "darts_trainer": {"darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
+    "cell_networks": {"darts_genotype", "trial_runtime"},
+    "darts_genotype": {"katib_suggestion"},
+    "darts_service": {"darts_genotype", "katib_suggestion"},
+    "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
     "enas_service": {"katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
