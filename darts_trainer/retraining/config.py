@@ -25,8 +25,8 @@ CUTOUT = 16
 
 _MATTERS_NOT = frozenset(
     {
-        "genotype.normal", "genotype.reduce", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
-        "resume.every_steps", "resume.fresh", "device",
+        "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
+        "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
     }
 )  # fmt: skip
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
