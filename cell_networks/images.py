@@ -75,9 +75,11 @@ class Cell(nn.Module):
                 terms.append(term if scale is None else (term * scale).to(term.dtype))
             first, second = terms
             states.append(first + second)
-        for node, operation in self.concatenated_inputs.items():
-            states[int(node)] = operation(states[int(node)])
-        return torch.cat([states[node] for node in self._concat], dim=1)
+        return torch.cat([self._concatenated(node, states[node]) for node in self._concat], dim=1)
+
+    def _concatenated(self, node: int, state_bchw: Tensor) -> Tensor:
+        name = str(node)
+        return self.concatenated_inputs[name](state_bchw) if name in self.concatenated_inputs else state_bchw
 
 
 class Network(nn.Module):
