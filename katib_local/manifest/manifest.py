@@ -10,7 +10,7 @@ from pathlib import Path
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
-from katib_local.manifest import document, metrics_source, template
+from katib_local.manifest import document, early_stopping, metrics_source, template
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import (
@@ -132,13 +132,11 @@ def parse(found: Document) -> Experiment:
         parameters=_parameters(spec.parameters, "spec.parameters", default_distribution="uniform"),
         collector=source,
         template=checked,
+        early_stopping=early_stopping.read(spec.early_stopping),
     )
 
 
 def _check_unsupported(spec: V1beta1ExperimentSpec) -> None:
-    if spec.early_stopping is not None:
-        name = spec.early_stopping.algorithm_name
-        raise InvalidExperiment("spec.earlyStopping", name, "early stopping does not run on this machine; leave it out")
     # Here the service ends with the run, whatever the policy.
     one_of(spec.resume_policy or "Never", _RESUME_POLICIES, "spec.resumePolicy")
     if (spec.nas_config is None) == (not spec.parameters):
@@ -268,7 +266,8 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         if value and value != _JOB_CONDITIONS[field]:
             allowed = "a trial succeeds by exit code 0, as a Job does; leave it out"
             raise InvalidExperiment(f"{path}.{field}", value, allowed)
-    unmet = (("retain", spec.retain), ("primaryPodLabels", spec.primary_pod_labels))
+    # retain needs no heed: the files of a trial here are always kept.
+    unmet = ("primaryPodLabels",) if spec.primary_pod_labels else ()
     parameters: list[TrialParameter] = []
     for index, item in enumerate(given(spec.trial_parameters, f"{path}.trialParameters")):
         where = f"{path}.trialParameters[{index}]"
@@ -284,6 +283,6 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         container=text(spec.primary_container_name, f"{path}.primaryContainerName"),
         parameters=tuple(parameters),
         spec=json.dumps(given(spec.trial_spec, template.SPEC_PATH), ensure_ascii=False),
-        unmet=tuple(field for field, value in unmet if value),
+        unmet=unmet,
     )
     return checked, template.check(checked)

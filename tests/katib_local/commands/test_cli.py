@@ -350,12 +350,11 @@ def test_what_is_not_heeded_is_said(
 ) -> None:
     program(SCORE)
     changes = {
-        "spec.trialTemplate.retain": True,
         "spec.trialTemplate.primaryPodLabels": {"a": "b"},
         f"{CONTAINER}.resources": {"limits": {"cpu": "1"}},
     }
     assert run("validate", write_manifest(changes))[0] == 0
-    assert caplog.messages == ["this machine does not heed retain, primaryPodLabels, resources of the trial template"]
+    assert caplog.messages == ["this machine does not heed primaryPodLabels, resources of the trial template"]
 
 
 def test_validate_asks_our_own_service(
