@@ -58,7 +58,20 @@ def test_a_run_of_the_version_before_is_shown_and_goes_on(manifest: Make, tmp_pa
         store.add([CREATED], {})
         store.update(SUCCEEDED, POINTS)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript("ALTER TABLE trials DROP COLUMN rules; PRAGMA user_version = 2;")
+        connection.executescript(
+            """
+            CREATE TABLE before (
+                name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, condition TEXT NOT NULL,
+                assignments TEXT NOT NULL, labels TEXT NOT NULL, reason TEXT NOT NULL, started TEXT, finished TEXT,
+                exit_code INTEGER, observation TEXT
+            ) STRICT;
+            INSERT INTO before SELECT name, number, condition, assignments, labels, reason, started, finished,
+                exit_code, observation FROM trials;
+            DROP TABLE trials;
+            ALTER TABLE before RENAME TO trials;
+            PRAGMA user_version = 2;
+            """
+        )
     with Store.reading(path) as store:
         assert store.trials() == [SUCCEEDED]
     with contextlib.closing(Store.open(path, manifest())) as store:
