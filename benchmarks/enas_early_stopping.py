@@ -2,10 +2,10 @@
 
     python -m benchmarks.enas_early_stopping --nas-bench-macro FILE --transnas-macro FILE [--seeds 20]
 
-A trial is stopped, as by Katib's medianstop, if it is worth less than the mean of those that have run to their end, once
-there are three. The tables know how good a network becomes, not how it gets there: so each trial shows at once what it
-is worth. Stopped trials come without a metric, which is the worst that Katib sends. Prints Markdown: regret after 30 and
-60 trials, in percentage points, with its standard error over seeds, and the share of trials that were stopped.
+A trial is stopped, as by Katib's medianstop, if it is worth less than the mean of those that have run to their end,
+once there are three. The tables know how good a network becomes, not how it gets there: so each trial shows at once
+what it is worth. Stopped trials come without a metric, which is the least that Katib sends. Prints Markdown: regret
+after 30 and 60 trials, in percentage points, with its standard error over seeds, and the share of trials stopped.
 """
 
 import argparse

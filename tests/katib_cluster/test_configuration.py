@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from katib_cluster import configuration
+from katib_cluster import bounded_yaml, configuration
 from katib_cluster.errors import InvalidConfiguration
 
 IMAGES = {"enas": "registry.example/katib-nas/enas-service:1", "darts": "registry.example/katib-nas/darts-service:1"}
@@ -75,6 +75,14 @@ def test_what_a_cluster_has_set_stays_and_what_was_for_another_image_goes() -> N
     assert enas["resources"] == {"limits": {"memory": "800Mi"}}
     assert "command" not in enas
     assert "args" not in enas
+
+
+def test_texts_stay_texts() -> None:
+    text = CONFIG.replace("        limits:", '        claims: [{name: "y"}, {name: "1e3"}]\n        limits:')
+    changed = configuration.registered(text, IMAGES)
+    with bounded_yaml.reading(changed) as loader:
+        found = {item["algorithmName"]: item for item in loader.get_single_data()["runtime"]["suggestions"]}
+    assert found["enas"]["resources"]["claims"] == [{"name": "y"}, {"name": "1e3"}]
 
 
 def test_flags_for_our_image_stay_in_a_new_version() -> None:
