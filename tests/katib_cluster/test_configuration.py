@@ -72,7 +72,7 @@ def test_our_images_are_registered_and_every_other_line_stays() -> None:
 
 def test_what_a_cluster_has_set_stays_and_what_was_for_another_image_goes() -> None:
     enas = entries(configuration.registered(CONFIG, IMAGES))["enas"]
-    assert enas["resources"] == {"limits": {"memory": "800Mi"}}
+    assert enas["resources"]["limits"]["memory"] == "800Mi"
     assert "command" not in enas
     assert "args" not in enas
 

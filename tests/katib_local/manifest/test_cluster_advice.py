@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enas_service.search_space import SearchSpace
+from enas_service.spaces.macro import MacroSpace
 from katib_local.manifest import cluster_advice
 from katib_local.manifest import manifest as manifests
 from katib_local.running import wire
@@ -58,13 +58,11 @@ def test_as_many_trials_as_etcd_takes(num_layers: int, limit: int) -> None:
     document = manifests.read(EXAMPLES / "enas-gpu.yaml")
     document["spec"]["nasConfig"]["graphConfig"]["numLayers"] = num_layers
     experiment = manifests.parse(document)
-    space = SearchSpace.of(converters.experiment(wire.experiment_message(experiment, {})))
+    space = MacroSpace.of(converters.experiment(wire.experiment_message(experiment, {})))
     random = np.random.default_rng(0)
     kept = []
     for _ in range(100):
-        decisions = space.draw(random)
-        values = {"architecture": space.architecture(decisions), "nn_config": space.nn_config(decisions)}
-        assigned = [{"name": name, "value": value} for name, value in values.items()]
+        assigned = [{"name": name, "value": value} for name, value in space.write(space.draw(random)).items()]
         kept.append(len(json.dumps({"name": "enas-gpu-abcdefgh", "parameterAssignments": assigned})))
     assert cluster_advice.suggestion_bytes(experiment) == pytest.approx(np.mean(kept), rel=0.1)
     assert cluster_advice.ETCD_BYTES / np.mean(kept) == pytest.approx(limit, rel=0.12)
