@@ -39,7 +39,7 @@ settings.load_profile("ci")
 class Service:
     """A running service and a channel to it."""
 
-    process: subprocess.Popen[str] | Program
+    process: subprocess.Popen[bytes] | Program
     port: int
     log: Path
     channel: grpc.Channel
@@ -65,7 +65,7 @@ class Service:
             time.sleep(0.05)
 
 
-def wait_for_port(process: subprocess.Popen[str] | Program, log: Path, timeout_s: float = 60) -> int:
+def wait_for_port(process: subprocess.Popen[bytes] | Program, log: Path, timeout_s: float = 60) -> int:
     """Read the port that a service listens on from its log."""
     deadline = time.monotonic() + timeout_s
     while not (found := re.search(r"listening on port (\d+)", log.read_text())):
@@ -85,9 +85,9 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
     def start(module: str, *flags: str, cold: bool = False) -> Service:
         log = tmp_path_factory.mktemp(module) / "log"
-        log.touch()
         python = COLD if cold or module == "darts_service" else with_tensorflow
-        process = python.start("-m", module, "--port", "0", *flags, stderr=log)
+        with log.open("w") as stream:
+            process = python.start("-m", module, "--port", "0", *flags, stderr=stream.fileno())
         port = wait_for_port(process, log)
         service = Service(process, port, log, grpc.insecure_channel(f"127.0.0.1:{port}"))
         started.append(service)
@@ -185,9 +185,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
 def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a script, or ``-m`` and a module, as several processes of one trial; ``cold=True`` runs torchrun itself."""
 
-    def run(
-        num_processes: int, *command: object, cwd: Path, cold: bool = False
-    ) -> subprocess.CompletedProcess[str]:
+    def run(num_processes: int, *command: object, cwd: Path, cold: bool = False) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
         flags = ("--standalone", f"--nproc-per-node={num_processes}")
         launcher = ("-m", "torch.distributed.run") if cold else (Path(__file__).with_name("warm_torchrun.py"),)

@@ -1,4 +1,4 @@
-"""Python programs that start at once: forked from a process that has imported what takes seconds, and done nothing else.
+"""Python programs that start at once, forked from a process that has imported what takes seconds, and has done no more.
 
 That process has started no thread of torch, TensorFlow or gRPC, so what runs in a child of it is what would run in an
 interpreter of its own after the same imports. It is multiprocessing's fork server; the first program starts it, and it
@@ -10,10 +10,11 @@ import os
 import runpy
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class WarmPython:
     """An interpreter that has some libraries already.
 
     They must be libraries that the session's tests have imported themselves: TensorFlow and torch do not go into one
-    process, and there is one fork server. Without any, or where they were not, a program gets an interpreter of its own.
+    process, and there is one fork server. Where they were not, a program gets an interpreter of its own.
 
     Args:
         libraries: what the programs import and takes long.
@@ -34,41 +35,40 @@ class WarmPython:
         self._libraries = libraries
 
     def run(
-        self,
-        *arguments: object,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: float = 100,
+        self, *arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 100
     ) -> subprocess.CompletedProcess[str]:
         """Do what ``subprocess.run([sys.executable, *arguments], …)`` does; both streams are captured as text."""
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            process = self.start(*arguments, cwd=cwd, env=env, stdout=out, stderr=err)
+        (out, out_writer), (err, err_writer) = os.pipe(), os.pipe()
+        process = self.start(*arguments, cwd=cwd, env=env, stdout=out_writer, stderr=err_writer)
+        for writer in (out_writer, err_writer):
+            os.close(writer)
+        with ThreadPoolExecutor() as pool:
+            texts = pool.map(_text, (out, err))
             try:
-                code = process.wait(timeout)
+                return subprocess.CompletedProcess(arguments, process.wait(timeout), *texts)
             finally:
                 process.kill()
-            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
     def start(
         self,
         *arguments: object,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        stdout: Path = Path(os.devnull),
-        stderr: Path = Path(os.devnull),
-    ) -> "subprocess.Popen[str] | Program":
-        """Do what ``subprocess.Popen([sys.executable, *arguments], …)`` does; both streams are appended to files."""
+        stdout: int = subprocess.DEVNULL,
+        stderr: int = subprocess.DEVNULL,
+    ) -> "subprocess.Popen[bytes] | Program":
+        """Do what ``subprocess.Popen([sys.executable, *arguments], …)`` does, with descriptors of files as streams."""
         words, environment = [str(one) for one in arguments], os.environ if env is None else env
         if not any(library in sys.modules for library in self._libraries):
-            with stdout.open("a") as out, stderr.open("a") as err:
-                command = [sys.executable, *words]
-                return subprocess.Popen(command, cwd=cwd, env=environment, stdout=out, stderr=err, text=True)
+            return subprocess.Popen([sys.executable, *words], cwd=cwd, env=environment, stdout=stdout, stderr=stderr)
         with _one_thread():
             _SERVER.set_forkserver_preload([*self._libraries])
             forkserver.ensure_running()
-        process = _Warm(words, environment, Path.cwd() if cwd is None else cwd, (stdout, stderr))
+        streams = [_for_a_child(number) for number in (stdout, stderr)]
+        process = _Warm(words, environment, Path.cwd() if cwd is None else cwd, streams)
         process.start()
+        for stream in streams:
+            stream.close()
         return process
 
 
@@ -79,26 +79,26 @@ class Program(BaseProcess):
         words: what the interpreter would be given.
         environment: all of its variables.
         cwd: where it runs.
-        streams: files to which it appends what it writes to standard output and to standard error; they are those of
-            the process that it is forked from where there are none.
+        streams: standard output and standard error; none if they are those of the process that it is forked from.
     """
 
     def __init__(
-        self, words: Sequence[str], environment: Mapping[str, str], cwd: Path, streams: Sequence[Path] = ()
+        self, words: Sequence[str], environment: Mapping[str, str], cwd: Path, streams: Sequence[Connection] = ()
     ) -> None:
         super().__init__()
         self._words, self._environment, self._folder, self._streams = [*words], dict(environment), cwd, streams
 
     def run(self) -> None:
         """Become the program, in the child."""
-        for number, path in enumerate(self._streams, start=1):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
+        for number, stream in enumerate(self._streams, start=1):
+            os.dup2(stream.fileno(), number)
+            stream.close()
         os.chdir(self._folder)
         os.environ.clear()
         os.environ.update(self._environment)
         first, *rest = self._words
         if first == "-m":
-            sys.argv, sys.path[0] = rest, os.getcwd()
+            sys.argv, sys.path[0] = rest, str(self._folder)
             runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         elif first == "-c":
             sys.argv, sys.path[0] = ["-c", *rest[1:]], ""
@@ -138,6 +138,18 @@ def _one_thread() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+def _text(descriptor: int) -> str:
+    with os.fdopen(descriptor) as file:
+        return file.read()
+
+
+def _for_a_child(descriptor: int) -> Connection:
+    """What multiprocessing hands to a child, of a file that stays the caller's."""
+    if descriptor == subprocess.DEVNULL:
+        return Connection(os.open(os.devnull, os.O_WRONLY), readable=False)
+    return Connection(os.dup(descriptor), readable=False)
 
 
 COLD = WarmPython()
