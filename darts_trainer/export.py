@@ -1,10 +1,11 @@
 """Export a trained network to ONNX: ``python -m darts_trainer.export DIR --output model.onnx``.
 
-The graph has one input, ``images``: uint8, 0 to 255, (B, C, H, W) for any B; the normalisation is inside. Its output is
-``logits``, (B, K). Where onnxruntime is installed it runs the graph beside the network on random images, and a
-difference is an error.
+The graph has one input, ``images``: uint8, 0 to 255, (B, C, H, W) for any B; the normalisation is inside. Its output
+is ``logits``, (B, K). Where the classes have names, the file's metadata have them as ``class_names``, a list in JSON.
+Where onnxruntime is installed it runs the graph beside the network on random images, and a difference is an error.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -57,8 +58,11 @@ def export(trained: Predictor) -> bytes:
         verbose=False,
     )
     assert program is not None
-    onnx.checker.check_model(program.model_proto, full_check=True)
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    if trained.class_names:
+        onnx.helper.set_model_props(model, {"class_names": json.dumps(trained.class_names, ensure_ascii=False)})
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
 
 
 def largest_difference(trained: Predictor, file: bytes) -> float:

@@ -156,7 +156,8 @@ class _Trial:
             "processes": self._group.size,
             "versions": artifacts.versions(),
         }
-        trained = Predictor(self._network, self._data.normalisation, self._images.image_shape)
+        images = self._images
+        trained = Predictor(self._network, self._data.normalisation, images.image_shape, images.class_names)
         predictor.save(trial.output_dir, trained, trial.genotype, self._layout, record)
         logger.info("wrote %s and %s to %s", predictor.WEIGHTS_FILE, predictor.NETWORK_FILE, trial.output_dir)
 

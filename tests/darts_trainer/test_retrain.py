@@ -84,7 +84,7 @@ def test_with_images_held_out_test_images_are_left_alone(folder, monkeypatch, ca
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dataset=digits"], "dataset: 'digits' is not allowed: it has no test images; .* --train-portion"),
+        (["--dataset=digits"], "dataset: 'digits' is not allowed: it has no test images: .* --train-portion .8"),
         (["--dataset=npz:data", "--cutout=16"], "cutout: 16 is not allowed: the images have 8x8 pixels"),
         (
             ["--dataset=npz:data", "--image-size=2"],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trial_runtime.errors import DatasetError
+from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import folder, npz, torchvision_sets
 from trial_runtime.seeds import generator as seeded_generator
 
@@ -56,12 +56,15 @@ class ImageDataset:
     num_classes: int
     may_flip: bool
     """Whether an image keeps its meaning when left and right change places."""
+    class_names: tuple[str, ...] = ()
+    """What each label means; none where the labels are all that is known."""
 
     def __post_init__(self) -> None:
         assert (self.images_nchw.dtype, self.labels_n.dtype) == (torch.uint8, torch.int64)
         assert self.images_nchw.ndim == 4, self.images_nchw.shape
         assert self.labels_n.shape == self.images_nchw.shape[:1] != (0,)
         assert 0 <= int(self.labels_n.min()) <= int(self.labels_n.max()) < self.num_classes
+        assert len(self.class_names) in (0, self.num_classes)
 
     def __len__(self) -> int:
         return self.images_nchw.shape[0]
@@ -123,6 +126,7 @@ def load(
             labels_n=torch.tensor(pictures.labels),
             num_classes=len(pictures.classes),
             may_flip=True,
+            class_names=tuple(pictures.classes),
         )
     return resized(subset(_load_whole(name, data_dir), max_images, generator), size)
 
@@ -157,8 +161,7 @@ def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int,
         raise DatasetError(
             "dataset",
             training.name,
-            "it has no test images; npz:PATH and imagefolder:PATH may have some, and images "
-            "can be held out with --train-portion",
+            f"it has no test images: npz:PATH and imagefolder:PATH may have some, {HOLD_OUT}",
         )
     if int(labels_n.max()) >= training.num_classes:
         allowed = f"the training images have the labels 0 to {training.num_classes - 1}"

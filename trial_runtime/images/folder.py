@@ -13,26 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from trial_runtime import memory
-from trial_runtime.errors import DatasetError
+from trial_runtime.errors import HOLD_OUT, DatasetError
+from trial_runtime.images.pictures import pixels
 from trial_runtime.progress import bar
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Names of picture files, as torchvision's ImageFolder takes them, end in these; upper case counts as lower."""
-
-_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's names of what is decoded, whatever a file's name says; of others, EPS is a program that Pillow runs."""
-
-MAX_PIXELS = 50_000_000
-"""Most pixels of an image: a file of some kilobytes may hold any number of them, and all are decoded at once."""
-
-_GREY = frozenset({"1", "L", "LA"})
-"""Pillow's modes without colour."""
-_DEEP = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
-"""Pillow's modes of more than 8 bits, which it would clip."""
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +85,9 @@ def find_test(path: str, data_dir: Path) -> Pictures:
     """
     root = _root(path, data_dir)
     if not (root / "train").is_dir() or not (root / "test").is_dir():
-        allowed = f"no test images: they must be in {root / 'test'}, and the training images in {root / 'train'}"
+        allowed = (
+            f"no test images: they must be in {root / 'test'}, and the training images in {root / 'train'}; {HOLD_OUT}"
+        )
         raise DatasetError("dataset", f"imagefolder:{path}", allowed)
     known = {name: label for label, name in enumerate(_subfolders(root / "train"))}
     classes = _subfolders(root / "test")
@@ -130,7 +121,7 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
     images: list[NDArray[np.uint8]] = []
     pool = ThreadPoolExecutor()  # Pillow decodes without Python's lock
     try:
-        for image in bar(pool.map(partial(_decode, size=size), files), total=len(files), description="decoding images"):
+        for image in bar(pool.map(partial(pixels, size=size), files), total=len(files), description="decoding images"):
             images.append(image)
             room -= image.nbytes
             if room < 0:
@@ -184,22 +175,3 @@ def _listed(folder: Path, classes: Sequence[str], labels: dict[str, int]) -> Pic
 
 def _is_visible_file(entry: Path, folder: Path) -> bool:
     return not any(part.startswith(".") for part in entry.relative_to(folder).parts) and entry.is_file()
-
-
-def _decode(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Return an image (H, W) if it is grey, otherwise (H, W, 3)."""
-    try:
-        with Image.open(file, formats=_FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                found = f"{opened.width}x{opened.height}"
-                raise DatasetError(f"{file}: width x height", found, f"an image may have {MAX_PIXELS} pixels")
-            if opened.mode in _DEEP:
-                raise DatasetError(f"{file}: mode", opened.mode, "an image must have 8 bits a channel")
-            image = ImageOps.exif_transpose(opened).convert("L" if opened.mode in _GREY else "RGB")
-    except DatasetError:
-        raise
-    except Exception as error:  # whatever decoding damaged data comes to
-        raise DatasetError("image", str(file), f"it must be an intact picture ({error})") from error
-    if size is not None:
-        image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trial_runtime import memory
-from trial_runtime.errors import DatasetError
+from trial_runtime.errors import HOLD_OUT, DatasetError
 
 MAX_CLASSES = 65_536
 """One above the largest label; more is taken for a mistake, since a network gets an output for each."""
@@ -62,7 +62,8 @@ def load_test(paths: str, data_dir: Path) -> tuple[Tensor, Tensor]:
     files = [file for folder in folders for file in sorted(folder.glob("test*.npz")) if file not in training]
     if not files:
         where = ", ".join(map(str, folders))
-        raise DatasetError("dataset", f"npz:{paths}", f"no test images: there is no other file test*.npz in {where}")
+        allowed = f"no test images: there is no other file test*.npz in {where}; {HOLD_OUT}"
+        raise DatasetError("dataset", f"npz:{paths}", allowed)
     images, labels, _ = _joined(files)
     return images, labels
 
