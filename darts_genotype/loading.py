@@ -7,8 +7,12 @@ from darts_genotype import call_text, forms
 from darts_genotype.genotype import Genotype, GenotypeError
 
 
-def load(text: str) -> Genotype:
+def load(text: str, base: Path | None = None) -> Genotype:
     """Read a genotype from a text in any form, or else from the file of that name.
+
+    Args:
+        text: either.
+        base: the folder that a relative name counts from; None for the working directory.
 
     Raises:
         GenotypeError: the file cannot be read, or what it holds is no genotype.
@@ -16,7 +20,7 @@ def load(text: str) -> Genotype:
     if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
         return forms.read(text)
     try:
-        with Path(text).open("rb") as file:
+        with Path(base or "", text).open("rb") as file:
             return forms.read(text_of(file, text))
     except OSError as error:
         raise GenotypeError("file", text, f"it must be a genotype or a file with one ({error.strerror})") from error

@@ -15,15 +15,15 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import torch
 from torch import OutOfMemoryError
 
 from katib_suggestion.errors import one_line
-from trial_runtime import devices, processes, seeds
+from trial_runtime import devices, from_runner, processes, seeds
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import DataOptions
@@ -64,7 +64,20 @@ class CommandLineError(ValueError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises `CommandLineError` where argparse would print its usage and exit."""
+    """A parser that raises `CommandLineError` where argparse would print its usage and exit.
+
+    What a runner was told goes before the command: see `from_runner`.
+    """
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """Read a command line, and behind it what overrides it."""
+        given = list(sys.argv[1:] if args is None else args)
+        overrides = from_runner.overrides(list(self._option_string_actions))
+        for override in overrides:
+            flag = override.partition("=")[0]
+            if any(word == flag or word.startswith(f"{flag}=") for word in given):
+                logger.info("%s goes before what the trial's command says", override)
+        return super().parse_args([*given, *overrides], namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise the message."""
@@ -95,7 +108,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
         )
 
     add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    add("--data-dir", from_runner.place, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     add("--max-images", integer(1), None, "use that many training images, drawn at random")
     portion = "share of the training images that the weights learn from; the others are held out"
     add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
@@ -103,7 +116,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
     add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
     add("--output-dir", Path, "output", "folder for what the trial writes")
-    group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
+    add("--seed", integer(0), None, "makes a run repeatable; without any, a new one is drawn, and logged")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
     group.add_argument("--device", type=_device, default="auto", help=device)
 
@@ -135,7 +148,8 @@ def trial_options(arguments: argparse.Namespace) -> TrialOptions:
         data=data_options(arguments),
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
+        # A runner's is the same each time, but for a trial that an earlier version has begun without.
+        is_seeded=arguments.seed is not None and not from_runner.overrides(["--seed"]),
         resume=ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh),
         device=arguments.device,
     )

@@ -14,7 +14,7 @@ from darts_genotype.genotype import Genotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line
+from trial_runtime import command_line, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
@@ -172,4 +172,5 @@ def _flag(name: str) -> str:
 
 def _genotype(text: str) -> Genotype:
     """Read a text or a file; a manifest's literal double quotes may stand around either."""
-    return loading.load(text.strip().removeprefix('"').removesuffix('"'))
+    bare = text.strip().removeprefix('"').removesuffix('"')
+    return loading.load(bare, from_runner.base_dir())

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trial_runtime import memory
+from trial_runtime import from_runner, memory
 from trial_runtime.errors import HOLD_OUT, DatasetError
+from trial_runtime.images import pictures as picture_files
 from trial_runtime.images.pictures import pixels
 from trial_runtime.progress import bar
 
@@ -51,7 +52,7 @@ def find(path: str, data_dir: Path) -> Pictures:
     that begin with a dot, and files that are no pictures by their names, are passed over.
 
     Args:
-        path: PATH; a relative one is looked up from the working directory, then from data_dir.
+        path: PATH; a relative one is looked up from `from_runner.base_dir`, then from data_dir.
         data_dir: see above.
 
     Raises:
@@ -136,19 +137,37 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
     channels = num_channels or (1 if colour is None else 3)
     images_nchw = np.empty((len(files), channels, height, width), dtype=np.uint8)
     for index, (file, image) in enumerate(zip(files, images, strict=True)):
-        if image.shape[:2] != (height, width):
-            found = "{1}x{0}".format(*image.shape)
-            allowed = f"images must have one size, and {files[0]} has {width}x{height}; --image-size scales them"
-            raise DatasetError(f"{file}: width x height", found, allowed)
+        _check_size(file, image.shape[:2], files[0], (height, width))
         images_nchw[index] = image if image.ndim == 2 else image.transpose(2, 0, 1)
     return torch.from_numpy(images_nchw)
 
 
+def shape(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
+    """Return (C, H, W) of what `decode` would return, by the heads of the files alone.
+
+    Raises:
+        DatasetError: a file is no picture, or they have several sizes and are to be brought to none.
+    """
+    with ThreadPoolExecutor() as pool:
+        heads = list(pool.map(partial(picture_files.head, size=size), files))
+    _, height, width = heads[0]
+    for file, (_, *found) in zip(files, heads, strict=True):
+        _check_size(file, found, files[0], [height, width])
+    return max(channels for channels, _, _ in heads), height, width
+
+
+def _check_size(file: Path, found: Sequence[int], first: Path, expected: Sequence[int]) -> None:
+    if list(found) != list(expected):
+        allowed = "images must have one size, and {2} has {1}x{0}; --image-size scales them".format(*expected, first)
+        raise DatasetError(f"{file}: width x height", "{1}x{0}".format(*found), allowed)
+
+
 def _root(path: str, data_dir: Path) -> Path:
-    for candidate in (Path(path), data_dir / path):
+    for candidate in (from_runner.place(path), data_dir / path):
         if candidate.is_dir():
             return candidate
-    raise DatasetError("dataset", f"imagefolder:{path}", f"no such folder, neither in {Path.cwd()} nor in {data_dir}")
+    allowed = f"no such folder, neither in {from_runner.base_dir()} nor in {data_dir}"
+    raise DatasetError("dataset", f"imagefolder:{path}", allowed)
 
 
 def _subfolders(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trial_runtime import memory
+from trial_runtime import from_runner, memory
 from trial_runtime.errors import HOLD_OUT, DatasetError
 
 MAX_CLASSES = 65_536
@@ -87,14 +87,15 @@ def _find_all(paths: str, data_dir: Path) -> list[Path]:
 def _find(path: str, data_dir: Path) -> list[Path]:
     if not path:
         raise DatasetError("dataset", "npz:", "a path must stand before and after each comma")
-    for candidate in (Path(path), data_dir / path):
+    for candidate in (from_runner.place(path), data_dir / path):
         if candidate.is_file():
             return [candidate]
         pattern = str(Path(glob.escape(str(candidate))) / "*.npz") if candidate.is_dir() else str(candidate)
         found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
         if found:
             return _without_tests(path, found)
-    raise DatasetError("dataset", f"npz:{path}", f"no such .npz file, neither in {Path.cwd()} nor in {data_dir}")
+    allowed = f"no such .npz file, neither in {from_runner.base_dir()} nor in {data_dir}"
+    raise DatasetError("dataset", f"npz:{path}", allowed)
 
 
 def _without_tests(path: str, found: list[Path]) -> list[Path]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from trial_runtime.errors import DatasetError
 
@@ -22,6 +22,8 @@ _GREY = frozenset({"1", "L", "LA"})
 """Pillow's modes without colour."""
 _DEEP = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
 """Pillow's modes of more than 8 bits, which it would clip."""
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+"""Orientations by which a camera says that height and width change places."""
 
 
 def pixels(picture: Picture, size: tuple[int, int] | None, *, num_channels: int | None = None) -> NDArray[np.uint8]:
@@ -44,6 +46,22 @@ def pixels(picture: Picture, size: tuple[int, int] | None, *, num_channels: int 
     except DatasetError:
         raise
     except Exception as error:  # whatever decoding damaged data comes to
+        raise DatasetError("image", str(file), f"it must be an intact picture ({error})") from error
+
+
+def head(file: Path, size: tuple[int, int] | None) -> tuple[int, int, int]:
+    """Return (C, H, W) of what `pixels` would make of a file, by its head alone.
+
+    Raises:
+        DatasetError: it is no picture.
+    """
+    try:
+        with Image.open(file, formats=_FORMATS) as opened:
+            height, width = opened.height, opened.width
+            if opened.getexif().get(ExifTags.Base.Orientation) in _ON_THEIR_SIDE:
+                height, width = width, height
+            return (1 if opened.mode in _GREY else 3, *(size or (height, width)))
+    except Exception as error:  # whatever damaged data come to
         raise DatasetError("image", str(file), f"it must be an intact picture ({error})") from error
 
 
