@@ -12,6 +12,8 @@ from torch import Tensor
 
 from trial_runtime import memory
 from trial_runtime.errors import DatasetError
+from trial_runtime.images import splits
+from trial_runtime.images.splits import Split
 
 MAX_CLASSES = 65_536
 """One above the largest label; more is taken for a mistake, since a network gets an output for each."""
@@ -31,8 +33,9 @@ def load(paths: str, data_dir: Path) -> tuple[Tensor, Tensor, bool]:
 
     Args:
         paths: files, folders or glob patterns, separated by commas. A relative one is looked up from the working
-            directory, then from data_dir. Of folders and patterns, files named ``test*`` are left out: no search may
-            see test images.
+            directory, then from data_dir. Of folders and patterns, files of test images are left out, which no search
+            may see: those named ``test*`` or with a word such as ``test`` in their names, in any case and spelling (see
+            `splits`), and those to validate on where others are named as training images.
         data_dir: see above.
 
     Returns:
@@ -45,7 +48,9 @@ def load(paths: str, data_dir: Path) -> tuple[Tensor, Tensor, bool]:
 
 
 def load_test(paths: str, data_dir: Path) -> tuple[Tensor, Tensor]:
-    """Read the test images: files named ``test*.npz`` in the folders of the training files, in the order of names.
+    """Read the test images, in the order of names: files named so in the folders of the training files, see `load`.
+
+    Where there are none, those to validate on are taken.
 
     Args:
         paths: those of the training images, see `load`.
@@ -59,7 +64,10 @@ def load_test(paths: str, data_dir: Path) -> tuple[Tensor, Tensor]:
     """
     training = _find_all(paths, data_dir)
     folders = dict.fromkeys(file.parent for file in training)
-    files = [file for folder in folders for file in sorted(folder.glob("test*.npz")) if file not in training]
+    others = [file for folder in folders for file in sorted(folder.glob("*.npz")) if file not in training]
+    files = [file for file in others if _split(file) is Split.TEST] or [
+        file for file in others if _split(file) is Split.VALIDATION
+    ]
     if not files:
         where = ", ".join(map(str, folders))
         raise DatasetError("dataset", f"npz:{paths}", f"no test images: there is no other file test*.npz in {where}")
@@ -97,12 +105,18 @@ def _find(path: str, data_dir: Path) -> list[Path]:
 
 
 def _without_tests(path: str, found: list[Path]) -> list[Path]:
-    files = [file for file in found if not file.name.startswith("test")]
+    parts = {file: _split(file) for file in found}
+    left_out = {Split.TEST, Split.VALIDATION} if Split.TRAINING in parts.values() else {Split.TEST}
+    files = [file for file, split in parts.items() if split not in left_out]
     if not files:
         raise DatasetError("dataset", f"npz:{path}", "there must be other files than test*, which no search may see")
     if len(files) < len(found):
         logger.info("%s: left out test images: %s", path, ", ".join(str(f) for f in found if f not in files))
     return files
+
+
+def _split(file: Path) -> Split | None:
+    return Split.TEST if file.name.casefold().startswith("test") else splits.mentioned(file.stem)
 
 
 def _read(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:

@@ -73,6 +73,24 @@ def test_test_images_of_a_folder_are_left_out(paths, tmp_path):
     assert load(f"npz:{paths}", tmp_path).labels_n.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("test", ["TEST", "Testing_1", "x-test", "cifar_holdout", "val"])
+def test_test_images_are_known_by_any_spelling(test, tmp_path):
+    _save(tmp_path / "Train.npz")
+    _save(tmp_path / f"{test}.npz", count=2, first_label=1)
+
+    images = load(f"npz:{tmp_path}", None)
+
+    assert images.labels_n.tolist() == [0, 1, 2, 3]
+    assert load_test(images, None).labels_n.tolist() == [1, 2]
+
+
+def test_files_to_validate_on_are_trained_on_where_no_file_is_named_for_training(tmp_path):
+    _save(tmp_path / "a.npz")
+    _save(tmp_path / "valid.npz")
+
+    assert len(load(f"npz:{tmp_path}", None)) == 8
+
+
 def test_a_folder_of_test_images_alone_is_refused(tmp_path):
     _save(tmp_path / "d" / "test-1.npz")
 
