@@ -22,7 +22,7 @@ from katib_local.manifest import document, manifest
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
 from katib_local.record import kept_runs, run_folder
-from katib_local.record.options import Options, absolute, absolute_dataset
+from katib_local.record.options import Options, absolute, absolute_dataset, image_target
 from katib_local.result import Picture, Run, TrialResult
 from katib_local.running import runner
 from katib_local.running.interruption import Interruption
@@ -59,7 +59,7 @@ def run(
         data_dir: folder of the data.
         max_images: training images that a trial uses, from 1.
         shared_weights: folder of weights that ENAS trials share.
-        images: container images, and the folders whose programs take their place.
+        images: container images, and what takes their place: folders with programs, or images that are known.
         suggestion: HOST:PORT of a suggestion service; None starts the algorithm's.
         seed: makes an ENAS search repeatable, from 0.
         parallel: trials at a time, from 1; None leaves it to the Experiment.
@@ -78,7 +78,7 @@ def run(
         data_dir=absolute(_path(data_dir)),
         max_images=max_images,
         shared_weights=absolute(_path(shared_weights)),
-        images={name: _program(name, Path(folder)) for name, folder in (images or {}).items()},
+        images={name: _program(name, os.fspath(target)) for name, target in (images or {}).items()},
         suggestion=suggestion,
         seed=seed,
         parallel=parallel,
@@ -123,10 +123,11 @@ def _path(path: str | os.PathLike[str] | None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _program(image: str, folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"images: {str(folder)!r} is not allowed for {image}: it must be a folder")
-    return folder.absolute()
+def _program(image: str, target: str) -> str:
+    try:
+        return image_target(target)
+    except ValueError as error:
+        raise UsageError(f"images: {image}: {error}") from error
 
 
 def _console(progress: bool) -> Console:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from darts_genotype import forms, json_form, katib_form
 from darts_genotype.genotype import Genotype, num_skips
+from darts_trainer import metric_names
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime import artifacts, metric_lines
@@ -26,16 +27,6 @@ LAST = "last"
 BEST_VALIDATION = "best-validation"
 CHOICES = (LAST, BEST_VALIDATION)
 """Of which epoch the genotype is the result: the last, as in the paper, or the first of best validation accuracy."""
-
-_METRIC_NAMES = {
-    "Train-Loss": "train_loss",
-    "Train-Accuracy": "train_accuracy",
-    "Validation-Loss": "validation_loss",
-    "Validation-Accuracy": "validation_accuracy",
-    "Normal-Skips": "normal_skips",
-    "Reduction-Skips": "reduction_skips",
-}
-"""What Katib's manifests ask for, and the skip connections: by name, the fields of `Epoch`."""
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +72,7 @@ class Epoch:
 
     def metrics(self) -> dict[str, float | str]:
         """The metrics by the names that Katib's manifests ask for."""
-        return {name: getattr(self, field) for name, field in _METRIC_NAMES.items()}
+        return {name: getattr(self, field) for name, field in metric_names.SEARCH.items()}
 
     def report(self) -> None:
         """Print the line of metrics."""

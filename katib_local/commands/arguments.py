@@ -10,7 +10,7 @@ from katib_cluster import register
 from katib_local.commands import architecture, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
-from katib_local.record.options import Options, absolute, absolute_dataset, is_address
+from katib_local.record.options import Options, absolute, absolute_dataset, image_target, is_address
 
 EXIT_SUCCEEDED = 0
 EXIT_EXPERIMENT_FAILED = 1
@@ -116,7 +116,8 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="run the programs of folder DIR for container image NAME; can be given several times",
+        help="run the programs of folder DIR, or of an image that is known, for container image NAME; can be given "
+        "several times",
     )
 
 
@@ -143,11 +144,13 @@ def _address(text: str) -> str:
     return text
 
 
-def _image(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition("=")
-    if not name or not separator or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be NAME=DIR, and DIR a folder")
-    return name, Path(folder).absolute()
+def _image(text: str) -> tuple[str, str]:
+    name, separator, target = text.partition("=")
+    try:
+        return name, image_target(target if name and separator else "")
+    except ValueError as error:
+        allowed = "it must be NAME=DIR, and DIR a folder, or NAME=KNOWN-IMAGE, such as katib-nas/enas-trainer"
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: {allowed}") from error
 
 
 def _positive(text: str) -> int:

@@ -111,7 +111,10 @@ def test_a_kept_run_is_loaded(document: Document, call: Callable[..., Run], tmp_
         ({"max_images": -1}, "max_images: -1 is not allowed"),
         ({"seed": 2**31}, "seed: 2147483648 is not allowed: it must be an integer from 0"),
         ({"suggestion": "here"}, "suggestion: 'here' is not allowed: it must be HOST:PORT"),
-        ({"images": {"python": "nowhere"}}, "images: 'nowhere' is not allowed for python: it must be a folder"),
+        (
+            {"images": {"python": "nowhere"}},
+            "images: python: 'nowhere' is not allowed: it must be a folder, or an image that is known",
+        ),
         ({"resume": True}, "no run of mini"),
     ],
 )

@@ -207,7 +207,8 @@ def test_a_wrong_reply_is_the_services_error(
     assert errors.count("\n") == 1
     assert errors.startswith("katib-nas: the service ")
     command = f"katib-nas run {tmp_path}/manifest.yaml --output-dir {out} --resume"
-    assert errors.endswith(f"; the run is in {out}, and goes on by: {command}\n")
+    once = " with a corrected manifest" if do == "extra" else ""
+    assert errors.endswith(f"; the run is in {out}, and goes on{once} by: {command}\n")
 
 
 def test_a_refused_experiment_leaves_no_folder(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
@@ -274,6 +275,35 @@ def test_resume_with_another_manifest_is_refused(run: Run, write_manifest: Write
     assert "the manifest differs from that of the run at spec.objective.goal" in errors
     assert run("run", write_manifest(), "--output-dir", str(out), "--resume", "--seed", "3")[0] == 2
     assert run("run", write_manifest(), "--output-dir", str(out))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "mended"),
+    [
+        ({"spec.trialTemplate.trialParameters.0.reference": "valeu"}, {}),
+        ({"spec.objective.objectiveMetricName": "accuracy"}, {}),
+        ({f"{CONTAINER}.command.1": "progam.sh"}, {"spec.objective.goal": 0.9}),
+    ],
+)
+def test_a_run_that_failed_by_its_manifest_goes_on_with_the_corrected_one(
+    run: Run, write_manifest: Write, program: Program, out: Path, before: Any, mended: Any
+) -> None:
+    program(SCORE)
+    assert run("run", write_manifest(before), "--output-dir", str(out))[0] in (1, 4)
+    code, printed, errors = run("run", write_manifest(mended), "--output-dir", str(out), "--resume")
+    assert code == 0, errors
+    assert "(2 trials: 2 succeeded)" in printed
+
+
+def test_a_measured_trial_keeps_its_manifest(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
+    program("[ $1 = v1 ] && echo score=1 || exit 1")
+    path = write_manifest({"spec.maxFailedTrialCount": 1})
+    assert run("run", path, "--output-dir", str(out))[0] == 1
+    other = write_manifest({"spec.objective.type": "minimize"})
+    code, _, errors = run("run", other, "--output-dir", str(out), "--resume")
+    assert code == 2
+    assert "once a trial has been measured" in errors
+    assert conditions(out) == ["succeeded", "failed"]
 
 
 @pytest.mark.parametrize(
@@ -364,6 +394,11 @@ def test_validate_asks_our_own_service(
     changes = {
         "spec.algorithm": {"algorithmName": "darts", "algorithmSettings": [{"name": "w_lr", "value": "inf"}]},
         f"{CONTAINER}.image": "katib-nas/darts-trainer",
+        f"{CONTAINER}.command": ["sh", "own.sh", "${trialParameters.a}${trialParameters.b}${trialParameters.c}"],
+        "spec.trialTemplate.trialParameters": [
+            {"name": name, "reference": reference}
+            for name, reference in {"a": "algorithm-settings", "b": "search-space", "c": "num-layers"}.items()
+        ],
     }
     path = tmp_path / "manifest.yaml"
     path.write_text(yaml.safe_dump(manifest(changes)))
