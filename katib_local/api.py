@@ -13,12 +13,12 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rich.console import Console
 
 from katib_local.errors import Interrupted, UsageError
-from katib_local.manifest import document, manifest
+from katib_local.manifest import manifest, python_form
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
 from katib_local.record import kept_runs, run_folder
@@ -30,7 +30,16 @@ from katib_local.showing import display
 
 __all__ = ["Picture", "Run", "TrialResult", "load", "run"]
 
-AnyExperiment: TypeAlias = V1beta1Experiment | Mapping[str, Any] | str | os.PathLike[str]
+
+class ResourceOfAnSdk(Protocol):
+    """An Experiment of the SDK ``kubeflow.katib``, whose classes say how their attributes are spelled on the wire."""
+
+    @property
+    def attribute_map(self) -> Mapping[str, str]:
+        """Attributes, and their names on the wire."""
+
+
+AnyExperiment: TypeAlias = V1beta1Experiment | ResourceOfAnSdk | Mapping[str, Any] | str | os.PathLike[str]
 
 
 def run(
@@ -53,8 +62,9 @@ def run(
     A run whose trials failed is returned like any other; its `Run.state` says so.
 
     Args:
-        experiment: a model of ``kubeflow_katib_api``, the same as a mapping, the path of a manifest, or the name of an
-            example such as ``enas-digits``.
+        experiment: a model of ``kubeflow_katib_api`` or ``kubeflow.katib``, made or read from a cluster; the same as a
+            mapping, spelled as in manifests or as in Python; the path of a manifest; or the name of an example such as
+            ``enas-digits``.
         dataset: images of the trials whose command names none, such as ``digits`` or ``npz:PATH``.
         data_dir: folder of the data.
         max_images: training images that a trial uses, from 1.
@@ -111,11 +121,12 @@ def load(path: str | os.PathLike[str] | None = None, *, runs_dir: str | os.PathL
 
 
 def _document(experiment: AnyExperiment) -> Document:
-    if isinstance(experiment, V1beta1Experiment):
+    if python_form.is_object(experiment):
         # Nobody who writes the model's name wants to write these as well.
-        return document.copy({"apiVersion": manifest.API_VERSION, "kind": "Experiment", **experiment.to_dict()})
+        return {"apiVersion": manifest.API_VERSION, "kind": "Experiment", **python_form.read(experiment)}
     if isinstance(experiment, Mapping):
-        return document.copy(experiment)
+        return python_form.read(experiment)
+    assert isinstance(experiment, str | os.PathLike)
     return manifest.read(manifest.find(os.fspath(experiment)))
 
 

@@ -99,6 +99,8 @@ def parse(found: Document) -> Experiment:
     for field, allowed in (("apiVersion", API_VERSION), ("kind", "Experiment")):
         if found.get(field) != allowed:
             raise InvalidExperiment(field, found.get(field), f"it must be {allowed}")
+    # The status is the cluster's own, of whatever version that is.
+    found = {key: value for key, value in found.items() if key != "status"}
     document.check_fields(V1beta1Experiment, found)
     resource = document.parse(V1beta1Experiment, found)
     name = resource.metadata.name if resource.metadata else None

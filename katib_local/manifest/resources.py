@@ -9,6 +9,9 @@ from kubeflow_katib_api.models.io_k8s_api_core_v1_container import (  # type: ig
 from kubeflow_katib_api.models.io_k8s_api_core_v1_pod_template_spec import (  # type: ignore[import-untyped]
     IoK8sApiCoreV1PodTemplateSpec,
 )
+from kubeflow_katib_api.models.io_k8s_apimachinery_pkg_apis_meta_v1_object_meta import (  # type: ignore[import-untyped]
+    IoK8sApimachineryPkgApisMetaV1ObjectMeta,
+)
 from kubeflow_katib_api.models.v1beta1_experiment import V1beta1Experiment  # type: ignore[import-untyped]
 from kubeflow_katib_api.models.v1beta1_experiment_spec import (  # type: ignore[import-untyped]
     V1beta1ExperimentSpec,
@@ -26,6 +29,7 @@ from kubeflow_katib_api.models.v1beta1_trial_template import V1beta1TrialTemplat
 __all__ = [
     "IoK8sApiCoreV1Container",
     "IoK8sApiCoreV1PodTemplateSpec",
+    "IoK8sApimachineryPkgApisMetaV1ObjectMeta",
     "V1beta1Experiment",
     "V1beta1ExperimentSpec",
     "V1beta1MetricsCollectorSpec",

@@ -296,9 +296,11 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _fixed(manifest: Document) -> Document:
-    """What of a manifest may not change during a run."""
+    """What of a manifest may not change during a run; a cluster writes its own into the metadata."""
     spec = {key: value for key, value in manifest["spec"].items() if key not in EDITABLE}
-    return {**{key: value for key, value in manifest.items() if key != "status"}, "spec": spec}
+    metadata = {key: value for key, value in manifest["metadata"].items() if key in ("name", "namespace")}
+    others = {key: value for key, value in manifest.items() if key != "status"}
+    return {**others, "metadata": metadata, "spec": spec}
 
 
 def _difference(before: object, now: object, path: str = "") -> str | None:

@@ -95,7 +95,7 @@ def _unprinted(experiment: Experiment, program: KnownProgram) -> Iterator[Invali
     source, metric = experiment.collector, experiment.objective.metric
     # What ends up in a file of the user's own making is theirs to know.
     if source.path is None and not program.reports(metric, source):
-        closest = difflib.get_close_matches(metric, program.printed, n=1, cutoff=0.4)
+        closest = difflib.get_close_matches(metric, program.printed, n=1, cutoff=0.8)
         hint = f"did you mean {closest[0]}? " if closest else ""
         pattern = ", and metricsFormat must find it" if source.filters else ""
         allowed = f"{hint}the program of the trial's image prints {', '.join(program.printed)}{pattern}"
