@@ -12,6 +12,7 @@ from katib_cluster import bounded_yaml, configuration
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import InvalidConfiguration
+from katib_suggestion.user_paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def register(arguments: argparse.Namespace) -> int:
     elif arguments.file == "-":
         _show(_text_of(sys.stdin.buffer, "standard input"), "standard input", images)
     else:
-        _in_file(Path(arguments.file), images, apply=arguments.apply)
+        _in_file(user_path(arguments.file), images, apply=arguments.apply)
     return 0
 
 

@@ -27,6 +27,7 @@ from katib_local.result import Picture, Run, TrialResult
 from katib_local.running import runner
 from katib_local.running.interruption import Interruption
 from katib_local.showing import display
+from katib_suggestion.user_paths import user_path
 
 __all__ = ["Picture", "Run", "TrialResult", "load", "run"]
 
@@ -117,7 +118,7 @@ def load(path: str | os.PathLike[str] | None = None, *, runs_dir: str | os.PathL
     Raises:
         ValueError: there is none, or it cannot be read.
     """
-    return Run(kept_runs.read(run_folder.newest(_path(path), Path(runs_dir))))
+    return Run(kept_runs.read(run_folder.newest(_path(path), user_path(runs_dir))))
 
 
 def _document(experiment: AnyExperiment) -> Document:
@@ -131,7 +132,7 @@ def _document(experiment: AnyExperiment) -> Document:
 
 
 def _path(path: str | os.PathLike[str] | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else user_path(path)
 
 
 def _program(image: str, target: str) -> str:

@@ -16,12 +16,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NoReturn
 
 from torch import OutOfMemoryError
 
 from katib_suggestion.errors import one_line
+from katib_suggestion.user_paths import user_path
 from trial_runtime import devices, processes
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
@@ -96,7 +96,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
         )
 
     add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    add("--data-dir", user_path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     add("--max-images", integer(1), None, "use that many training images, drawn at random")
     portion = "share of the training images that the weights learn from; the others are held out"
     add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
@@ -114,7 +114,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     add("--npz-layout", _choice({"auto": None, **{item.value: item.value for item in Layout}}), "auto", layout)
     numbers = "remap numbers the labels of npz: anew from 0; as-is takes them as they are"
     add("--labels", _choice({"as-is": None, REMAP: REMAP}), "as-is", numbers)
-    add("--output-dir", Path, "output", "folder for what the trial writes")
+    add("--output-dir", user_path, "output", "folder for what the trial writes")
     group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
     group.add_argument("--device", type=_device, default="auto", help=device)

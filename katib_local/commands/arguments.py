@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import NoReturn
 
 from katib_cluster import register
@@ -11,6 +10,7 @@ from katib_local.commands import architecture, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
 from katib_local.record.options import Options, absolute, absolute_dataset, image_target, is_address
+from katib_suggestion.user_paths import user_path
 
 EXIT_SUCCEEDED = 0
 EXIT_EXPERIMENT_FAILED = 1
@@ -124,15 +124,17 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-dir",
-        type=Path,
+        type=user_path,
         metavar="D",
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
     parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
-    parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
+    parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
-    parser.add_argument("--shared-weights", type=Path, metavar="D", help="folder of weights that ENAS trials share")
+    parser.add_argument(
+        "--shared-weights", type=user_path, metavar="D", help="folder of weights that ENAS trials share"
+    )
     parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
     parser.add_argument("--resume", action="store_true", help="go on with a run; its finished trials are kept")
     parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")

@@ -33,6 +33,7 @@ from katib_local.manifest.resources import (
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Direction
 from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
+from katib_suggestion.user_paths import user_path
 
 API_VERSION = "kubeflow.org/v1beta1"
 DEFAULT_PARALLEL_TRIALS = 3
@@ -56,7 +57,7 @@ _JOB_CONDITIONS = {
 def find(name: str) -> Path:
     """Return the path of the file of that name or, where there is none, of the example."""
     found = (folder / f"{name}.yaml" for folder in _EXAMPLES)
-    return next((path for path in (Path(name), *found) if path.is_file()), Path(name))
+    return next((path for path in (user_path(name), *found) if path.is_file()), user_path(name))
 
 
 def load(path: Path) -> tuple[Experiment, Document]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from katib_local.errors import RunFolderError, UsageError
 from katib_local.manifest.images import is_known
+from katib_suggestion.user_paths import user_path
 
 _RENEWABLE = ("manifest", "suggestion", "parallel")
 """Options that may change while a run is resumed."""
@@ -78,7 +79,7 @@ def image_target(text: str) -> str:
     Raises:
         ValueError: it is neither.
     """
-    folder = Path(text)
+    folder = user_path(text)
     if text and folder.is_dir():
         return str(folder.absolute())
     if not is_known(text):
@@ -102,7 +103,7 @@ def absolute_dataset(text: str) -> str:
     kind, _, paths = text.partition(":")
     if kind not in ("npz", "imagefolder") or not paths:
         return text
-    found = (Path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
+    found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
     return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
 
 

@@ -94,6 +94,15 @@ def test_variables_decide_without_flags_and_flags_over_variables(monkeypatch):
     )
 
 
+def test_home_is_put_into_paths_of_flags_and_variables(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KATIB_NAS_DATA_DIR", "~/data")
+
+    arguments = _parse("--output-dir=~/out")
+
+    assert (arguments.data_dir, arguments.output_dir) == (tmp_path / "data", tmp_path / "out")
+
+
 def test_a_trainer_whose_weights_learn_from_all_images_can_hold_some_out():
     parser = command_line.Parser(prog="test")
     command_line.add_data_arguments(parser, train_portion=1, cutout=16)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from katib_suggestion.user_paths import user_path
 from trial_runtime import memory
 from trial_runtime.errors import DatasetError
 from trial_runtime.images import folder_parts
@@ -157,7 +158,7 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
 
 
 def _root(path: str, data_dir: Path) -> Path:
-    for candidate in (Path(path), data_dir / path):
+    for candidate in (user_path(path), data_dir / path):
         if candidate.is_dir():
             return candidate
     raise DatasetError("dataset", f"imagefolder:{path}", f"no such folder, neither in {Path.cwd()} nor in {data_dir}")

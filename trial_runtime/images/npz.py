@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from katib_suggestion.user_paths import user_path
 from trial_runtime import memory
 from trial_runtime.errors import DatasetError
 from trial_runtime.images import splits
@@ -103,7 +104,7 @@ def _find_all(paths: str, data_dir: Path) -> list[Path]:
 def _find(path: str, data_dir: Path) -> list[Path]:
     if not path:
         raise DatasetError("dataset", "npz:", "a path must stand before and after each comma")
-    for candidate in (Path(path), data_dir / path):
+    for candidate in (user_path(path), data_dir / path):
         if candidate.is_file():
             return [candidate]
         pattern = str(Path(glob.escape(str(candidate))) / "*.npz") if candidate.is_dir() else str(candidate)

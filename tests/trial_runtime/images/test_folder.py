@@ -42,6 +42,12 @@ def test_folders_are_classes_in_the_order_of_their_names(folder):
     assert dataset.images_nchw[:, :, 3, 5].tolist() == [list(RED), list(RED), list(BLUE)]
 
 
+def test_the_path_may_begin_with_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+
+    assert len(load("imagefolder:~/pets", None)) == 3
+
+
 def test_pixels_are_where_the_file_has_them(tmp_path):
     pixels = np.random.default_rng(0).integers(256, size=(2, 5, 7, 3), dtype=np.uint8)
     for index, image in enumerate(pixels):

@@ -65,6 +65,15 @@ def test_the_working_directory_comes_before_the_data_folder(tmp_path, monkeypatc
     assert len(load("npz:b.npz", tmp_path / "data")) == 3
 
 
+@pytest.mark.parametrize("paths", ["~/d/a.npz", "~/d", "~/d/*.npz", "elsewhere.npz,~/d"])
+def test_home_may_stand_in_each_path(paths, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _save(tmp_path / "d" / "a.npz")
+    _save(tmp_path / "data" / "elsewhere.npz")
+
+    assert len(load(f"npz:{paths}", tmp_path / "data")) in (4, 8)
+
+
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("paths", ["d", "d/*.npz"])
 def test_test_images_of_a_folder_are_left_out(paths, tmp_path):
