@@ -38,7 +38,7 @@ class Trial:
     """Word for word as the service returned them."""
     labels: Mapping[str, str]
     reason: str = ""
-    """Why it failed, or has no metrics."""
+    """Why it failed or has no metrics, or what is strange about those that it has."""
     started: datetime | None = None
     finished: datetime | None = None
     exit_code: int | None = None

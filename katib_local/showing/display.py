@@ -1,6 +1,7 @@
 """What a user sees of a run while it goes: a live table on a terminal, plain lines elsewhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katib_local.manifest.experiment import Experiment, Objective
-from katib_local.record.trials import COMPLETED, FAILURES, Trial, ranked
+from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
 from katib_local.showing.wording import counts, duration, outcome, seconds_of
@@ -83,8 +84,10 @@ class PlainLines:
             self._write(f"{trial.name} running for {duration(seconds, digits=0)}: {metrics}")
 
     def _line(self, trial: Trial) -> str:
-        metrics = _metrics(self._objective, trial) if trial.finished and not trial.reason else ""
-        return outcome(trial) + (f": {metrics}" if metrics else "")
+        if trial.condition not in MEASURED:
+            return outcome(trial)
+        note = f" ({trial.reason})" if trial.reason else ""
+        return f"{outcome(replace(trial, reason=''))}: {_metrics(self._objective, trial)}{note}"
 
     def _write(self, line: str) -> None:
         write(self._console, f"{datetime.now():%H:%M:%S} {line}")

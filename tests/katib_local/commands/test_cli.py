@@ -136,6 +136,23 @@ def test_the_reason_of_a_failed_trial_is_the_last_error_that_it_printed(
     assert rows(out, "SELECT DISTINCT reason FROM trials WHERE exit_code = 2") == [(expected,)]
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("python3 -c 'import nothing_of_that_name'", "exit code 1: ModuleNotFoundError: No module named 'nothing_of"),
+        ("echo score: 1", "line 1, 'score: 1': it does not match Katib's default metricsFormat"),
+        ("echo score=nan", "score is nan in line 1, of which Katib's rule makes no number"),
+        ("echo score=0,93", "score=0 (line 1, 'score=0,93': Katib's rule reads 0 there"),
+    ],
+)
+def test_a_reason_says_what_is_seen_in_the_output(
+    run: Run, write_manifest: Write, program: Program, out: Path, script: str, said: str
+) -> None:
+    program(script)
+    progress = run("run", write_manifest(), "--output-dir", str(out))[2]
+    assert said in progress
+
+
 def test_trials_without_metrics_are_not_sent(
     run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path
 ) -> None:
