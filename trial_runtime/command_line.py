@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from torch import OutOfMemoryError
 
+from katib_suggestion import streams
 from katib_suggestion.errors import one_line
 from katib_suggestion.user_paths import user_path
 from trial_runtime import devices, processes
@@ -171,6 +172,7 @@ def run(main: Callable[[], None]) -> int:
 
     Of several processes under torchrun, the first alone logs what is no warning, and one alone says why they fail.
     """
+    streams.take_any_text()
     try:
         _log_to_standard_error(processes.here())
         main()

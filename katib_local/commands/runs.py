@@ -17,6 +17,7 @@ from katib_local.record.trials import FAILURES, Trial
 from katib_local.showing import columns, display, summary
 from katib_local.showing.columns import Column
 from katib_local.showing.wording import counts
+from katib_suggestion import streams
 from katib_suggestion.user_paths import user_path
 
 _UNREADABLE = "unreadable"
@@ -209,4 +210,4 @@ def _moment(time: datetime | None) -> str | None:
 
 
 def _write_json(value: object) -> None:
-    display.write(Console(), json.dumps(value, indent=2, ensure_ascii=False))
+    streams.write_document(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
