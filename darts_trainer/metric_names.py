@@ -18,10 +18,11 @@ SEARCH: Mapping[str, str] = MappingProxyType(
 )
 """Of each epoch of a search, by name the fields: what Katib's manifests ask for, and the skip connections."""
 
-TRAINING: Mapping[str, str] = MappingProxyType(
-    {name: SEARCH[name] for name in ("Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy")}
-)
-"""Of each epoch of the training of a genotype; the last two where images are held out."""
+TRAINING = ("Train-Loss", "Train-Accuracy")
+"""Of each epoch of the training of a genotype."""
+
+VALIDATION = ("Validation-Loss", "Validation-Accuracy")
+"""Of the same, where images are held out."""
 
 TEST_LOSS, TEST_ACCURACY = "Test-Loss", "Test-Accuracy"
 """Printed once, at the end of a training that has test images."""

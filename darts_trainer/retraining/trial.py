@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,11 +12,11 @@ from cell_networks.layout import Layout, final_map_size
 from darts_trainer import metric_names, predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.retraining.config import RetrainConfig
-from darts_trainer.retraining.data import COMMON_SEED, RetrainData
+from darts_trainer.retraining.data import RetrainData
 from darts_trainer.retraining.training import EpochMetrics, Retraining
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
-from trial_runtime.checkpoints import Checkpoint, Plain
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
@@ -46,10 +46,7 @@ def run(trial: RetrainConfig, group: Processes, checkpoint: Checkpoint | None = 
         Terminated: SIGTERM has come; a checkpoint is written.
         ProcessLost: another process has ended.
     """
-    with termination.watched() as is_terminated:
-        saver = Saver(
-            trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=is_terminated
-        )
+    with Saver.of(trial, group) as saver:
         retrained = _Trial(trial, group, saver)
         if checkpoint is not None:
             retrained.load(checkpoint)
@@ -63,7 +60,7 @@ class _Trial:
         self._trial = trial
         self._group = group
         self._saver = saver
-        self._images = images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
+        self._images = images = trial.data.load(seeds.generator(seeds.COMMON_SEED, "subset"))
         # Loaded now, so that test images that are missing are missed before the training and not after it.
         self._test_images = trial.data.load_test(images) if trial.data.train_portion == 1 else None
         self._data = RetrainData.of(
@@ -98,7 +95,7 @@ class _Trial:
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         with checkpoint.restoring():
-            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._shape_of_images())
+            checkpoint.check_part("images", self._images.summary())
             self._training.load_state_dict(checkpoint.state["training"])
             self._epochs = [_epoch(epoch) for epoch in checkpoint.state["epochs"]]
             checkpoints.restore_random_states(checkpoint.state["random"])
@@ -141,13 +138,9 @@ class _Trial:
         return {
             "training": self._training.state_dict(),
             "epochs": self._epochs,
-            "images": self._shape_of_images(),
+            "images": self._images.summary(),
             "random": checkpoints.random_states(),
         }
-
-    def _shape_of_images(self) -> dict[str, Plain]:
-        images = self._images
-        return {"images": len(images), "shape": images.image_shape, "classes": images.num_classes}
 
     def _write(self, result: Mapping[str, float]) -> None:
         trial = self._trial
@@ -226,5 +219,9 @@ def _check_size(trial: RetrainConfig, images: ImageDataset, batch_size: int, num
 
 
 def _named(metrics: EpochMetrics) -> dict[str, float]:
-    named = {name: getattr(metrics, field) for name, field in metric_names.TRAINING.items()}
-    return {name: value for name, value in named.items() if value is not None}
+    named = dict(zip(metric_names.TRAINING, (metrics.training.loss, metrics.training.accuracy), strict=True))
+    if metrics.validation is None:
+        return named
+    return named | dict(
+        zip(metric_names.VALIDATION, (metrics.validation.loss, metrics.validation.accuracy), strict=True)
+    )

@@ -57,6 +57,7 @@ _DARTS_TRAINING = KnownProgram(
     started_by=re.compile(r"(^|[\s/])retrain\.py(\s|$)|\s-m\s+darts_trainer\.retrain(\s|$)"),
     metrics=(
         *darts_metrics.TRAINING,
+        *darts_metrics.VALIDATION,
         darts_metrics.TEST_LOSS,
         darts_metrics.TEST_ACCURACY,
         darts_metrics.PARAMETERS,

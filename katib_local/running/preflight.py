@@ -15,7 +15,7 @@ from katib_local.running import known_programs
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_suggestion import feasible_space
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import InvalidExperiment, together
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
 _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
@@ -39,11 +39,12 @@ def check(experiment: Experiment, options: Options, *, is_new: bool = True) -> N
         is_new: whether it has not run yet; what an earlier version has taken goes on.
 
     Raises:
-        InvalidExperiment: the first of the faults.
+        InvalidExperiment: it says all that is wrong.
     """
     container = template.check(experiment.template)
-    for fault in _faults(experiment, options, container, is_new=is_new):
-        raise fault
+    faults = list(_faults(experiment, options, container, is_new=is_new))
+    if faults:
+        raise together(faults)
     for doubt in _doubts(experiment, container):
         logger.warning("%s", doubt)
 
@@ -55,13 +56,17 @@ def _faults(
     if is_ours and experiment.algorithm not in MODULES:
         allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
         yield InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
-    folder = images.program_dir(container.image, options.images)
     if is_new and container.restart_policy not in _RESTART_POLICIES:
         where = f"{template.SPEC_PATH}.spec.template.spec.restartPolicy"
         allowed = f"the API server takes a Job with {' or '.join(_RESTART_POLICIES)} alone"
         yield InvalidExperiment(where, container.restart_policy, allowed)
-    if is_ours and is_new:
+    if is_ours and is_new and experiment.algorithm in _ASSIGNMENTS:
         yield from _unassigned(experiment)
+    try:
+        folder = images.program_dir(container.image, options.images)
+    except InvalidExperiment as fault:
+        yield fault
+        return
     program = known_programs.find(images.package_of(folder), container.argv[-1])
     if program is not None and is_new:
         yield from _unprinted(experiment, program)
@@ -109,7 +114,11 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
         yield InvalidExperiment("spec.nasConfig.graphConfig.inputSizes", list(nas.input_sizes), allowed)
     for index, operation in enumerate(nas.operations):
         where = f"spec.nasConfig.operations[{index}]"
-        listed = feasible_space.parameters(_operation(operation), where)
+        try:
+            listed = feasible_space.parameters(_operation(operation), where)
+        except InvalidExperiment as fault:
+            yield fault
+            continue
         first = {name: values[0] for name, values in listed.items()}
         variants = [first, *({**first, name: value} for name, values in listed.items() for value in values[1:])]
         for variant in variants:

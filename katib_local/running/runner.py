@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from katib_local.errors import Interrupted, RunFolderError, SuggestionError, UnusableSuggestion
-from katib_local.manifest import manifest
+from katib_local.manifest import cluster_advice, manifest
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, run_folder
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def validate(read: Document, options: Options, interruption: Interruption) -> None:
-    """Check that a manifest can run here, and that the suggestion service takes it.
+    """Check that a manifest can run here, and that the suggestion service takes it; warn of what a cluster would not.
 
     Raises:
         InvalidExperiment: it cannot run here.
@@ -58,6 +58,8 @@ def validate(read: Document, options: Options, interruption: Interruption) -> No
     """
     experiment = manifest.parse(read)
     preflight.check(experiment, options)
+    for sentence in cluster_advice.advice(experiment, read):
+        logger.warning("%s", sentence)
     with (
         tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
         _client(experiment, RunFolder(Path(folder)), options, interruption) as client,
@@ -90,7 +92,7 @@ def run(
         SuggestionError: the service does not answer as it must.
         RunFolderError: the folder cannot be used.
     """
-    experiment = manifest.parse(read)
+    experiment = manifest.parse(read, is_new=not resume)
     now = datetime.now()
     if resume:
         folder = run_folder.find(output_dir, experiment.name)
@@ -103,6 +105,8 @@ def run(
             store = stack.enter_context(contextlib.closing(Store.open(folder.database)))
             options = options.resumed_from(store.options)
             difference = store.difference(read)
+            if difference is not None:
+                experiment = manifest.parse(read)
             preflight.check(experiment, options, is_new=difference is not None)
             if difference is not None:
                 _begin_anew(store, folder, read, difference)

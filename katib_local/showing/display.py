@@ -24,6 +24,7 @@ _STYLES = {
     TrialCondition.FAILED: "red",
     TrialCondition.METRICS_UNAVAILABLE: "red",
     TrialCondition.KILLED: "yellow",
+    TrialCondition.EARLY_STOPPED: "yellow",
 }
 _MAX_ROWS = 20
 _OTHER_LINES = 9
@@ -84,8 +85,9 @@ class PlainLines:
             self._write(f"{trial.name} running for {duration(seconds, digits=0)}: {metrics}")
 
     def _line(self, trial: Trial) -> str:
-        if trial.condition not in MEASURED:
-            return outcome(trial)
+        if trial.condition is not TrialCondition.SUCCEEDED:
+            metrics = _metrics(self._objective, trial) if trial.condition in MEASURED else ""
+            return outcome(trial) + (f": {metrics}" if metrics else "")
         note = f" ({trial.reason})" if trial.reason else ""
         return f"{outcome(replace(trial, reason=''))}: {_metrics(self._objective, trial)}{note}"
 

@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -51,14 +52,37 @@ def training(net, images, **changes):
     return Retraining(net, images, settings, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (
+            "normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0)], normal_concat=[1, 2], "
+            "reduce=[('max_pool_3x3', 1), ('skip_connect', 1)], reduce_concat=[0, 2]"
+        ),
+        (
+            "normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0)], normal_concat=[2], "
+            "reduce=[('max_pool_3x3', 0), ('skip_connect', 0)], reduce_concat=[2]"
+        ),
+    ],
+    ids=["outputs of inputs", "an input that no cell reads"],
+)
+def test_cells_of_other_searches_learn(cells):
+    """In the second network nothing comes of the last cell but one."""
+    layout = replace(LAYOUT, num_layers=3)
+    net = Network(forms.read(f"Genotype({cells})"), layout, generator=torch.Generator().manual_seed(0))
+    first, *_, last = training(net, data(64), num_epochs=6, learning_rate=0.1, auxiliary_weight=0.0)
+    assert last.training.loss < 0.8 * first.training.loss
+    assert all(weight.isfinite().all() for weight in net.parameters())
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_it_learns(precision):
     net = network(precision=precision)
     *_, last = training(net, data(64, train_portion=0.5), num_epochs=10, learning_rate=0.1)
     assert last.epoch == 10
-    assert last.train_accuracy > 0.9
-    assert last.validation_accuracy > 0.9
-    assert last.validation_loss < math.log(2)
+    assert last.training.accuracy > 0.9
+    assert last.validation.accuracy > 0.9
+    assert last.validation.loss < math.log(2)
     assert all(weight.dtype == torch.float32 for weight in net.parameters())
 
 
@@ -94,7 +118,7 @@ def test_a_step_is_sgd_on_the_loss_of_both_classifiers():
     (loss + 0.4 * functional.cross_entropy(auxiliary_bk, labels_b)).backward()
     assert torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5) > 0.5
     sgd.step()
-    assert metrics.train_loss == pytest.approx(loss.item())
+    assert metrics.training.loss == pytest.approx(loss.item())
     for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -103,7 +127,7 @@ def test_without_weight_there_is_no_second_classifier():
     net = network(auxiliary=False)
     assert not any(name.startswith("auxiliary") for name, _ in net.named_parameters())
     (metrics,) = training(net, data(), auxiliary_weight=0.0, num_epochs=1)
-    assert math.isfinite(metrics.train_loss)
+    assert math.isfinite(metrics.training.loss)
 
 
 def test_classifying_changes_nothing_and_drops_nothing():
