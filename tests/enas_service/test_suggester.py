@@ -63,7 +63,9 @@ def test_the_search_finds_what_is_rewarded_though_it_starts_afresh_before_every_
 
 
 @pytest.mark.fault(1)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long("two seeds tell of any fault")) for seed in (2, 3, 4))]
+)
 def test_the_search_finds_what_is_rewarded(build, seed):
     """Fault 1's synthetic reward with default settings: chance is .25, Katib's stays at .27."""
     experiment = converters.experiment(build.enas(four_operations(build), name=f"seed-{seed}", num_layers=8))
