@@ -23,7 +23,7 @@ from katib_local.running.controller import Controller, Display
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused, SuggestionClient
 from katib_local.running.suggestion_process import MODULES, START_TIMEOUT_S, SuggestionProcess, wait_until_serving
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 
 logger = logging.getLogger(__name__)
 
@@ -178,11 +178,17 @@ def _service_flags(experiment: Experiment, folder: RunFolder, options: Options) 
 
 def _check_runs_here(experiment: Experiment, options: Options) -> None:
     """Refuse what no program of this machine can run, and say what is not heeded."""
-    if options.suggestion is None and experiment.algorithm not in MODULES:
-        allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
-        raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
     container = template.check(experiment.template)
-    images.program_dir(container.image, options.images)
+    faults = Faults()
+    with faults.noted():
+        if options.suggestion is None and experiment.algorithm not in MODULES:
+            allowed = (
+                f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
+            )
+            raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
+    with faults.noted():
+        images.program_dir(container.image, options.images)
+    faults.raise_noted()
     unmet = (*experiment.template.unmet, *container.unmet)
     if unmet:
         logger.warning("this machine does not heed %s of the trial template", ", ".join(unmet))

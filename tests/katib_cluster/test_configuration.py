@@ -95,7 +95,7 @@ katib-with-kubeflow takes the configuration of katib-cert-manager.
 """
 
 VERSIONS = {"0.16.0": "200Mi", "0.17.0": "400Mi", "0.18.0": "400Mi", "0.19.0": "400Mi"}
-"""Katib's versions with a KatibConfig, and the memory limit of ENAS; nothing else is said of its and DARTS' resources."""
+"""Katib's versions with a KatibConfig, and the memory limit of ENAS: the one resource of ENAS and DARTS in it."""
 
 
 def stock(version: str, installation: str) -> str:
