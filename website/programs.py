@@ -62,9 +62,14 @@ def parse(program: str, argv: Sequence[str]) -> argparse.Namespace:
     return found[0]
 
 
-def _module(program: str) -> str:
+def module_of(program: str) -> str:
+    """Return the module whose ``main`` a program is.
+
+    Raises:
+        ValueError: there is no such program.
+    """
     if program == KATIB_NAS:
-        return "katib_local.cli"
+        return "katib_local.commands.cli"
     found = find_spec(program)
     if found is None:
         raise ValueError(f"there is no program {program}")
@@ -78,7 +83,7 @@ def _run(program: str, argv: Sequence[str], parse_args: Callable[..., None]) -> 
         _no_variables_of_ours(),
         suppress(_Stopped, SystemExit),
     ):
-        importlib.import_module(_module(program)).main()
+        importlib.import_module(module_of(program)).main()
 
 
 @contextmanager

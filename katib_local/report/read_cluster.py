@@ -8,15 +8,16 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from katib_cluster import connection
+from katib_cluster import bounded_yaml, connection
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.errors import ClusterError
-from katib_local import collector, document, manifest
-from katib_local.checks import given
-from katib_local.experiment import Objective, Strategy
+from katib_local.manifest import document, manifest
+from katib_local.manifest.checks import given
+from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.manifest.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
+from katib_local.record import collector
+from katib_local.record.trials import Trial
 from katib_local.report.model import Report, TrialReport
-from katib_local.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
-from katib_local.trials import Trial
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import TrialCondition
 
@@ -108,7 +109,7 @@ def _report(found: dict[str, Any], trials: Sequence[dict[str, Any]], suggestion:
         settings=tuple({item.name or "": item.value or "" for item in settings}.items()),
         trials=tuple(TrialReport(trial=trial) for trial in _trials(trials, order, objective)),
         command=f"kubectl apply -f {name}.yaml",
-        manifest=yaml.safe_dump(written, sort_keys=False, allow_unicode=True),
+        manifest=yaml.dump(written, Dumper=bounded_yaml.Dumper, sort_keys=False, allow_unicode=True),
         absent=(_ABSENT,),
     )
 

@@ -139,6 +139,45 @@ def test_what_is_wrong_is_refused_by_both_calls(
     assert re.search(said, refusal(service.stub.GetSuggestions, build.request(experiment, 1)))
 
 
+def test_all_that_is_wrong_is_said_at_once(enas_service, darts_service, build):
+    no_values = build.parameter("filter_size", api_pb2.CATEGORICAL)
+    enas = build.enas(
+        build.operation("", no_values),
+        settings={"controller_hidden_size": "0", "controller_temprature": "5", "controller_train_steps": "1e9"},
+        num_layers=0,
+    )
+    enas.spec.objective.objective_metric_name = ""
+    del enas.spec.nas_config.graph_config.output_sizes[:]
+    darts = build.darts(
+        build.operation("convolution", no_values),
+        build.operation("max_pooling", no_values),
+        settings={"num_epochs": "0", "w_lr": "inf"},
+        num_layers=0,
+    )
+    expected = {
+        enas_service: [
+            "objective", "algorithmSettings.controller_hidden_size", "algorithmSettings",
+            "algorithmSettings.controller_train_steps", "nasConfig.graphConfig.numLayers",
+            "nasConfig.graphConfig.outputSizes", "nasConfig.operations[0].operationType",
+            "nasConfig.operations[0].parameters[0].feasibleSpace.list",
+        ],
+        darts_service: [
+            "nasConfig.graphConfig.numLayers", "algorithmSettings.num_epochs", "algorithmSettings.w_lr",
+            "nasConfig.operations[0].operationType", "nasConfig.operations[1].parameters[0].feasibleSpace.list",
+        ],
+    }  # fmt: skip
+    for service, experiment in ((enas_service, enas), (darts_service, darts)):
+        validate = api_pb2.ValidateAlgorithmSettingsRequest(experiment=experiment)
+        for message in (
+            refusal(service.stub.ValidateAlgorithmSettings, validate),
+            refusal(service.stub.GetSuggestions, build.request(experiment, 1)),
+        ):
+            assert "\n" not in message
+            fields = re.findall(r"\(\d+\) (\S+): ", message)
+            assert fields == expected[service]
+            assert message.startswith(f"{len(fields)} faults: (1) ")
+
+
 def test_a_count_beyond_reason_is_refused(enas_service, darts_service, build):
     for service, experiment in ((enas_service, build.enas()), (darts_service, build.darts())):
         said = refusal(service.stub.GetSuggestions, build.request(experiment, 2**31 - 1))
