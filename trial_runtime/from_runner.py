@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from katib_suggestion.user_paths import user_path
+
 OVERRIDES = "KATIB_NAS_OVERRIDES"
 """An object of flags and their texts in JSON, which go before those of the command."""
 
@@ -25,4 +27,4 @@ def base_dir() -> Path:
 
 def place(path: str | Path) -> Path:
     """Return a path of the command line as one that counts from the working directory."""
-    return Path(os.environ.get(MANIFEST_DIR) or "", path)
+    return Path(os.environ.get(MANIFEST_DIR) or "", user_path(path))

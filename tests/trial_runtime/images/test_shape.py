@@ -13,7 +13,17 @@ from trial_runtime.images.data_options import DataOptions
 from trial_runtime.images.known_shapes import KNOWN_SHAPES, ImageShape
 from trial_runtime.images.torchvision_sets import SOURCES
 
-OPTIONS = DataOptions(dataset="", data_dir=None, max_images=None, train_portion=1, image_size=None, flip=None, cutout=0)
+OPTIONS = DataOptions(
+    dataset="",
+    data_dir=None,
+    max_images=None,
+    train_portion=1,
+    image_size=None,
+    flip=None,
+    cutout=0,
+    npz_layout=None,
+    labels=None,
+)
 
 
 def shape_of(images: datasets.ImageDataset) -> ImageShape:
