@@ -5,9 +5,9 @@ A line a picture: its name, and the classes with their probabilities, the likeli
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from darts_trainer import predictor
+from katib_suggestion.user_paths import user_path
 from trial_runtime import command_line
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = command_line.Parser(
             prog="darts_trainer.predict", description="Classify pictures by a trained network."
         )
-        parser.add_argument("folder", type=Path, metavar="FOLDER", help="output folder of darts_trainer.retrain")
+        parser.add_argument("folder", type=user_path, metavar="FOLDER", help="output folder of darts_trainer.retrain")
         parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture's file")
         classes = "how many classes to print (default: %(default)s)"
         parser.add_argument("--top", type=command_line.integer(1), default=5, metavar="N", help=classes)

@@ -72,7 +72,9 @@ class Parser(argparse.ArgumentParser):
     What a runner was told goes before the command: see `from_runner`.
     """
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """Read a command line, and behind it what overrides it."""
         given = list(sys.argv[1:] if args is None else args)
         overrides = from_runner.overrides(list(self._option_string_actions))

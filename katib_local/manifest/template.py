@@ -20,6 +20,9 @@ from katib_suggestion.errors import Faults, InvalidExperiment
 
 SPEC_PATH = "spec.trialTemplate.trialSpec"
 
+TEST_VALUE = "test-value"
+"""Stands for what a trial is assigned, as in Katib's own check."""
+
 _PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
 _META = re.compile(r"\$\{trialSpec\.(.+?)\}")
 _META_KEYS = ("Name", "Namespace", "Kind", "APIVersion")
@@ -81,7 +84,7 @@ def check(template: TrialTemplate) -> Container:
     """
     resource = json.loads(template.spec)
     try:
-        filled = json.loads(_PLACEHOLDER.sub("test-value", template.spec))
+        filled = json.loads(_PLACEHOLDER.sub(TEST_VALUE, template.spec))
     except ValueError as error:
         allowed = "it must stay a mapping once its placeholders are filled in: each ends with '}' in its own text"
         raise InvalidExperiment(SPEC_PATH, template.spec, allowed) from error

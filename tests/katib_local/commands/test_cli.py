@@ -444,9 +444,10 @@ def test_validate_asks_our_own_service(
 @pytest.mark.parametrize(
     ("dataset", "absolute"),
     [
-        ("npz:a.npz,*.npz,elsewhere.npz", "npz:{0}/a.npz,{0}/*.npz,elsewhere.npz"),
+        ("npz:a.npz,*.npz,elsewhere.npz", "npz:{0}/a.npz,{0}/*.npz,{0}/elsewhere.npz"),
         ("imagefolder:pets, wild", "imagefolder:{0}/pets, wild"),
-        ("imagefolder:elsewhere", "imagefolder:elsewhere"),
+        ("imagefolder:elsewhere", "imagefolder:{0}/elsewhere"),
+        ("imagefolder:apart", "imagefolder:{0}/data/apart"),
         ("svhn", "svhn"),
     ],
 )
@@ -464,6 +465,7 @@ def test_a_relative_path_is_made_absolute(
     program('echo "data=$KATIB_NAS_DATASET dir=$KATIB_NAS_DATA_DIR weights=$KATIB_NAS_SHARED_WEIGHTS"; echo score=1')
     (tmp_path / "a.npz").touch()
     (tmp_path / "pets, wild").mkdir()
+    (tmp_path / "data/apart").mkdir(parents=True)
     flags = ("--dataset", dataset, "--data-dir", "data", "--shared-weights", "w", "--output-dir", str(out))
     assert run("run", write_manifest(), *flags)[0] == 0
     log = next(out.glob("trials/*-0001/output.log")).read_text()
