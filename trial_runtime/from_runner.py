@@ -25,6 +25,11 @@ def base_dir() -> Path:
     return Path(os.environ.get(MANIFEST_DIR) or Path.cwd())
 
 
+def searched(path: str | Path, data_dir: Path) -> str:
+    """Say where a path was looked for, as the end of a sentence."""
+    return "" if user_path(path).is_absolute() else f", neither in {base_dir()} nor in {data_dir}"
+
+
 def place(path: str | Path) -> Path:
     """Return a path of the command line as one that counts from the working directory."""
     return Path(os.environ.get(MANIFEST_DIR) or "", user_path(path))

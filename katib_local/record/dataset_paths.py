@@ -21,7 +21,7 @@ def located(text: str, data_dir: str | os.PathLike[str] | None, base: Path | Non
     folders = (first, user_path(data_dir) if data_dir else default_data_dir())
 
     def find(path: Path) -> Path:
-        return next((folder / path for folder in folders if _is_there(folder / path)), first / path)
+        return next((folder / path for folder in folders if _is_there(folder / path)), first / path).absolute()
 
     return _with_paths(text, find)
 

@@ -168,7 +168,7 @@ def _root(path: str, data_dir: Path) -> Path:
     for candidate in (from_runner.place(path), data_dir / path):
         if candidate.is_dir():
             return candidate
-    allowed = f"no such folder, neither in {from_runner.base_dir()} nor in {data_dir}"
+    allowed = f"no such folder{from_runner.searched(path, data_dir)}"
     raise DatasetError("dataset", f"imagefolder:{path}", allowed)
 
 

@@ -111,7 +111,7 @@ def _find(path: str, data_dir: Path) -> list[Path]:
         found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
         if found:
             return _without_tests(path, found)
-    allowed = f"no such .npz file, neither in {from_runner.base_dir()} nor in {data_dir}"
+    allowed = f"no such .npz file{from_runner.searched(path, data_dir)}"
     raise DatasetError("dataset", f"npz:{path}", allowed)
 
 
