@@ -5,11 +5,17 @@ from typing import IO
 
 from darts_genotype import call_text, forms
 from darts_genotype.genotype import Genotype, GenotypeError
+from katib_suggestion import result_files
 from katib_suggestion.user_paths import user_path
+
+RECORD = "genotype.json"
+"""What a search leaves in its output folder."""
 
 
 def load(text: str, base: Path | None = None) -> Genotype:
     """Read a genotype from a text in any form, or else from the file of that name.
+
+    The name may be that of a folder, too: of a search's output, of a trial, or of a run, whose best trial it is then.
 
     Args:
         text: either.
@@ -21,10 +27,11 @@ def load(text: str, base: Path | None = None) -> Genotype:
     if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
         return forms.read(text)
     try:
-        with Path(base or "", user_path(text)).open("rb") as file:
+        with result_files.find(Path(base or "", user_path(text)), RECORD).open("rb") as file:
             return forms.read(text_of(file, text))
-    except OSError as error:
-        raise GenotypeError("file", text, f"it must be a genotype or a file with one ({error.strerror})") from error
+    except (OSError, result_files.NotFound) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise GenotypeError("file", text, f"it must be a genotype or a file with one ({why})") from error
 
 
 def text_of(file: IO[bytes], name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import fields
+from enas_trainer import fields, loading
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
 from trial_runtime import command_line, devices, from_runner
@@ -72,14 +72,16 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        InvalidNetwork: a file of the architecture cannot be read, or holds none.
     """
     arguments = _parser().parse_args(argv)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
+    architecture, nn_config = loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
     return Trial(
-        architecture=arguments.architecture,
-        nn_config=arguments.nn_config,
+        architecture=architecture,
+        nn_config=nn_config,
         settings=TrainingSettings(
             num_epochs=arguments.num_epochs,
             batch_size=arguments.batch_size,
@@ -101,8 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
-    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
+    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
+    parser.add_argument("--architecture", required=True, help=architecture)
+    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)

@@ -146,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the network of a genotype; prints a line of metrics an epoch, and Test-Accuracy at the end.",
         allow_abbrev=False,
     )
-    parser.add_argument("--genotype", required=True, help="a file, such as a search's genotype.json, or a text")
+    genotype = "a file, such as a search's genotype.json, a text, or the folder of a search, a trial or a run"
+    parser.add_argument("--genotype", required=True, help=genotype)
     for title, kind in (("network", NetworkSize), ("training", RetrainSettings)):
         group = parser.add_argument_group(title)
         for field in dataclasses.fields(kind):

@@ -12,11 +12,14 @@ from rich.table import Table
 from darts_genotype import forms, loading
 from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
 from katib_local.drawing import genotypes
+from katib_local.record import results
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
 A genotype is read in whichever form it is: JSON (genotype.json of a search), a line of a trial's log or Katib's metric
 (Best-Genotype=Genotype(normal=[[…), or the code of quark0/darts (Genotype(normal=[('sep_conv_3x3', 1), …).
+
+A folder is the output of a search, that of a trial, runs/…/trials/NAME, or that of a run, for its best trial.
 
 exit codes:
     0  done
@@ -41,7 +44,9 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parsers[command].set_defaults(command=command)
-        parsers[command].add_argument("genotype", metavar="GENOTYPE", help="a file, a text, or - for standard input")
+        parsers[command].add_argument(
+            "genotype", metavar="GENOTYPE", help="a file, folder or text, or - for standard input"
+        )
     parsers[convert].add_argument("--to", required=True, choices=forms.WRITERS, help="the form to write")
     parsers[draw].add_argument(
         "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="the picture; what is there is replaced"
@@ -89,7 +94,9 @@ def _table(cell: Cell) -> Table:
 
 
 def _load(text: str) -> Genotype:
-    return forms.read(loading.text_of(sys.stdin.buffer, "standard input")) if text == "-" else loading.load(text)
+    if text == "-":
+        return forms.read(loading.text_of(sys.stdin.buffer, "standard input"))
+    return loading.load(results.of(text))
 
 
 def _svg(text: str) -> Path:

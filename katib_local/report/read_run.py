@@ -21,6 +21,7 @@ from katib_local.record.trials import Trial
 from katib_local.report import alphas
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.result_files import ARTIFACTS
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +75,7 @@ def _trial(experiment: Experiment, folder: RunFolder, trial: Trial, points: Sequ
     place = folder.trial(trial.name)
     if trial.condition is TrialCondition.RUNNING:
         points = _points_so_far(experiment, place)
-    return TrialReport(
-        trial=trial, curves=curves(points), alphas=alphas.read(place / trial_folder.ARTIFACTS / alphas.FILE)
-    )
+    return TrialReport(trial=trial, curves=curves(points), alphas=alphas.read(place / ARTIFACTS / alphas.FILE))
 
 
 def _points_so_far(experiment: Experiment, place: Path) -> list[Point]:

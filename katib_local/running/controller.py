@@ -8,7 +8,7 @@ from typing import Protocol
 
 from katib_local.errors import TrialError
 from katib_local.manifest.experiment import Experiment
-from katib_local.record import collector, diagnosis, trial_folder, trials
+from katib_local.record import collector, diagnosis, run_folder, trial_folder, trials
 from katib_local.record.collector import MalformedMetrics, Point
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
@@ -215,6 +215,7 @@ class Controller:
             observation=observation,
         )
         self._record(ended, points)
+        run_folder.point_at_best(self._folder, trials.best(self._experiment.objective, self.trials))
 
     def _collect(self, name: str) -> tuple[list[Point], str]:
         """The metrics of a trial's output, and what was wrong with it."""

@@ -12,9 +12,10 @@ from katib_local.manifest.experiment import Experiment
 from katib_local.manifest.images import program_dir
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
-from katib_local.record.trial_folder import ARTIFACTS, EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
+from katib_local.record.trial_folder import EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_environment
+from katib_suggestion.result_files import ARTIFACTS
 
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""

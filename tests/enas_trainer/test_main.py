@@ -162,7 +162,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(more, message, tmp_path, capfd):
 
 def test_what_is_required_is_named(capfd):
     assert main([]) == 2
-    assert "--architecture, --nn_config" in capfd.readouterr().err
+    assert "the following arguments are required: --architecture" in capfd.readouterr().err
 
 
 def test_an_output_folder_that_cannot_be_written_is_the_machines_error(tmp_path, capfd):

@@ -58,6 +58,7 @@ def test_an_experiment(run: Run, write_manifest: Write, program: Program, out: P
     assert f"{name}-0001 succeeded after" in progress
     assert "score=0.1" in progress
     assert conditions(out) == ["succeeded", "succeeded"]
+    assert (out / "best").resolve() == (out / f"trials/{name}-0002").resolve()
     assert rows(out, "SELECT verdict FROM experiment") == [("MAX_TRIALS_REACHED",)]
     assert rows(out, "SELECT metric, value, time FROM observations") == [("score", "0.1", None), ("score", "0.2", None)]
     assert (out / "trials" / f"{name}-0001" / "exit_code").read_text() == "0\n"
