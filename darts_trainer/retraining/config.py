@@ -12,10 +12,12 @@ import torch
 from darts_genotype import katib_form, loading
 from darts_genotype.genotype import Genotype
 from darts_service.settings import MAX_LAYERS
+from darts_trainer.retraining.records import CHOICES, LAST
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -26,7 +28,7 @@ CUTOUT = 16
 _MATTERS_NOT = frozenset(
     {
         "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
-        "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
+        "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
     }
 )  # fmt: skip
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
@@ -104,6 +106,8 @@ class RetrainConfig:
     """How it learns."""
     precision: str
     """Of the forward and backward passes; see `trial_runtime.precision`."""
+    keep: str
+    """Of which epoch the weights are; see `darts_trainer.retraining.records.CHOICES`."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -119,7 +123,9 @@ class RetrainConfig:
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        return {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
+        found = {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
+        # What earlier versions have begun knows no other.
+        return found if self.keep == LAST else {**found, "keep": self.keep}
 
 
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
@@ -136,6 +142,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         size=_parsed(NetworkSize, arguments),
         settings=_parsed(RetrainSettings, arguments),
         precision=arguments.precision,
+        keep=_keep(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -156,9 +163,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--keep", choices=CHOICES, default=CHOICES[0],
+        help="whose weights are the result: the last epoch's, or those that validated best (default: %(default)s)",
+    )  # fmt: skip
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
     command_line.add_resume_arguments(parser)
     return parser
+
+
+def _keep(arguments: argparse.Namespace) -> str:
+    if arguments.keep != LAST and arguments.train_portion == 1:
+        raise CommandLineError(
+            f"--keep: {arguments.keep} is not allowed: no images are held out to validate on; --train-portion .8 does"
+        )
+    return str(arguments.keep)
 
 
 def _parsed(kind: type[T], arguments: argparse.Namespace) -> T:
