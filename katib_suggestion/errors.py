@@ -10,8 +10,10 @@ _MAX_SHOWN = 200
 _MAX_LINE = 2_000
 _MOST_FAULTS = 20
 """That are gathered."""
-_MAX_FAULT = 500
-"""Of one fault among several, in characters: a line is to hold more than one."""
+_MAX_FAULT, _MAX_FIELD, _MAX_SEVERAL = 500, 100, 950
+"""Of one fault among several, of its field where it is only named, and of all of them in a line, in characters."""
+_MAX_TOLD = {True: _MAX_SEVERAL, False: 600}
+"""Of those that are told in full, if all are, and if others are only named."""
 
 
 def shown(value: object) -> str:
@@ -81,14 +83,18 @@ class SeveralFaults(InvalidExperiment):
 
     @property
     def in_one_line(self) -> str:
-        """All of it, numbered, in a line; of those that have no room, how many there are."""
-        line = f"{len(self._faults)} faults:"
-        for number, fault in enumerate(self._faults, start=1):
-            text = f" ({number}) {_cut(one_line(fault), _MAX_FAULT)};"
-            if len(line) + len(text) > _MAX_LINE:
-                return f"{line} and {len(self._faults) - number + 1} more"
-            line += text
-        return line.removesuffix(";")
+        """All of it in a line; what has no room is named, and what has no room even for that is counted."""
+        told = [_cut(one_line(fault), _MAX_FAULT) for fault in self._faults]
+        num_told = len(told)
+        while num_told > 1 and len("; ".join(told[:num_told])) > _MAX_TOLD[num_told == len(told)]:
+            num_told -= 1
+        line = "; ".join(told[:num_told])
+        for number, fault in enumerate(self._faults[num_told:]):
+            named = ("; also " if number == 0 else ", ") + _cut(escaped(fault.field), _MAX_FIELD)
+            if len(line) + len(named) > _MAX_SEVERAL:
+                return f"{line}; and {len(told) - num_told - number} more"
+            line += named
+        return line
 
 
 class Faults:
