@@ -136,4 +136,5 @@ class Faults:
 
 def together(faults: Sequence[InvalidExperiment]) -> InvalidExperiment:
     """Return one error that says all of some, one at least."""
-    return faults[0] if len(faults) == 1 else SeveralFaults(faults)
+    single = [fault for error in faults for fault in error.faults]
+    return single[0] if len(single) == 1 else SeveralFaults(single)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from katib_suggestion.errors import Faults, InvalidExperiment, one_line, shown
+from katib_suggestion.errors import Faults, InvalidExperiment, one_line, shown, together
 
 
 @pytest.mark.parametrize("value", ["", "a'b", 3, [1, 2], "x" * 198])
@@ -72,6 +72,8 @@ def test_faults_inside_others_are_listed_with_them():
     with pytest.raises(InvalidExperiment) as caught:
         faults.raise_noted()
     assert [fault.field for fault in caught.value.faults] == ["a", "b", "c"]
+    joined = together([refused("a", "b"), refused("c")])
+    assert [fault.field for fault in joined.faults] == ["a", "b", "c"]
 
 
 def test_other_errors_go_on():
