@@ -3,7 +3,7 @@
 Standard library only: the trainers import this module.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 _MAX_SHOWN = 200
@@ -115,12 +115,16 @@ class Faults:
         self._noted: list[InvalidExperiment] = []
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Go on behind it, whatever is found to be wrong within; but not once there is more than anybody reads."""
+    def noted(self, *, but: Collection[str] = ()) -> Iterator[None]:
+        """Go on behind it, whatever is found to be wrong within; but not once there is more than anybody reads.
+
+        Args:
+            but: fields of which enough is said already.
+        """
         try:
             yield
         except InvalidExperiment as error:
-            self._noted += error.faults
+            self._noted += [fault for fault in error.faults if fault.field not in but]
             if len(self._noted) >= _MOST_FAULTS:
                 self.raise_noted()
 
