@@ -145,7 +145,7 @@ def _leave_out(document: Document, location: Sequence[int | str]) -> None:
             holder, key = place, part
         elif key not in holder:
             return  # taken out already, with another of its items
-        place = place[part] if isinstance(place, list) else place.get(part)
+        place = place.get(part) if isinstance(place, dict) else place[part]
     holder.pop(key, None)
 
 
