@@ -352,7 +352,19 @@ def test_wrong_flags(
     [
         ({"spec.objective.type": "maximise"}, "spec.objective.type: 'maximise' is not allowed: did you mean maximize?"),
         ({}, "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here"),
-        ({"spec.algorithm.algorithmName": "darts"}, "image: 'example.org/tests/program:1' is not allowed: known are"),
+        (
+            {
+                "spec.algorithm.algorithmName": "darts",
+                "spec.trialTemplate.trialParameters": [
+                    {"name": name, "reference": name} for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.args": [
+                    f"${{trialParameters.{name}}}" for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.command": ["sh"],
+            },
+            "image: 'example.org/tests/program:1' is not allowed: known are",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(

@@ -74,9 +74,9 @@ def test_a_run_of_the_version_before_is_shown_and_goes_on(manifest: Make, tmp_pa
         )
     with Store.reading(path) as store:
         assert store.trials() == [SUCCEEDED]
-    with contextlib.closing(Store.open(path, manifest())) as store:
+    with contextlib.closing(Store.open(path)) as store:
         store.add([replace(CREATED, name="t-2", number=2, rules=(RULE,))], {})
-    with contextlib.closing(Store.open(path, manifest())) as store:
+    with contextlib.closing(Store.open(path)) as store:
         assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2, rules=(RULE,))]
         assert store.points("t-1") == POINTS
 
