@@ -109,6 +109,7 @@ def parse(found: Document, *, is_new: bool = True) -> Experiment:
     Raises:
         InvalidExperiment: see `load`; it says all that is wrong.
     """
+    template.check_kind(found)
     faults = Faults()
     for field, allowed in (("apiVersion", API_VERSION), ("kind", "Experiment")):
         with faults.noted():
