@@ -59,7 +59,6 @@ def _faults(
     if is_ours and experiment.algorithm not in MODULES:
         allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
         yield InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
-        return
     if is_new and container.restart_policy not in _RESTART_POLICIES:
         where = f"{template.SPEC_PATH}.spec.template.spec.restartPolicy"
         allowed = f"the API server takes a Job with {' or '.join(_RESTART_POLICIES)} alone"

@@ -351,7 +351,10 @@ def test_wrong_flags(
     ("changes", "message"),
     [
         ({"spec.objective.type": "maximise"}, "spec.objective.type: 'maximise' is not allowed: did you mean maximize?"),
-        ({}, "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here"),
+        (
+            {f"{CONTAINER}.image": "katib-nas/darts-trainer"},
+            "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here",
+        ),
         (
             {
                 "spec.algorithm.algorithmName": "darts",

@@ -108,6 +108,7 @@ def test_every_example_is_accepted(path: Path) -> None:
 LONG_NAME = "a" * 41
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -210,11 +211,16 @@ def test_every_wrong_type_is_listed(manifest: Make) -> None:
 
 def test_every_fault_of_a_template_is_listed(manifest: Make) -> None:
     parameters = [{"name": "unused", "reference": "a"}, {"name": "b", "reference": "${trialSpec.Uid}"}]
-    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.kind": "Pod"}
+    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.spec.completions": 2}
     with pytest.raises(InvalidExperiment) as refusal:
         manifests.parse(manifest(changes))
     where = "spec.trialTemplate.trialParameters"
-    assert [fault.field for fault in refusal.value.faults] == [JOB, f"{where}.unused", f"{where}.b", JOB]
+    assert [fault.field for fault in refusal.value.faults] == [
+        f"{JOB}.spec.completions",
+        f"{where}.unused",
+        f"{where}.b",
+        JOB,
+    ]
 
 
 @pytest.mark.parametrize(
