@@ -80,6 +80,7 @@ class Search:
         self._name = name
         self._noted: set[str] = set()
         self._warned: set[str] = set()
+        self._repeats = False
         self.policy = problem.form.policy(seed=int(self.random.integers(2**31)))
         max_updates = problem.sizes.max_updates(DEFAULT.max_call_time)
         self.policy_gradient = PolicyGradient(self.policy, problem.settings, max_updates)
@@ -151,6 +152,7 @@ class Search:
             best = np.argsort(-scores_n, kind="stable")[:NUM_BEST]
             candidates_bd = np.concatenate([candidates_bd, decisions_nd[best]])
         self._note(trials)
+        self._tell_of_repeats(count)
         return propose(
             candidates_bd,
             predictor,
@@ -159,6 +161,16 @@ class Search:
             count=count,
             random=self.random,
         )
+
+    def _tell_of_repeats(self, count: int) -> None:
+        """Say once that the space is used up: Katib's reply has no place for it."""
+        size = self.problem.space.size
+        if not self._repeats and len(self.memory.taken) + count > size:
+            self._repeats = True
+            logger.warning(
+                "%s: the space has %d architectures, and all are proposed by now: from here on they repeat",
+                self._name, size,
+            )  # fmt: skip
 
     def _note(self, trials: Sequence[Trial]) -> None:
         """Keep in mind what runs or ran; trials may come from elsewhere than this process's proposals."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
+from katib_local.manifest import objects
 from katib_local.manifest.checks import check_text
 from katib_suggestion.errors import Faults, InvalidExperiment, together
 
@@ -28,30 +29,24 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(text: str) -> Document:
-    """Read one YAML document that is a mapping of JSON values.
+    """Read the one Experiment of a YAML text, or the one document, a mapping of JSON values.
 
     Raises:
-        InvalidExperiment: the text is no YAML, holds several documents, a key twice, what JSON cannot say, or more than
-            `bounded_yaml` allows.
+        InvalidExperiment: the text is no YAML, holds several Experiments, a key twice, what JSON cannot say, or more
+            than `bounded_yaml` allows.
     """
     found: list[object] = []
     try:
         with bounded_yaml.reading(text) as loader:
-            while len(found) < 2 and loader.check_data():  # type: ignore[no-untyped-call]
-                found += [document for document in [loader.get_data()] if document is not None]
+            while loader.check_data():  # type: ignore[no-untyped-call]
+                found.append(loader.get_data())
     except UnreadableYaml as error:
         raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except yaml.YAMLError as error:
         raise InvalidExperiment("manifest", _one_line(error), "it must be YAML") from error
-    if len(found) != 1:
-        given = "several YAML documents" if found else "no YAML document"
-        raise InvalidExperiment("manifest", given, "there must be one Experiment")
     # First of all: a number may be too large to be shown.
-    _check_plain(found[0])
-    if not isinstance(found[0], dict):
-        raise InvalidExperiment("manifest", found[0], "it must be an Experiment, a mapping")
-    document: Document = found[0]
-    return document
+    _check_plain(found[0] if len(found) == 1 else found)
+    return objects.experiment_in(found)
 
 
 def copy(made: Mapping[str, object]) -> Document:

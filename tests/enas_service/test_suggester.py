@@ -397,6 +397,17 @@ def test_no_architecture_is_proposed_twice_while_others_remain(build):
     assert len(architectures) == 33
 
 
+def test_the_log_says_once_when_architectures_begin_to_repeat(build, caplog):
+    suggester = EnasSuggester(1)
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=1))
+    trials = []
+    for number in range(6):
+        trials += [trial(f"t-{number}", item, 0.5) for item in ask(suggester, experiment, trials, 1)]
+        said = [message for message in caplog.messages if "from here on they repeat" in message]
+        assert len(said) == (number >= 4)
+    assert "the space has 4 architectures" in said[0]
+
+
 def test_what_still_runs_is_not_proposed_again_after_a_restart(build):
     experiment = converters.experiment(build.enas(four_operations(build), num_layers=2))
     trials = []

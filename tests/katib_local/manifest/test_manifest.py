@@ -132,6 +132,31 @@ def test_forty_letters_are_a_name(manifest: Make) -> None:
     assert manifests.parse(manifest({"metadata.name": "a" * 40})).name == "a" * 40
 
 
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("argoproj.io/v1alpha1", "Workflow"),
+        ("kubeflow.org/v2beta1", "MPIJob"),
+        ("trainer.kubeflow.org/v1alpha1", "TrainJob"),
+        ("tekton.dev/v1beta1", "PipelineRun"),
+        ("v1", "Pod"),
+    ],
+)
+def test_another_kind_of_trial_is_refused_for_that_alone(manifest: Make, version: str, kind: str) -> None:
+    changes = {
+        f"{JOB}.apiVersion": version,
+        f"{JOB}.kind": kind,
+        f"{JOB}.spec": {"entrypoint": "hpo", "templates": []},
+        "spec.trialTemplate.successCondition": 'status.[@this].#(phase=="Succeeded")#',
+        "spec.trialTemplate.primaryPodLabels": {"a": "b"},
+        "spec.metricsCollectorSpec": {"collector": {"kind": "TensorFlowEvent"}},
+    }
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest(changes))
+    assert len(refusal.value.faults) == 1
+    assert f"'{version} {kind}' is not allowed: only batch/v1 Job runs on this machine" in str(refusal.value)
+
+
 def test_all_that_is_wrong_is_listed(manifest: Make) -> None:
     parameter = {"name": "", "parameterType": "integer", "feasibleSpace": {"distribution": "poisson"}}
     changes = {
@@ -214,11 +239,16 @@ def test_of_parts_of_another_type_nothing_is_said_twice(manifest: Make, spec: ob
 
 def test_every_fault_of_a_template_is_listed(manifest: Make) -> None:
     parameters = [{"name": "unused", "reference": "a"}, {"name": "b", "reference": "${trialSpec.Uid}"}]
-    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.kind": "Pod"}
+    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.spec.completions": 2}
     with pytest.raises(InvalidExperiment) as refusal:
         manifests.parse(manifest(changes))
     where = "spec.trialTemplate.trialParameters"
-    assert [fault.field for fault in refusal.value.faults] == [JOB, f"{where}.unused", f"{where}.b", JOB]
+    assert [fault.field for fault in refusal.value.faults] == [
+        f"{JOB}.spec.completions",
+        f"{where}.unused",
+        f"{where}.b",
+        JOB,
+    ]
 
 
 @pytest.mark.parametrize(
