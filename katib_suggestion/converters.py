@@ -1,11 +1,14 @@
 """Protobuf to the types of `experiment` and back: the only place that reads a protobuf field."""
 
+import enum
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from katib_suggestion import api_pb2
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import (
     Direction,
+    Distribution,
     Experiment,
     Objective,
     Operation,
@@ -15,7 +18,9 @@ from katib_suggestion.experiment import (
     TrialCondition,
 )
 
-_PARAMETER_TYPES = {
+Kind = TypeVar("Kind", bound=enum.Enum)
+
+_PARAMETER_TYPES: dict[int, ParameterType] = {
     api_pb2.DOUBLE: ParameterType.DOUBLE,
     api_pb2.INT: ParameterType.INT,
     api_pb2.DISCRETE: ParameterType.DISCRETE,
@@ -31,14 +36,20 @@ _CONDITIONS = {
     api_pb2.TrialStatus.METRICSUNAVAILABLE: TrialCondition.METRICS_UNAVAILABLE,
     api_pb2.TrialStatus.EARLYSTOPPED: TrialCondition.EARLY_STOPPED,
 }
-_UNIFORM = (api_pb2.DISTRIBUTION_UNSPECIFIED, api_pb2.UNIFORM)
+_DISTRIBUTIONS: dict[int, Distribution] = {
+    api_pb2.DISTRIBUTION_UNSPECIFIED: Distribution.UNIFORM,
+    api_pb2.UNIFORM: Distribution.UNIFORM,
+    api_pb2.LOG_UNIFORM: Distribution.LOG_UNIFORM,
+    api_pb2.NORMAL: Distribution.NORMAL,
+    api_pb2.LOG_NORMAL: Distribution.LOG_NORMAL,
+}
 
 
 def experiment(message: api_pb2.Experiment) -> Experiment:
     """Read an Experiment.
 
     Raises:
-        InvalidExperiment: a parameter of an operation has no known type.
+        InvalidExperiment: a parameter has no known type, or no known distribution.
     """
     spec = message.spec
     graph = spec.nas_config.graph_config
@@ -48,6 +59,7 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
         settings=tuple((setting.name, setting.value) for setting in spec.algorithm.algorithm_settings),
         parallel_trial_count=spec.parallel_trial_count,
         max_trial_count=spec.max_trial_count,
+        parameters=_parameters(spec.parameter_specs.parameters, "parameters"),
         num_layers=graph.num_layers,
         input_sizes=tuple(graph.input_sizes),
         output_sizes=tuple(graph.output_sizes),
@@ -93,24 +105,29 @@ def _objective(message: api_pb2.ObjectiveSpec) -> Objective | None:
 def _operation(message: api_pb2.Operation, where: str) -> Operation:
     return Operation(
         type=message.operation_type,
-        parameters=tuple(
-            _parameter(parameter, f"{where}.parameters[{index}]")
-            for index, parameter in enumerate(message.parameter_specs.parameters)
-        ),
+        parameters=_parameters(message.parameter_specs.parameters, f"{where}.parameters"),
     )
 
 
+def _parameters(messages: Iterable[api_pb2.ParameterSpec], where: str) -> tuple[Parameter, ...]:
+    return tuple(_parameter(message, f"{where}[{index}]") for index, message in enumerate(messages))
+
+
 def _parameter(message: api_pb2.ParameterSpec, where: str) -> Parameter:
-    if message.parameter_type not in _PARAMETER_TYPES:
-        allowed = f"it must be one of {', '.join(kind.value for kind in ParameterType)}"
-        raise InvalidExperiment(f"{where}.parameterType", "unknown", allowed)
     space = message.feasible_space
     return Parameter(
         name=message.name,
-        type=_PARAMETER_TYPES[message.parameter_type],
+        type=_known(message.parameter_type, _PARAMETER_TYPES, f"{where}.parameterType"),
         minimum=space.min,
         maximum=space.max,
         step=space.step,
         values=tuple(space.list),
-        uniform=space.distribution in _UNIFORM,
+        distribution=_known(space.distribution, _DISTRIBUTIONS, f"{where}.feasibleSpace.distribution"),
     )
+
+
+def _known(number: int, known: Mapping[int, Kind], where: str) -> Kind:
+    if number not in known:
+        allowed = f"it must be one of {', '.join(dict.fromkeys(kind.value for kind in known.values()))}"
+        raise InvalidExperiment(where, "unknown", allowed)
+    return known[number]
