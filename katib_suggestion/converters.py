@@ -1,11 +1,11 @@
 """Protobuf to the types of `experiment` and back: the only place that reads a protobuf field."""
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from katib_suggestion import api_pb2
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import (
     Direction,
     Distribution,
@@ -18,6 +18,8 @@ from katib_suggestion.experiment import (
     TrialCondition,
 )
 
+Message = TypeVar("Message")
+Read = TypeVar("Read")
 Kind = TypeVar("Kind", bound=enum.Enum)
 
 _PARAMETER_TYPES: dict[int, ParameterType] = {
@@ -53,20 +55,23 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
     """
     spec = message.spec
     graph = spec.nas_config.graph_config
+    faults = Faults()
+    with faults.noted():
+        parameters = _each(_parameter, spec.parameter_specs.parameters, "parameters")
+    with faults.noted():
+        operations = _each(_operation, spec.nas_config.operations.operation, "nasConfig.operations")
+    faults.raise_noted()
     return Experiment(
         name=message.name,
         objective=_objective(spec.objective),
         settings=tuple((setting.name, setting.value) for setting in spec.algorithm.algorithm_settings),
         parallel_trial_count=spec.parallel_trial_count,
         max_trial_count=spec.max_trial_count,
-        parameters=_parameters(spec.parameter_specs.parameters, "parameters"),
+        parameters=parameters,
         num_layers=graph.num_layers,
         input_sizes=tuple(graph.input_sizes),
         output_sizes=tuple(graph.output_sizes),
-        operations=tuple(
-            _operation(operation, f"nasConfig.operations[{index}]")
-            for index, operation in enumerate(spec.nas_config.operations.operation)
-        ),
+        operations=operations,
     )
 
 
@@ -105,12 +110,8 @@ def _objective(message: api_pb2.ObjectiveSpec) -> Objective | None:
 def _operation(message: api_pb2.Operation, where: str) -> Operation:
     return Operation(
         type=message.operation_type,
-        parameters=_parameters(message.parameter_specs.parameters, f"{where}.parameters"),
+        parameters=_each(_parameter, message.parameter_specs.parameters, f"{where}.parameters"),
     )
-
-
-def _parameters(messages: Iterable[api_pb2.ParameterSpec], where: str) -> tuple[Parameter, ...]:
-    return tuple(_parameter(message, f"{where}[{index}]") for index, message in enumerate(messages))
 
 
 def _parameter(message: api_pb2.ParameterSpec, where: str) -> Parameter:
@@ -124,6 +125,17 @@ def _parameter(message: api_pb2.ParameterSpec, where: str) -> Parameter:
         values=tuple(space.list),
         distribution=_known(space.distribution, _DISTRIBUTIONS, f"{where}.feasibleSpace.distribution"),
     )
+
+
+def _each(read: Callable[[Message, str], Read], messages: Iterable[Message], where: str) -> tuple[Read, ...]:
+    """Read all messages of a list, and say of all of them what is wrong."""
+    found = []
+    faults = Faults()
+    for index, message in enumerate(messages):
+        with faults.noted():
+            found.append(read(message, f"{where}[{index}]"))
+    faults.raise_noted()
+    return tuple(found)
 
 
 def _known(number: int, known: Mapping[int, Kind], where: str) -> Kind:

@@ -5,7 +5,7 @@ A value keeps the type of its space: what is categorical stays text, the rest ar
 
 from typing import TypeAlias
 
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Distribution, Operation, Parameter, ParameterType
 from katib_suggestion.feasible_space import check_text, decimal, listed, ranged
 from katib_suggestion.limits import DEFAULT, Limits
@@ -35,15 +35,22 @@ def parameters(operation: Operation, where: str, limits: Limits = DEFAULT) -> di
         raise InvalidExperiment(f"{where}.parameters", len(operation.parameters), f"at most {MAX_PARAMETERS} of them")
     found: dict[str, tuple[Value, ...]] = {}
     combinations = 1
+    faults = Faults()
     for index, parameter in enumerate(operation.parameters):
         place = f"{where}.parameters[{index}]"
-        check_text(parameter.name, f"{place}.name")
-        if parameter.name in found:
-            raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
-        found[parameter.name] = values(parameter, f"{place}.feasibleSpace")
-        combinations *= len(found[parameter.name])
+        with faults.noted():
+            check_text(parameter.name, f"{place}.name")
+            if parameter.name in found:
+                raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
+        with faults.noted():
+            found[parameter.name] = values(parameter, f"{place}.feasibleSpace")
+            combinations *= len(found[parameter.name])
+        if combinations > limits.max_operations:
+            break
+    with faults.noted():
         if combinations > limits.max_operations:
             raise InvalidExperiment(where, combinations, limits.allowed("max_operations"))
+    faults.raise_noted()
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
 from enas_service.spaces.traits import Trait
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Operation
 from katib_suggestion.feasible_space import check_text
 from katib_suggestion.operations import Value, parameters
@@ -37,17 +37,21 @@ def expanded(operations: Sequence[Operation], limits: EnasLimits) -> tuple[Opera
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     choices: list[OperationChoice] = []
+    faults = Faults()
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        check_text(operation.type, f"{where}.operationType")
-        spaces = parameters(operation, where, limits)
-        total = len(choices) + math.prod(len(values) for values in spaces.values())
-        if total > limits.max_operations:
-            raise InvalidExperiment(where, total, limits.allowed("max_operations"))
-        choices += [
-            OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
-            for values in itertools.product(*spaces.values())
-        ]
+        with faults.noted():
+            check_text(operation.type, f"{where}.operationType")
+        with faults.noted():
+            spaces = parameters(operation, where, limits)
+            total = len(choices) + math.prod(len(values) for values in spaces.values())
+            if total > limits.max_operations:
+                raise InvalidExperiment(where, total, limits.allowed("max_operations"))
+            choices += [
+                OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
+                for values in itertools.product(*spaces.values())
+            ]
+    faults.raise_noted()
     return tuple(choices)
 
 

@@ -19,7 +19,7 @@ from enas_service.decisions import Decisions
 from enas_service.spaces import values
 from enas_service.spaces.space import MAX_SUGGESTION_BYTES, Attribute, ForeignAssignments
 from enas_service.spaces.traits import Trait
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment
 from katib_suggestion.feasible_space import check_text
 
@@ -56,12 +56,16 @@ class ParameterSpace:
         if len(parameters) > MAX_PARAMETERS:
             raise InvalidExperiment("parameters", len(parameters), f"at most {MAX_PARAMETERS} of them")
         found: dict[str, values.Values] = {}
+        faults = Faults()
         for index, parameter in enumerate(parameters):
             where = f"parameters[{index}]"
-            check_text(parameter.name, f"{where}.name")
-            if parameter.name in found:
-                raise InvalidExperiment(f"{where}.name", parameter.name, "a parameter's name may stand only once")
-            found[parameter.name] = values.of(parameter, f"{where}.feasibleSpace")
+            with faults.noted():
+                check_text(parameter.name, f"{where}.name")
+                if parameter.name in found:
+                    raise InvalidExperiment(f"{where}.name", parameter.name, "a parameter's name may stand only once")
+            with faults.noted():
+                found[parameter.name] = values.of(parameter, f"{where}.feasibleSpace")
+        faults.raise_noted()
         space = cls(
             choices=tuple(Choice(name, one.texts) for name, one in found.items()),
             notes=tuple(f"{name}: {one.note}" for name, one in found.items() if one.note),
