@@ -1,10 +1,10 @@
 """Genotypes as users name them: by a file, or by the text itself."""
 
-from pathlib import Path
 from typing import IO
 
 from darts_genotype import call_text, forms
 from darts_genotype.genotype import Genotype, GenotypeError
+from katib_suggestion.user_paths import user_path
 
 
 def load(text: str) -> Genotype:
@@ -16,7 +16,7 @@ def load(text: str) -> Genotype:
     if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
         return forms.read(text)
     try:
-        with Path(text).open("rb") as file:
+        with user_path(text).open("rb") as file:
             return forms.read(text_of(file, text))
     except OSError as error:
         raise GenotypeError("file", text, f"it must be a genotype or a file with one ({error.strerror})") from error

@@ -15,6 +15,7 @@ from katib_local.report import figures, pictures, read_run
 from katib_local.report.model import Report, TrialReport
 from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.user_paths import user_path
 
 if TYPE_CHECKING:
     import pandas
@@ -34,7 +35,7 @@ class Picture:
 
     def save(self, path: str | Path) -> None:
         """Write it as an SVG file."""
-        Path(path).write_text(self.svg, encoding="utf-8")
+        user_path(path).write_text(self.svg, encoding="utf-8")
 
     def _repr_html_(self) -> str:
         # A wide one shrinks to the page, but not until nobody can read it.

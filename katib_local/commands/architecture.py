@@ -16,6 +16,7 @@ from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.drawing import architectures
 from katib_local.record.trial_folder import ARTIFACTS
 from katib_suggestion import assignment
+from katib_suggestion.user_paths import user_path
 
 RECORD = "architecture.json"
 """What the ENAS trainer leaves in its output folder."""
@@ -104,7 +105,7 @@ def _text(argument: str, where: str) -> str:
             return sys.stdin.buffer.read(_MAX_CHARACTERS).decode()
         if argument.lstrip().startswith(("[", "{", '"')):
             return argument
-        path = Path(argument)
+        path = user_path(argument)
         if path.is_dir():
             path = (path / ARTIFACTS if (path / ARTIFACTS).is_dir() else path) / RECORD
         with path.open("rb") as file:
@@ -120,4 +121,4 @@ def _text(argument: str, where: str) -> str:
 def _svg(text: str) -> Path:
     if not text.endswith(".svg"):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must end in .svg")
-    return Path(text)
+    return user_path(text)

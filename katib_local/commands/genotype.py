@@ -12,6 +12,7 @@ from rich.table import Table
 from darts_genotype import forms, loading
 from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
 from katib_local.drawing import genotypes
+from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
 A genotype is read in whichever form it is: JSON (genotype.json of a search), a line of a trial's log or Katib's metric
@@ -94,4 +95,4 @@ def _load(text: str) -> Genotype:
 def _svg(text: str) -> Path:
     if not text.endswith(".svg"):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must end in .svg")
-    return Path(text)
+    return user_path(text)

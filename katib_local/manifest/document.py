@@ -82,7 +82,7 @@ def check_fields(model: type[BaseModel], document: Mapping[str, object], path: s
                 closest = difflib.get_close_matches(key, fields, n=1)
                 hint = f"did you mean {closest[0]}? " if closest else ""
                 raise InvalidExperiment(path or "manifest", key, f"unknown field; {hint}known are {', '.join(fields)}")
-            for inner in _models(fields[key]):
+            for inner in models_in(fields[key]):
                 _check_inside(inner, value, where)
     faults.raise_noted()
 
@@ -106,15 +106,15 @@ def parse(model: type[M], document: Mapping[str, object], path: str = "") -> M:
         raise together(list(found.values())) from error
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    """The models in a field's annotation, through Optional, List and Dict."""
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """Return the models in a field's annotation, through Optional, List and Dict."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         # Unions such as IntOrString are wrapped in a model that has no fields of its own.
         if "actual_instance" not in annotation.model_fields:
             yield annotation
         return
     for argument in typing.get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _check_inside(model: type[BaseModel], value: object, where: str) -> None:

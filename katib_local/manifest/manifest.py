@@ -32,6 +32,7 @@ from katib_local.manifest.resources import (
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Direction
 from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
+from katib_suggestion.user_paths import user_path
 
 API_VERSION = "kubeflow.org/v1beta1"
 DEFAULT_PARALLEL_TRIALS = 3
@@ -53,7 +54,7 @@ _JOB_CONDITIONS = {
 def find(name: str) -> Path:
     """Return the path of the file of that name or, where there is none, of the example."""
     found = (folder / f"{name}.yaml" for folder in _EXAMPLES)
-    return next((path for path in (Path(name), *found) if path.is_file()), Path(name))
+    return next((path for path in (user_path(name), *found) if path.is_file()), user_path(name))
 
 
 def load(path: Path) -> tuple[Experiment, Document]:
@@ -102,6 +103,8 @@ def parse(found: Document, *, is_new: bool = True) -> Experiment:
         with faults.noted():
             if found.get(field) != allowed:
                 raise InvalidExperiment(field, found.get(field), f"it must be {allowed}")
+    # The status is the cluster's own, of whatever version that is.
+    found = {key: value for key, value in found.items() if key != "status"}
     with faults.noted():
         document.check_fields(V1beta1Experiment, found)
     with faults.noted():

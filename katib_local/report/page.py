@@ -45,7 +45,7 @@ def write(report: Report, path: Path) -> None:
     """
     text = render(report)
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        "w", encoding="utf-8", errors="replace", dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
         try:
             file.write(text)

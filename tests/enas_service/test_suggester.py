@@ -119,6 +119,7 @@ def test_an_early_stopped_trial_with_a_metric_is_credited(build):
     assert stopped != failed
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("value", [None, "nan", "unavailable"])
 @pytest.mark.parametrize(("direction", "worst"), [(api_pb2.MAXIMIZE, 0.2), (api_pb2.MINIMIZE, 0.9)])
 def test_an_early_stopped_trial_without_a_metric_was_as_bad_as_the_worst(build, value, direction, worst):

@@ -16,7 +16,14 @@ ARROWS = {
     "enas_service": {"katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
-    "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion", "trial_runtime"},
+    "katib_local": {
+        "darts_genotype",
+        "darts_trainer",
+        "enas_trainer",
+        "katib_cluster",
+        "katib_suggestion",
+        "trial_runtime",
+    },
     "katib_suggestion": set(),
     "trial_runtime": {"katib_suggestion"},
 }

@@ -108,6 +108,7 @@ def test_every_example_is_accepted(path: Path) -> None:
 LONG_NAME = "a" * 41
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
