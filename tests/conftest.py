@@ -280,6 +280,15 @@ class Build:
         return experiment(*(operations or usual), name=name, num_layers=num_layers, algorithm="enas", settings=settings)
 
     @staticmethod
+    def plain(
+        *parameters: api_pb2.ParameterSpec, name: str = "plain", settings: dict[str, str] | None = None
+    ) -> api_pb2.Experiment:
+        made = experiment(name=name, num_layers=0, algorithm="enas", settings=settings)
+        made.spec.ClearField("nas_config")
+        made.spec.parameter_specs.parameters.extend(parameters)
+        return made
+
+    @staticmethod
     def darts(
         *operations: api_pb2.Operation, num_layers: int = 3, settings: dict[str, str] | None = None
     ) -> api_pb2.Experiment:
