@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
+from cell_networks.layout import edge_sources
 from darts_genotype import json_form
 from darts_genotype.genotype import num_skips
-from darts_trainer.derivation import derive
-from darts_trainer.layout import edge_sources
+from darts_trainer.supernet.derivation import derive
 
 PRIMITIVES = (
     "separable_convolution_3x3",

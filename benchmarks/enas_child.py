@@ -26,13 +26,19 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from enas_trainer.child import Child
-from enas_trainer.config import Architecture, NetworkConfig
-from enas_trainer.operation_types import Convolution, DepthwiseConvolution, Operation, Reduction, SeparableConvolution
+from enas_trainer.macro.child import Child
+from enas_trainer.macro.config import Architecture, NetworkConfig
+from enas_trainer.macro.operation_types import (
+    Convolution,
+    DepthwiseConvolution,
+    Operation,
+    Reduction,
+    SeparableConvolution,
+)
 from enas_trainer.train import Training, TrainingSettings
 from trial_runtime import seeds
-from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset, load, subset
+from trial_runtime.images.batches import Batches, Normalisation
+from trial_runtime.images.datasets import ImageDataset, load, subset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 
 NUM_WORKERS = 2

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from katib_local import manifest
-from katib_local.wire import experiment_message
+from katib_local.manifest import manifest
+from katib_local.running.wire import experiment_message
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
 

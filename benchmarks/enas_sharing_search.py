@@ -23,12 +23,12 @@ import torch
 
 from benchmarks.enas import trials
 from benchmarks.enas.trials import Job
-from enas_trainer import config
-from katib_local import document, manifest
-from katib_local.experiment import Experiment
-from katib_local.interruption import Interruption
-from katib_local.suggestion_client import SuggestionClient
-from katib_local.suggestion_process import MODULES, SuggestionProcess
+from enas_trainer.macro import config
+from katib_local.manifest import document, manifest
+from katib_local.manifest.experiment import Experiment
+from katib_local.running.interruption import Interruption
+from katib_local.running.suggestion_client import SuggestionClient
+from katib_local.running.suggestion_process import MODULES, SuggestionProcess
 from katib_suggestion.experiment import TrialCondition
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "enas-shared-weights.yaml"

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import grpc
 
-from katib_local.suggestion_process import open_channel
+from katib_local.running.suggestion_process import open_channel
 from katib_suggestion import api_pb2, api_pb2_grpc
 
 _COUNT = 3

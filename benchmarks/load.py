@@ -30,7 +30,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from katib_local.suggestion_process import open_channel
+from katib_local.running.suggestion_process import open_channel
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
 

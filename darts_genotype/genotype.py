@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from darts_service.primitives import PRIMITIVES, SKIP_CONNECTION
+from darts_genotype.primitives import PRIMITIVES, SKIP_CONNECTION
 from katib_suggestion.errors import shown
 
 NUM_INPUTS = 2

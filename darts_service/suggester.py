@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from darts_service.primitives import FILTER_SIZES, SKIP_CONNECTION
+from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, feasible_space, settings
 from katib_suggestion.errors import InvalidExperiment

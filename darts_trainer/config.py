@@ -9,17 +9,17 @@ from pathlib import Path
 
 import torch
 
-from darts_service.primitives import NONE, PRIMITIVES
+from darts_genotype.primitives import NONE, PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_trainer import variants
-from darts_trainer.records import CHOICES
+from darts_trainer.search.records import CHOICES
 from darts_trainer.variants import Variants
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import command_line, seeds
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
-from trial_runtime.data_options import DataOptions
+from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
 
@@ -65,7 +65,7 @@ class TrainerConfig:
     resume: ResumeOptions
     """When checkpoints are written, and whether one is gone on from."""
     genotype: str
-    """Of which epoch it is; see `darts_trainer.records.CHOICES`."""
+    """Of which epoch it is; see `darts_trainer.search.records.CHOICES`."""
     device: torch.device
     """Where the search computes."""
 
@@ -74,7 +74,7 @@ class TrainerConfig:
         return configuration_of(self, without=_MATTERS_NOT)
 
     def replays(self, num_processes: int) -> bool:
-        """Whether so many processes record their steps; see `darts_trainer.step_graph`."""
+        """Whether so many processes record their steps; see `trial_runtime.step_graph`."""
         return self.cuda_graph and self.device.type == "cuda" and num_processes == 1
 
     @property

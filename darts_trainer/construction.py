@@ -2,10 +2,10 @@
 
 import torch
 
+from cell_networks.layout import Layout
 from darts_trainer.config import TrainerConfig
-from darts_trainer.layout import Layout
-from darts_trainer.supernet import Supernet
-from trial_runtime.datasets import ImageDataset
+from darts_trainer.supernet.supernet import Supernet
+from trial_runtime.images.datasets import ImageDataset
 
 
 def layout_of(trial: TrainerConfig, images: ImageDataset) -> Layout:

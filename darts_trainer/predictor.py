@@ -17,12 +17,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from cell_networks.images import Network
+from cell_networks.layout import Layout
 from darts_genotype import json_form, katib_form
 from darts_genotype.genotype import Genotype
-from darts_trainer.layout import Layout
-from darts_trainer.network import Network
 from trial_runtime import artifacts
-from trial_runtime.batches import Normalisation
+from trial_runtime.images.batches import Normalisation
 
 NETWORK_FILE = "network.json"
 WEIGHTS_FILE = "weights.safetensors"

@@ -19,12 +19,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from darts_trainer import retrain_config
-    from darts_trainer.retrain_trial import run
+    from darts_trainer.retraining import config
+    from darts_trainer.retraining.trial import run
     from trial_runtime import command_line, resume
 
     given = sys.argv[1:] if argv is None else argv
-    return command_line.run(lambda: resume.run(retrain_config.from_arguments(given), run))
+    return command_line.run(lambda: resume.run(config.from_arguments(given), run))
 
 
 if __name__ == "__main__":

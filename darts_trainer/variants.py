@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from darts_genotype.genotype import EDGES_PER_NODE
-from darts_service.primitives import SKIP_CONNECTION
+from darts_genotype.primitives import SKIP_CONNECTION
 from darts_service.settings import DartsSettings
-from darts_trainer.collapse import with_weights
+from darts_trainer.supernet.collapse import with_weights
 from trial_runtime.command_line import CommandLineError, integer
 
 

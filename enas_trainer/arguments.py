@@ -15,7 +15,7 @@ from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
 from trial_runtime import command_line, devices, seeds
 from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.data_options import DataOptions
+from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
 

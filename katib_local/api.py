@@ -17,13 +17,16 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
-from katib_local import display, document, kept_runs, manifest, run_folder, runner
-from katib_local.document import Document
 from katib_local.errors import Interrupted, UsageError
-from katib_local.interruption import Interruption
-from katib_local.options import Options, absolute, absolute_dataset
-from katib_local.resources import V1beta1Experiment
+from katib_local.manifest import document, manifest
+from katib_local.manifest.document import Document
+from katib_local.manifest.resources import V1beta1Experiment
+from katib_local.record import kept_runs, run_folder
+from katib_local.record.options import Options, absolute, absolute_dataset
 from katib_local.result import Picture, Run, TrialResult
+from katib_local.running import runner
+from katib_local.running.interruption import Interruption
+from katib_local.showing import display
 
 __all__ = ["Picture", "Run", "TrialResult", "load", "run"]
 

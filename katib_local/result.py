@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from katib_local import collector
-from katib_local.kept_runs import KeptRun
+from katib_local.record import collector
+from katib_local.record.kept_runs import KeptRun
 from katib_local.report import figures, pictures, read_run
 from katib_local.report.model import Report, TrialReport
-from katib_local.wording import counts
+from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from typing import NoReturn
 from torch import OutOfMemoryError
 
 from katib_suggestion.errors import one_line
-from trial_runtime import datasets, devices, processes
-from trial_runtime.data_options import DataOptions
+from trial_runtime import devices, processes
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.images import datasets
+from trial_runtime.images.data_options import DataOptions
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.termination import Terminated
 
@@ -43,7 +44,15 @@ _CPU_ALLOCATOR = "DefaultCPUAllocator"
 """Stands in the message when memory runs out on a CPU, for which torch has no class of its own."""
 
 _OUR_PACKAGES = frozenset(
-    {"katib_suggestion", "darts_service", "darts_genotype", "trial_runtime", "darts_trainer", "enas_trainer"}
+    {
+        "katib_suggestion",
+        "darts_service",
+        "darts_genotype",
+        "cell_networks",
+        "trial_runtime",
+        "darts_trainer",
+        "enas_trainer",
+    }
 )
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from katib_local import svg
-from katib_local.layered_layout import Box, lay_out
+from katib_local.drawing import svg
+from katib_local.drawing.layered_layout import Box, lay_out
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/contributing/import-graph.svg"
@@ -21,6 +21,7 @@ _JOBS = {
     "enas_service": "suggests",
     "darts_service": "suggests",
     "darts_genotype": "what was found",
+    "cell_networks": "networks of cells",
     "trial_runtime": "data, devices",
     "darts_trainer": "trial",
     "enas_trainer": "trial",

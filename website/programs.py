@@ -64,7 +64,7 @@ def parse(program: str, argv: Sequence[str]) -> argparse.Namespace:
 
 def _module(program: str) -> str:
     if program == KATIB_NAS:
-        return "katib_local.cli"
+        return "katib_local.commands.cli"
     found = find_spec(program)
     if found is None:
         raise ValueError(f"there is no program {program}")

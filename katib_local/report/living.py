@@ -4,8 +4,8 @@ import logging
 import time
 from pathlib import Path
 
+from katib_local.record.run_folder import RunFolder
 from katib_local.report import page, read_run
-from katib_local.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from katib_local import collector, trials
-from katib_local.experiment import Objective
-from katib_local.trials import Trial
+from katib_local.manifest.experiment import Objective
+from katib_local.record import collector, trials
+from katib_local.record.trials import Trial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

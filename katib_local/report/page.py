@@ -19,7 +19,7 @@ from markupsafe import Markup
 from katib_local.report import figures, pictures
 from katib_local.report.figures import Figure
 from katib_local.report.model import Report, TrialReport
-from katib_local.wording import counts, duration
+from katib_local.showing.wording import counts, duration
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""

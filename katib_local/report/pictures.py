@@ -8,10 +8,10 @@ from markupsafe import Markup
 from darts_genotype import forms
 from darts_genotype.call_text import START
 from darts_genotype.genotype import GenotypeError
-from enas_trainer import config
 from enas_trainer.fields import InvalidNetwork
-from katib_local import architecture_svg, genotype_svg
-from katib_local.trials import Trial
+from enas_trainer.macro import config
+from katib_local.drawing import architectures, genotypes
+from katib_local.record.trials import Trial
 
 _KEPT = 1024
 """Pictures that are kept for the next page of a run: finished trials do not change, and drawing takes milliseconds."""
@@ -28,14 +28,14 @@ def draw(trial: Trial) -> Markup | None:
         svg = _genotype(genotype)
     if svg is None:
         return None
-    return Markup(_with_own_ids(svg, f"trial-{trial.number}-"))  # noqa: S704 - drawn by katib_local.svg, which escapes
+    return Markup(_with_own_ids(svg, f"trial-{trial.number}-"))  # noqa: S704 - drawn by katib_local.drawing.svg, which escapes
 
 
 @lru_cache(_KEPT)
 def _architecture(architecture: str, nn_config: str) -> str | None:
     """The network that an ENAS trial was asked for."""
     try:
-        return architecture_svg.draw(*config.read(architecture, nn_config))
+        return architectures.draw(*config.read(architecture, nn_config))
     except InvalidNetwork:
         return None
 
@@ -44,7 +44,7 @@ def _architecture(architecture: str, nn_config: str) -> str | None:
 def _genotype(text: str) -> str | None:
     """The cells that a DARTS trial found."""
     try:
-        return genotype_svg.draw(forms.read(text))
+        return genotypes.draw(forms.read(text))
     except GenotypeError:
         return None
 

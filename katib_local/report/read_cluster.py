@@ -11,12 +11,13 @@ from kubernetes.client.exceptions import ApiException
 from katib_cluster import connection
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.errors import ClusterError
-from katib_local import collector, document, manifest
-from katib_local.checks import given
-from katib_local.experiment import Objective, Strategy
+from katib_local.manifest import document, manifest
+from katib_local.manifest.checks import given
+from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.manifest.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
+from katib_local.record import collector
+from katib_local.record.trials import Trial
 from katib_local.report.model import Report, TrialReport
-from katib_local.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
-from katib_local.trials import Trial
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import TrialCondition
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import yaml
 
-from katib_local import again, collector, kept_runs, trial_process
-from katib_local.collector import MalformedMetrics, Point
-from katib_local.experiment import Experiment
-from katib_local.kept_runs import KeptRun
+from katib_local.manifest.experiment import Experiment
+from katib_local.record import again, collector, kept_runs, trial_folder
+from katib_local.record.collector import MalformedMetrics, Point
+from katib_local.record.kept_runs import KeptRun
+from katib_local.record.run_folder import RunFolder
+from katib_local.record.store import Store
+from katib_local.record.trials import Trial
 from katib_local.report import alphas
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
-from katib_local.run_folder import RunFolder
-from katib_local.store import Store
-from katib_local.trials import Trial
 from katib_suggestion.experiment import TrialCondition
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def _trial(experiment: Experiment, folder: RunFolder, trial: Trial, points: Sequ
     if trial.condition is TrialCondition.RUNNING:
         points = _points_so_far(experiment, place)
     return TrialReport(
-        trial=trial, curves=curves(points), alphas=alphas.read(place / trial_process.ARTIFACTS / alphas.FILE)
+        trial=trial, curves=curves(points), alphas=alphas.read(place / trial_folder.ARTIFACTS / alphas.FILE)
     )
 
 
@@ -82,7 +82,7 @@ def _points_so_far(experiment: Experiment, place: Path) -> list[Point]:
     """The store has a trial's points only once it has ended."""
     source = experiment.collector
     try:
-        with trial_process.output(trial_process.metrics_file(place, source)) as output:
+        with trial_folder.output(trial_folder.metrics_file(place, source)) as output:
             return collector.collect(output, experiment.objective.metrics, source)
     except MalformedMetrics:
         return []

@@ -8,8 +8,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from katib_local import template
-from katib_local.experiment import TrialParameter, TrialTemplate
+from katib_local.manifest import template
+from katib_local.manifest.experiment import TrialParameter, TrialTemplate
 from katib_suggestion import api_pb2, assignment
 
 HARMLESS = (

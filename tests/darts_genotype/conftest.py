@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from darts_genotype.genotype import Cell, Edge, Genotype
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 
 
 @pytest.fixture

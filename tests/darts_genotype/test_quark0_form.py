@@ -2,7 +2,7 @@ import pytest
 
 from darts_genotype import forms, quark0_form
 from darts_genotype.genotype import Edge, Genotype, GenotypeError, num_skips
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 
 # The cells that the paper publishes: figures 4 and 5 (second order), and those of its first-order search.
 DARTS_V1 = """

@@ -11,7 +11,7 @@ import pytest
 from darts_genotype import json_form
 from darts_genotype.fields import FIELDS
 from darts_genotype.genotype import MAX_NODES, Edge, Genotype, GenotypeError
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
 SCHEMA = json.loads((DOCS / "genotype.schema.json").read_text())

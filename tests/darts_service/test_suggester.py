@@ -1,6 +1,6 @@
 import pytest
 
-from darts_service.primitives import FILTER_SIZES, PRIMITIVES
+from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES
 from darts_service.suggester import DartsSuggester
 from katib_suggestion import assignment, converters
 from katib_suggestion.errors import InvalidExperiment

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_service.suggester import DartsSuggester
 from darts_trainer.config import from_arguments

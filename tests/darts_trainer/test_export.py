@@ -3,13 +3,13 @@ import logging
 import pytest
 import torch
 
+from cell_networks.images import Network
+from cell_networks.layout import Layout
 from darts_genotype import forms
 from darts_trainer import predictor
 from darts_trainer.export import main
-from darts_trainer.layout import Layout
-from darts_trainer.network import Network
 from darts_trainer.predictor import Predictor
-from trial_runtime.batches import Normalisation
+from trial_runtime.images.batches import Normalisation
 
 LAYOUT = Layout(num_layers=2, num_nodes=1, init_channels=2, stem_multiplier=1, image_channels=1, num_classes=5)
 GENOTYPE = forms.read(

@@ -3,12 +3,12 @@ import json
 import pytest
 import torch
 
+from cell_networks.images import Network
+from cell_networks.layout import Layout
 from darts_genotype import forms
 from darts_trainer import predictor
-from darts_trainer.layout import Layout
-from darts_trainer.network import Network
 from darts_trainer.predictor import Predictor, SavedNetworkError, WrongImages
-from trial_runtime.batches import Normalisation
+from trial_runtime.images.batches import Normalisation
 
 LAYOUT = Layout(num_layers=2, num_nodes=4, init_channels=2, stem_multiplier=1, image_channels=3, num_classes=5)
 

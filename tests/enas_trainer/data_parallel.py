@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import config
-from enas_trainer.child import Child
+from enas_trainer.macro import config
+from enas_trainer.macro.child import Child
 from enas_trainer.train import Training, TrainingSettings
-from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset
+from trial_runtime.images.batches import Batches, Normalisation
+from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import here
 from trial_runtime.seeds import generator
 

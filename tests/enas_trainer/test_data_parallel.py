@@ -8,7 +8,7 @@ import torch
 from enas_trainer import arguments
 from enas_trainer.trial import run
 from trial_runtime.command_line import CommandLineError
-from trial_runtime.datasets import DatasetError
+from trial_runtime.images.datasets import DatasetError
 from trial_runtime.processes import Processes
 
 SCRIPT = Path(__file__).with_name("data_parallel.py")

@@ -14,7 +14,7 @@ from enas_trainer.__main__ import main
 from enas_trainer.train import LEARNING_RATES
 from enas_trainer.trial import divide
 from katib_suggestion import assignment
-from trial_runtime.datasets import load
+from trial_runtime.images.datasets import load
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = ["Training-Accuracy", "Training-Loss", "Validation-Accuracy", "Validation-Loss"]

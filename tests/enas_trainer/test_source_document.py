@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from enas_trainer import config, fields
-from enas_trainer.child import Child
-from enas_trainer.operation_types import Convolution, Reduction
+from enas_trainer import fields
+from enas_trainer.macro import config
+from enas_trainer.macro.child import Child
+from enas_trainer.macro.operation_types import Convolution, Reduction
 from katib_suggestion import assignment
 from trial_runtime.seeds import generator
 

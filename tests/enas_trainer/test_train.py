@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from enas_trainer.train import LEARNING_RATES, EpochMetrics, Training, TrainingSettings
-from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import ImageDataset, load
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.images.batches import Batches, Normalisation
+from trial_runtime.images.datasets import ImageDataset, load
 from trial_runtime.seeds import generator
 
 PLAIN = Normalisation(mean_c=torch.zeros(1), std_c=torch.ones(1))

@@ -10,10 +10,10 @@ import random
 import grpc
 import pytest
 
-from darts_service.primitives import PRIMITIVES
+from darts_genotype.primitives import PRIMITIVES
 from darts_trainer.__main__ import main as darts
 from enas_trainer.__main__ import main as enas
-from enas_trainer.operation_types import AVG_POOLING, MAX_POOLING, TYPES
+from enas_trainer.macro.operation_types import AVG_POOLING, MAX_POOLING, TYPES
 from katib_suggestion import api_pb2
 from trial_runtime.command_line import EXIT_DIVERGED
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from kubernetes.client.models import V1PersistentVolumeClaim, V1PodTemplateSpec
 
-from katib_local import document, images, manifest, template
-from katib_local.experiment import TrialParameter, TrialTemplate
-from katib_local.interruption import Interruption
-from katib_local.resources import V1beta1Experiment
-from katib_local.suggestion_client import SuggestionClient
+from katib_local.manifest import document, images, manifest, template
+from katib_local.manifest.experiment import TrialParameter, TrialTemplate
+from katib_local.manifest.resources import V1beta1Experiment
+from katib_local.running.interruption import Interruption
+from katib_local.running.suggestion_client import SuggestionClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "shared-weights.md"

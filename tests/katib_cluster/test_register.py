@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from katib_local import cli
+from katib_local.commands import cli
 
 CONFIG = """\
 apiVersion: config.kubeflow.org/v1beta1

@@ -133,7 +133,7 @@ def service() -> Iterator[str]:
 @pytest.fixture
 def run(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Run the command line in this process: ``run("run", path, …)`` gives exit code, standard output and error."""
-    from katib_local.cli import main
+    from katib_local.commands.cli import main
 
     def call(command: str, path: Path, *flags: str) -> tuple[int, str, str]:
         images = ["--image", f"tests/program={tmp_path / 'program'}"] if (tmp_path / "program").exists() else []

@@ -14,8 +14,10 @@ import pytest
 import yaml
 from kubeflow_katib_api import models
 
-from katib_local import api, interruption, manifest
+from katib_local import api
 from katib_local.api import Run
+from katib_local.manifest import manifest
+from katib_local.running import interruption
 from katib_suggestion.experiment import TrialCondition
 
 Document = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from katib_local import leftovers, trial_process
+from katib_local.running import leftovers, trial_process
 
 Run = Callable[..., tuple[int, str, str]]
 Write = Callable[..., Path]
@@ -73,10 +73,11 @@ def test_a_trial_that_forks_leaves_nothing_behind(run: Run, write_manifest: Writ
 def test_a_service_that_dies_again_and_again_is_started_again_and_the_search_goes_on(
     write_manifest: Write, program: Program, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from katib_local.cli import main
+    from katib_local.commands.cli import main
 
     kill = (
-        "import os, sys; from pathlib import Path; from katib_local import leftovers; leftovers.end(Path(sys.argv[1]))"
+        "import os, sys; from pathlib import Path; from katib_local.running import leftovers; "
+        "leftovers.end(Path(sys.argv[1]))"
     )
     folder = program(f"[ $1 = 1 ] && python3 -c '{kill}' {out}/service.log; echo score=1")
     path = write_manifest(
@@ -149,7 +150,7 @@ def test_a_folder_that_is_read_only_is_refused(
 
 KILLED = """
 import os, signal, sys
-from katib_local.cli import main
+from katib_local.commands.cli import main
 
 event, file, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enas_trainer import config
-from katib_local import api, architecture_svg
+from enas_trainer.macro import config
+from katib_local import api
 from katib_local.api import Run
+from katib_local.drawing import architectures
 
 NOTHING = "echo nothing"
 SCRIPT = """\
@@ -171,7 +172,7 @@ def drawn(call: Callable[..., Run]) -> Run:
 def test_pictures(drawn: Run, tmp_path: Path) -> None:
     picture = drawn.trials[0].picture
     assert picture is not None
-    expected = architecture_svg.draw(*config.read(ARCHITECTURE, NN_CONFIG))
+    expected = architectures.draw(*config.read(ARCHITECTURE, NN_CONFIG))
     assert picture.svg.replace("trial-1-", "").split() == expected.split()
     assert picture._repr_svg_() == picture.svg
     assert picture._repr_html_().startswith('<div style="overflow-x: auto"><svg style="max-width: 100%; min-width: ')

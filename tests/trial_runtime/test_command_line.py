@@ -9,9 +9,10 @@ import torch
 
 from darts_service.settings import DartsSettings
 from katib_suggestion import assignment, settings
-from trial_runtime import command_line, datasets, devices
-from trial_runtime.data_options import DataOptions
+from trial_runtime import command_line, devices
 from trial_runtime.errors import TrainingDiverged
+from trial_runtime.images import datasets
+from trial_runtime.images.data_options import DataOptions
 from trial_runtime.termination import Terminated
 
 VARIABLES = tuple(

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trial_runtime.batches import Batches, Normalisation
-from trial_runtime.datasets import load, split
+from trial_runtime.images.batches import Batches, Normalisation
+from trial_runtime.images.datasets import load, split
 from trial_runtime.processes import ALONE
 from trial_runtime.seeds import generator
 from trial_runtime.tally import Tally, evaluate

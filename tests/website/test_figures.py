@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from enas_trainer import config
-from katib_local import architecture_svg
+from enas_trainer.macro import config
+from katib_local.drawing import architectures
 from website import regret_figure
 from website.commands import of_page
 
@@ -19,4 +19,4 @@ def test_regret_is_that_of_the_benchmarks_table() -> None:
 def test_the_architecture_is_that_of_its_page() -> None:
     (command,) = of_page((CONCEPTS / "architectures.md").read_text(), "architectures.md")
     architecture, network = config.read(*shlex.split(command.text.replace("\\\n", " "))[-2:])
-    assert (CONCEPTS / "architecture.svg").read_text() == architecture_svg.draw(architecture, network)
+    assert (CONCEPTS / "architecture.svg").read_text() == architectures.draw(architecture, network)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trial_runtime import datasets
+from trial_runtime.images import datasets
 from website import reference
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from katib_local.experiment import Objective, Strategy
+from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.record.trials import Trial
 from katib_local.report import page
 from katib_local.report.model import AlphaHistory, ControllerStep, Report, TrialReport
-from katib_local.trials import Trial
 from katib_suggestion.experiment import Direction, TrialCondition
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from katib_local import cli
+from katib_local.commands import cli
 from katib_local.report import read_cluster
 from katib_suggestion.experiment import TrialCondition
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katib_local import cli, run_folder
+from katib_local.commands import cli
 from katib_local.errors import RunFolderError
+from katib_local.record import run_folder
+from katib_local.record.run_folder import RunFolder
 from katib_local.report import page, read_run
-from katib_local.run_folder import RunFolder
 from katib_suggestion.experiment import TrialCondition
 
 Run = Callable[..., tuple[int, str, str]]

@@ -1,0 +1,180 @@
+"""What the training of a found network is told on its command line, as typed values."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from darts_genotype import katib_form, loading
+from darts_genotype.genotype import Genotype
+from darts_service.settings import MAX_LAYERS
+from katib_suggestion import settings
+from katib_suggestion.settings import Interval, integer, number
+from trial_runtime import command_line, seeds
+from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.images.data_options import DataOptions
+from trial_runtime.precision import PRECISIONS
+from trial_runtime.resume import ResumeOptions
+
+CUTOUT = 16
+"""Side of the square that is cut out of each training image of 32x32: the paper's."""
+
+_MATTERS_NOT = frozenset(
+    {
+        "genotype.normal", "genotype.reduce", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
+        "resume.every_steps", "resume.fresh", "device",
+    }
+)  # fmt: skip
+"""Fields that do not change what a network learns, and the genotype's, for which its text stands."""
+
+T = TypeVar("T")
+
+_NOT_NEGATIVE = Interval(minimum=0)
+_POSITIVE = Interval(minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSize:
+    """Size of the network; the defaults are the paper's for CIFAR-10 (arXiv 1806.09055, section 3.2)."""
+
+    num_layers: int = integer(20, Interval(minimum=1, maximum=MAX_LAYERS))
+    """Cells, one after the other."""
+    init_channels: int = integer(36, Interval(minimum=1, maximum=4_096))
+    """Channels of the first cell's nodes."""
+    stem_multiplier: int = integer(3, Interval(minimum=1, maximum=64))
+    """Channels of the stem, as a multiple of init_channels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainSettings:
+    """How the network learns; the defaults are the paper's for CIFAR-10 (arXiv 1806.09055, section 3.2)."""
+
+    num_epochs: int = integer(600, _POSITIVE)
+    """Passes over the training images."""
+    batch_size: int = integer(96, Interval(minimum=1, maximum=1_000_000))
+    """Images of a step, of all processes together."""
+    learning_rate: float = number(0.025, _NOT_NEGATIVE)
+    """At the start (SGD, cosine schedule)."""
+    learning_rate_min: float = number(0.0, _NOT_NEGATIVE)
+    """At the end of the schedule."""
+    momentum: float = number(0.9, _NOT_NEGATIVE)
+    """Of SGD."""
+    weight_decay: float = number(3e-4, _NOT_NEGATIVE)
+    """Of SGD."""
+    grad_clip: float = number(5.0, _NOT_NEGATIVE)
+    """Largest norm of the gradient in a step; 0 switches clipping off."""
+    drop_path: float = number(0.2, Interval(minimum=0, maximum=1))
+    """Probability of a path to be dropped, to which it rises from 0, linearly over the epochs."""
+    auxiliary_weight: float = number(0.4, _NOT_NEGATIVE)
+    """Weight of the second classifier's loss; 0 for a network without one."""
+    print_step: int = integer(50, _POSITIVE)
+    """Steps between two progress lines."""
+
+
+_HELP = {
+    "num_layers": "cells of the network",
+    "init_channels": "channels of the first cell's nodes",
+    "stem_multiplier": "channels of the stem, as a multiple of --init-channels",
+    "num_epochs": "passes over the training images",
+    "batch_size": "images of a step, of all processes together",
+    "learning_rate": "at the start; falls as a cosine",
+    "learning_rate_min": "at the end",
+    "momentum": "of SGD",
+    "weight_decay": "of SGD",
+    "grad_clip": "largest norm of the gradient in a step; 0 switches clipping off",
+    "drop_path": "probability of a path to be dropped at the end; rises from 0",
+    "auxiliary_weight": "weight of the second classifier's loss; 0 for none",
+    "print_step": "steps between two progress lines",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainConfig:
+    """One run."""
+
+    genotype: Genotype
+    """The cells."""
+    size: NetworkSize
+    """Size of the network."""
+    settings: RetrainSettings
+    """How it learns."""
+    precision: str
+    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    data: DataOptions
+    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
+    output_dir: Path
+    """Folder for what the run writes."""
+    seed: int
+    """Everything random comes from it; drawn from the operating system where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
+    device: torch.device
+    """Where the run computes."""
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: with another of these it is another training."""
+        return {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
+
+
+def from_arguments(argv: Sequence[str]) -> RetrainConfig:
+    """Read a command line.
+
+    Raises:
+        CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        GenotypeError: the genotype is none.
+        InvalidExperiment: a setting is out of its bounds.
+    """
+    arguments = _parser().parse_args(argv)
+    return RetrainConfig(
+        genotype=_genotype(arguments.genotype),
+        size=_parsed(NetworkSize, arguments),
+        settings=_parsed(RetrainSettings, arguments),
+        precision=arguments.precision,
+        data=command_line.data_options(arguments),
+        output_dir=arguments.output_dir,
+        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        is_seeded=arguments.seed is not None,
+        resume=command_line.resume_options(arguments),
+        device=arguments.device,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(
+        prog="darts_trainer.retrain",
+        description="Train the network of a genotype; prints a line of metrics an epoch, and Test-Accuracy at the end.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--genotype", required=True, help="a file, such as a search's genotype.json, or a text")
+    for title, kind in (("network", NetworkSize), ("training", RetrainSettings)):
+        group = parser.add_argument_group(title)
+        for field in dataclasses.fields(kind):
+            text = f"{_HELP[field.name]} (default: {field.default:g})"
+            group.add_argument(_flag(field.name), metavar="N", help=text)
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
+    )
+    command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
+    command_line.add_resume_arguments(parser)
+    return parser
+
+
+def _parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
+    return settings.parse(kind, given, place=_flag)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _genotype(text: str) -> Genotype:
+    """Read a text or a file; a manifest's literal double quotes may stand around either."""
+    return loading.load(text.strip().removeprefix('"').removesuffix('"'))

@@ -1,0 +1,214 @@
+"""The training of a found network (arXiv 1806.09055, section 3.2).
+
+Shape suffixes: b images, c channels, h height, w width, k classes, p paths.
+"""
+
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cell_networks.images import Network, drop_paths
+from darts_trainer.retraining.config import RetrainSettings
+from darts_trainer.retraining.data import RetrainData
+from trial_runtime.gradients import apply_gradients, clipped
+from trial_runtime.images.batches import Batches
+from trial_runtime.joint_batch import average_statistics, share_of_loss
+from trial_runtime.progress import bar
+from trial_runtime.standing import Standing
+from trial_runtime.tally import Means, Tally, evaluate
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochMetrics:
+    """What an epoch came to."""
+
+    epoch: int
+    """Counted from 1."""
+    training: Means
+    """Over the epoch's steps, each before it moved the weights, of the first classifier."""
+    validation: Means | None
+    """After the epoch, over the images held out; None where there are none."""
+    seconds: float = field(compare=False)
+    """For training and validation."""
+    images_per_second: float = field(compare=False)
+    """While training."""
+
+
+class Retraining:
+    """The training of a network, which can be left at any step and gone on with.
+
+    Iterating trains on, from where the training stands, and yields each epoch's metrics. Several processes take the
+    steps of one alone on the joint batch, but that each normalises by the images of its own share.
+
+    Attributes:
+        step: steps of the present epoch that are taken.
+
+    Raises, while it trains:
+        TrainingDiverged: a loss is not finite; in every process alike.
+        ProcessLost: another process has ended.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: RetrainData,
+        settings: RetrainSettings,
+        *,
+        generator: torch.Generator,
+        after_step: Callable[["Retraining"], None] | None = None,
+    ) -> None:
+        """Stand before the first epoch.
+
+        Args:
+            network: on the device of the data, and the same in every process.
+            data: to learn from.
+            settings: of the optimisation.
+            generator: on the CPU; draws which paths are dropped, the same in every process.
+            after_step: called after every step, with this.
+        """
+        self._network = network
+        self._data = data
+        self._settings = settings
+        self._generator = generator
+        self._after_step = after_step
+        self._processes = data.training.processes
+        self._weights = list(network.parameters())
+        self._sgd = torch.optim.SGD(
+            self._weights,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+        )
+        self._standing = Standing(settings.num_epochs, self._new_tally)
+
+    @property
+    def step(self) -> int:
+        """See the class."""
+        return self._standing.step
+
+    def __iter__(self) -> Iterator[EpochMetrics]:
+        """Train on."""
+        while not self._standing.is_over:
+            metrics = self._run_epoch()
+            self._standing.end_epoch()
+            yield metrics
+
+    def classify(self, batches: Batches, name: str) -> Means:
+        """Return mean loss and accuracy on images that nothing is learnt from.
+
+        Raises:
+            TrainingDiverged: a loss is not finite.
+        """
+        return evaluate(self._network, batches, self._new_tally(name))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to train on to the same result; each process must ask.
+
+        Within an epoch the processes are given the mean of their running statistics, as at its end: the result is the
+        same but for rounding.
+        """
+        if self.step:
+            average_statistics(self._network, self._processes)
+        return {
+            **self._standing.state_dict(),
+            "network": self._network.state_dict(),
+            "sgd": self._sgd.state_dict(),
+            "paths": self._generator.get_state(),
+            "training": self._data.training.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where another training, with the same arguments, stood."""
+        self._standing.load_state_dict(state)
+        self._network.load_state_dict(state["network"])
+        self._sgd.load_state_dict(state["sgd"])
+        self._generator.set_state(state["paths"])
+        self._data.training.load_state_dict(state["training"], is_within_pass=self.step > 0)
+
+    def _run_epoch(self) -> EpochMetrics:
+        standing = self._standing
+        validation = None
+        with standing.clock:
+            self._train()
+            training = standing.tally.means()
+            images_per_second = self.step * self._data.batch_size / standing.clock.seconds
+            average_statistics(self._network, self._processes)
+            if self._data.validation is not None:
+                validation = self.classify(self._data.validation, f"epoch {standing.epoch}, validation")
+        return EpochMetrics(
+            epoch=standing.epoch,
+            training=training,
+            validation=validation,
+            seconds=standing.clock.seconds,
+            images_per_second=images_per_second,
+        )
+
+    def _train(self) -> None:
+        """Take the epoch's steps, or those that are left."""
+        self._network.train()
+        self._sgd.param_groups[0]["lr"] = cosine(self._standing.epoch, self._settings)
+        batches = bar(
+            self._data.training,
+            total=len(self._data.training),
+            description=f"epoch {self._standing.epoch}",
+            per_step=self._data.batch_size,
+            first_step=self.step,
+            is_watched=self._processes.is_first,
+        )
+        for x_bchw, labels_b in batches:
+            self._take_step(x_bchw, labels_b)
+            if self.step % self._settings.print_step == 0:
+                self._log()
+            if self._after_step is not None:
+                self._after_step(self)
+
+    def _take_step(self, x_bchw: Tensor, labels_b: Tensor) -> None:
+        """Move the weights down the loss of a batch."""
+        logits_bk, auxiliary_bk = self._network.training_logits(x_bchw, self._draw_paths(x_bchw.device))
+        loss = total = functional.cross_entropy(logits_bk, labels_b)
+        if auxiliary_bk is not None:
+            total = loss + self._settings.auxiliary_weight * functional.cross_entropy(auxiliary_bk, labels_b)
+        shares = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
+        gradients = clipped(self._processes.add_up(shares), self._settings.grad_clip)
+        apply_gradients(self._sgd, self._weights, gradients)
+        self._standing.tally.add(loss, logits_bk, labels_b)
+
+    def _draw_paths(self, device: torch.device) -> Tensor | None:
+        """Draw what this process's images need for `Network.training_logits`.
+
+        It is drawn for the joint batch: then it does not matter how many processes share it.
+        """
+        probability = self._settings.drop_path * (self._standing.epoch - 1) / self._settings.num_epochs
+        if probability == 0:
+            return None
+        size = self._data.batch_size
+        path_scale_pb = drop_paths(self._network.num_paths, size, probability, self._generator)
+        return path_scale_pb[:, self._processes.share(size)].to(device)
+
+    def _log(self) -> None:
+        means = self._standing.tally.means()
+        if not sys.stderr.isatty():  # a terminal shows a bar
+            num_steps = len(self._data.training)
+            logger.info("epoch %d, step %d of %d: training %s", self._standing.epoch, self.step, num_steps, means)
+
+    def _new_tally(self, name: str) -> Tally:
+        remedy = (
+            f"smaller values of --learning-rate ({self._settings.learning_rate:g}) or --grad-clip "
+            f"({self._settings.grad_clip:g}, where 0 switches clipping off) may help"
+        )
+        return Tally(name, self._processes, remedy)
+
+
+def cosine(epoch: int, settings: RetrainSettings) -> float:
+    """Return the learning rate of an epoch, counted from 1: half a cosine, from the first to the one after the last."""
+    share = (1 + math.cos(math.pi * (epoch - 1) / settings.num_epochs)) / 2
+    return settings.learning_rate_min + (settings.learning_rate - settings.learning_rate_min) * share

@@ -1,0 +1,166 @@
+"""The command line of ``katib-nas``: its flags, and what its exit codes mean."""
+
+import argparse
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from katib_cluster import register
+from katib_local.commands import architecture, genotype, report, runs
+from katib_local.errors import UsageError
+from katib_local.manifest import manifest
+from katib_local.record.options import Options, absolute, absolute_dataset, is_address
+
+EXIT_SUCCEEDED = 0
+EXIT_EXPERIMENT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_REFUSED = 3
+EXIT_SERVICE = 4
+EXIT_MACHINE = 5
+EXIT_CLUSTER = 6
+EXIT_INTERRUPTED = 130
+
+_EPILOG = """\
+exit codes:
+    0  the experiment succeeded, or the manifest is valid
+    1  the experiment failed: maxFailedTrialCount was reached, or no trial has succeeded with an
+       objective that is neither NaN nor empty
+    2  wrong use: a flag, or a run folder that cannot be used
+    3  the manifest is refused, by this program or by the suggestion service; or a genotype or an
+       architecture is none
+    4  the suggestion service does not start, does not answer, or answers what Katib would not take
+    5  the machine gave out: disk, permissions, processes
+    6  the cluster cannot be reached, or refuses
+  130  interrupted by Ctrl-C or SIGTERM; --resume goes on
+"""
+
+
+_ARGUMENTS = {"register": register.add_arguments, "report": report.add_arguments}
+"""Commands that take other arguments than a manifest, and what adds them."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Gather the options of a parsed command line."""
+    return Options(
+        manifest=absolute(arguments.manifest),
+        dataset=getattr(arguments, "dataset", None),
+        data_dir=absolute(getattr(arguments, "data_dir", None)),
+        max_images=getattr(arguments, "max_images", None),
+        shared_weights=absolute(getattr(arguments, "shared_weights", None)),
+        images=dict(arguments.image),
+        suggestion=arguments.suggestion,
+        seed=getattr(arguments, "seed", None),
+        parallel=getattr(arguments, "parallel", None),
+    )
+
+
+def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """Make the parser; the namespace's ``command`` is the function of the command that was given.
+
+    Args:
+        commands: the functions ``run``, ``validate``, ``report`` and ``register``; their names, and their docstrings'
+            first lines, are those of the commands.
+    """
+    parser = _Parser(
+        prog="katib-nas",
+        description="Run a Katib Experiment on this machine: the same manifest as on a cluster, without one; look "
+        "at what it found; or register the suggestion services on a cluster.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"katib-nas {version('katib-nas')}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands:
+        summary = (command.__doc__ or "").partition("\n")[0]
+        subparser = subparsers.add_parser(
+            command.__name__,
+            help=summary,
+            description=summary,
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        subparser.set_defaults(command=command)
+        if command.__name__ in _ARGUMENTS:
+            _ARGUMENTS[command.__name__](subparser)
+            continue
+        subparser.add_argument(
+            "manifest",
+            type=manifest.find,
+            metavar="MANIFEST",
+            help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
+        )
+        _add_shared_arguments(subparser)
+        if command.__name__ == "run":
+            _add_run_arguments(subparser)
+    runs.add_to(subparsers)
+    architecture.add_to(subparsers)
+    genotype.add_to(subparsers)
+    return parser
+
+
+def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--suggestion", type=_address, metavar="HOST:PORT", help="use this suggestion service instead of starting one"
+    )
+    parser.add_argument(
+        "--image",
+        type=_image,
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="run the programs of folder DIR for container image NAME; can be given several times",
+    )
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="D",
+        help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
+    )
+    datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
+    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
+    parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
+    parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
+    parser.add_argument("--shared-weights", type=Path, metavar="D", help="folder of weights that ENAS trials share")
+    parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
+    parser.add_argument("--resume", action="store_true", help="go on with a run; its finished trials are kept")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be HOST:PORT")
+    return text
+
+
+def _image(text: str) -> tuple[str, Path]:
+    name, separator, folder = text.partition("=")
+    if not name or not separator or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be NAME=DIR, and DIR a folder")
+    return name, Path(folder).absolute()
+
+
+def _positive(text: str) -> int:
+    return _integer(text, minimum=1)
+
+
+def _seed(text: str) -> int:
+    return _integer(text, minimum=0)
+
+
+def _integer(text: str, minimum: int) -> int:
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed: it must be an integer from {minimum} to {2**31 - 1}"
+        )
+    return int(text)

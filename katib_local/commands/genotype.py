@@ -1,0 +1,92 @@
+"""``katib-nas genotype``: show, convert or draw the cells that a DARTS search found."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from darts_genotype import forms, loading
+from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
+from katib_local.drawing import genotypes
+
+_EPILOG = """\
+A genotype is read in whichever form it is: JSON (genotype.json of a search), a line of a trial's log or Katib's metric
+(Best-Genotype=Genotype(normal=[[…), or the code of quark0/darts (Genotype(normal=[('sep_conv_3x3', 1), …).
+
+exit codes:
+    0  done
+    2  wrong use of a flag
+    3  the text is no genotype, cannot be read, or cannot be written in that form
+    5  the machine gave out: disk, permissions
+  130  interrupted by Ctrl-C
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command, with its own commands, to those of ``katib-nas``."""
+    genotype = commands.add_parser("genotype", help="Show, convert or draw what a DARTS search found.")
+    subcommands = genotype.add_subparsers(required=True, metavar="COMMAND")
+    parsers = {}
+    for command in (show, convert, draw):
+        parsers[command] = subcommands.add_parser(
+            command.__name__,
+            help=command.__doc__,
+            description=command.__doc__,
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parsers[command].set_defaults(command=command)
+        parsers[command].add_argument("genotype", metavar="GENOTYPE", help="a file, a text, or - for standard input")
+    parsers[convert].add_argument("--to", required=True, choices=forms.WRITERS, help="the form to write")
+    parsers[draw].add_argument(
+        "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="the picture; what is there is replaced"
+    )
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print both cells as tables."""
+    genotype = _load(arguments.genotype)
+    console = Console()
+    cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
+    for name, cell in cells.items():
+        summary = genotypes.facts(cell) if cell else "none"
+        console.print(f"{name}: {summary}", markup=False, highlight=False, soft_wrap=True)
+        if cell:
+            console.print(_table(cell))
+    nodes = ", ".join(map(str, genotype.concat))
+    console.print(f"A cell's output is the concatenation of its nodes {nodes}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Print a genotype in another form."""
+    sys.stdout.write(forms.WRITERS[arguments.to](_load(arguments.genotype)) + "\n")
+    return 0
+
+
+def draw(arguments: argparse.Namespace) -> int:
+    """Draw both cells as an SVG picture."""
+    picture = genotypes.draw(_load(arguments.genotype))
+    arguments.output.write_text(picture, encoding="utf-8")
+    return 0
+
+
+def _table(cell: Cell) -> Table:
+    table = Table("node", "is the sum of", "and of", box=box.SIMPLE_HEAD)
+    for index, node in enumerate(cell, start=NUM_INPUTS):
+        table.add_row(str(index), *(f"{edge.operation} of {edge.source}" for edge in node))
+    return table
+
+
+def _load(text: str) -> Genotype:
+    return forms.read(loading.text_of(sys.stdin.buffer, "standard input")) if text == "-" else loading.load(text)
+
+
+def _svg(text: str) -> Path:
+    if not text.endswith(".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must end in .svg")
+    return Path(text)

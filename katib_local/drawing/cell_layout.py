@@ -1,0 +1,41 @@
+"""Where the boxes and lines of a cell's picture go: from the inputs at the left to the output at the right.
+
+An operation is a box of its own between the node that it comes from and the node that it goes to, so that a label never
+lies on a line.
+"""
+
+from darts_genotype.genotype import NUM_INPUTS, Cell
+from katib_local.drawing import layered_layout
+from katib_local.drawing.layered_layout import Box, Picture
+
+
+def lay_out(cell: Cell) -> Picture:
+    """Find places for a cell of at least one node."""
+    return layered_layout.lay_out(*_graph(cell))
+
+
+def _graph(cell: Cell) -> tuple[list[Box], list[tuple[int, int]]]:
+    """The boxes, nodes by their numbers and then the output and the operations, and which leads to which."""
+    boxes = [
+        Box(lines=("node 0", "before previous"), kind="input", title="node 0, the cell before the previous one"),
+        Box(lines=("node 1", "previous cell"), kind="input", title="node 1, the previous cell"),
+    ]
+    boxes += (
+        Box(lines=(f"node {index}",), kind="node", title=f"node {index}, the sum of what leads to it")
+        for index in range(NUM_INPUTS, NUM_INPUTS + len(cell))
+    )
+    output = len(boxes)
+    boxes.append(Box(lines=("output",), kind="output", title="output, the concatenation of what leads to it"))
+    edges = []
+    for index, node in enumerate(cell, start=NUM_INPUTS):
+        for operation, source in node:
+            title = f"{operation} of node {source}, to node {index}"
+            edges += [(source, len(boxes)), (len(boxes), index)]
+            boxes.append(Box(lines=_label(operation), kind=operation, title=title))
+        edges.append((index, output))
+    return boxes, edges
+
+
+def _label(operation: str) -> tuple[str, ...]:
+    first, rest = operation.split("_", 1)
+    return first, rest.replace("_", " ")

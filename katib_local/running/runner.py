@@ -1,0 +1,188 @@
+"""One experiment from its manifest to its end: folder, database, suggestion service, loop and report."""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from katib_local.errors import Interrupted, SuggestionError
+from katib_local.manifest import images, manifest, template
+from katib_local.manifest.document import Document
+from katib_local.manifest.experiment import Experiment
+from katib_local.record import again, run_folder
+from katib_local.record.options import Options
+from katib_local.record.run_folder import RunFolder
+from katib_local.record.store import Store
+from katib_local.record.trials import Trial, Verdict, judge
+from katib_local.report.living import LivingReport
+from katib_local.running import leftovers
+from katib_local.running.controller import Controller, Display
+from katib_local.running.interruption import Interruption
+from katib_local.running.suggestion_client import ExperimentRefused, SuggestionClient
+from katib_local.running.suggestion_process import MODULES, START_TIMEOUT_S, SuggestionProcess, wait_until_serving
+from katib_suggestion.errors import InvalidExperiment
+
+logger = logging.getLogger(__name__)
+
+MakeDisplay = Callable[[Experiment], contextlib.AbstractContextManager[Display]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    experiment: Experiment
+    folder: RunFolder
+    options: Options
+    """Those of a run that was resumed from its start, too."""
+    trials: Sequence[Trial]
+    verdict: Verdict | None
+    """None where it was interrupted."""
+    page: Path | None
+    """The report; None where it could not be written."""
+
+
+def validate(read: Document, options: Options, interruption: Interruption) -> None:
+    """Check that a manifest can run here, and that the suggestion service takes it.
+
+    Raises:
+        InvalidExperiment: it cannot run here.
+        ExperimentRefused: the service does not accept it.
+        SuggestionError: the service does not answer.
+        Interrupted: a signal came.
+    """
+    experiment = manifest.parse(read)
+    _check_runs_here(experiment, options)
+    with (
+        tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
+        _client(experiment, RunFolder(Path(folder)), options, interruption) as client,
+    ):
+        client.validate()
+
+
+def run(
+    read: Document,
+    options: Options,
+    interruption: Interruption,
+    make_display: MakeDisplay,
+    *,
+    output_dir: Path | None = None,
+    resume: bool = False,
+) -> Outcome:
+    """Run an experiment, or go on with one.
+
+    Args:
+        read: the manifest.
+        options: beyond the manifest.
+        interruption: entered; ends the run, which returns then.
+        make_display: makes what shows it while it goes.
+        output_dir: folder of the run; None for one below `run_folder.RUNS`.
+        resume: goes on with the run in that folder or, without one, with the experiment's newest.
+
+    Raises:
+        InvalidExperiment: the manifest is wrong, or cannot run here.
+        ExperimentRefused: the service does not accept it.
+        SuggestionError: the service does not answer as it must.
+        RunFolderError: the folder cannot be used.
+    """
+    experiment = manifest.parse(read)
+    now = datetime.now()
+    if resume:
+        folder = run_folder.find(output_dir, experiment.name)
+    else:
+        _check_runs_here(experiment, options)
+        folder = run_folder.create(output_dir, experiment.name, now)
+    with run_folder.locked(folder), contextlib.ExitStack() as stack:
+        if resume:
+            leftovers.end(folder.path)
+            store = stack.enter_context(contextlib.closing(Store.open(folder.database, read)))
+            options = options.resumed_from(store.options)
+            _check_runs_here(experiment, options)
+            store.set_options(options)
+        else:
+            store = Store.create(folder.database, experiment.name, read, options, now)
+            stack.enter_context(contextlib.closing(store))
+        if options.parallel is not None:
+            experiment = replace(experiment, parallel_trials=options.parallel)
+        try:
+            return _control(experiment, folder, options, store, interruption, make_display)
+        except ExperimentRefused:
+            # Nothing has run: the folder can be used again once the manifest is mended.
+            if not resume:
+                run_folder.discard(folder)
+            raise
+        except SuggestionError as error:
+            command = again.resume(again.manifest(options, experiment.name), folder.path)
+            raise SuggestionError(f"{error}; the run is in {folder.path}, and goes on by: {command}") from error
+
+
+def _control(
+    experiment: Experiment,
+    folder: RunFolder,
+    options: Options,
+    store: Store,
+    interruption: Interruption,
+    make_display: MakeDisplay,
+) -> Outcome:
+    """Run the loop, unless the experiment is over already, and write the report."""
+    verdict = judge(experiment, store.trials())
+    living = LivingReport(folder)
+    # Shown until all has stopped: starting and ending a service takes seconds.
+    with make_display(experiment) as shown:
+        if verdict is None:
+            with contextlib.suppress(Interrupted), _client(experiment, folder, options, interruption) as client:
+                client.validate()
+                verdict = Controller(
+                    experiment=experiment,
+                    folder=folder,
+                    options=options,
+                    store=store,
+                    client=client,
+                    display=shown,
+                    interruption=interruption,
+                    refresh=living.refresh,
+                ).run()
+        page = living.finish()
+    return Outcome(
+        experiment=experiment, folder=folder, options=options, trials=store.trials(), verdict=verdict, page=page
+    )
+
+
+@contextlib.contextmanager
+def _client(
+    experiment: Experiment, folder: RunFolder, options: Options, interruption: Interruption
+) -> Iterator[SuggestionClient]:
+    """Start the algorithm's service, or reach the one that was named."""
+    if options.suggestion is not None:
+        wait_until_serving(options.suggestion, START_TIMEOUT_S, interruption)
+        yield SuggestionClient(experiment, options.suggestion, None, interruption)
+        return
+    module = MODULES[experiment.algorithm]
+    flags = _service_flags(experiment, folder, options)
+    with SuggestionProcess(module, flags, folder.service_log, interruption) as process:
+        yield SuggestionClient(experiment, process.address, process, interruption)
+
+
+def _service_flags(experiment: Experiment, folder: RunFolder, options: Options) -> list[str]:
+    """DARTS keeps no state and draws nothing."""
+    if experiment.algorithm != "enas":
+        return []
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    return ["--state-dir", str(folder.service_state), *seed]
+
+
+def _check_runs_here(experiment: Experiment, options: Options) -> None:
+    """Refuse what no program of this machine can run, and say what is not heeded."""
+    if options.suggestion is None and experiment.algorithm not in MODULES:
+        allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
+        raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
+    container = template.check(experiment.template)
+    images.program_dir(container.image, options.images)
+    unmet = (*experiment.template.unmet, *container.unmet)
+    if unmet:
+        logger.warning("this machine does not heed %s of the trial template", ", ".join(unmet))
+    if experiment.max_trials is None and experiment.objective.goal is None:
+        logger.warning("there is no maxTrialCount and no goal: the experiment runs until Ctrl-C")

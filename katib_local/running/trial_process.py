@@ -1,0 +1,183 @@
+"""A trial as a process of this machine, with a folder of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from katib_local.manifest import metrics_source, relocation, template
+from katib_local.manifest.experiment import Experiment
+from katib_local.manifest.images import program_dir
+from katib_local.manifest.template import Container
+from katib_local.record.options import Options
+from katib_local.record.run_folder import RunFolder
+from katib_local.record.trial_folder import ARTIFACTS, EXIT_CODE, LOG, METRICS, SUGGESTION, WORK
+from katib_local.record.trials import Trial
+from katib_local.running import leftovers
+from trial_runtime import spinning
+
+STOP_TIMEOUT_S = 5.0
+"""How long trials may take to end after SIGTERM before they are killed."""
+
+MAX_OUTPUT_BYTES = 2**30
+"""Most that a trial may print: one that floods its output must not fill the disk."""
+
+
+class TrialProcess:
+    """A running trial.
+
+    Args:
+        name: of the trial.
+        process: the leader of a process group, marked by the folder.
+        folder: of the trial.
+        deadline_s: how long it may run; None for ever.
+    """
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], folder: Path, deadline_s: int | None) -> None:
+        self.name = name
+        self._process = process
+        self.folder = folder
+        self._deadline_s = deadline_s
+        self._started_s = time.monotonic()
+
+    def poll(self) -> int | None:
+        """Return the exit code, 128 + N after signal N as shells count it; None while the trial runs."""
+        if self._process.poll() is None:
+            return None
+        # What a program leaves in the background must not compete with the next trial.
+        self.kill()
+        (self.folder / EXIT_CODE).write_text(f"{self.exit_code}\n")
+        return self.exit_code
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, as `poll` counts it; None before the end is noticed."""
+        code = self._process.returncode
+        return 128 - code if code is not None and code < 0 else code
+
+    def excess(self) -> str | None:
+        """Say what the trial has too much of, and has to be stopped for; None where all is well."""
+        if self._deadline_s is not None and time.monotonic() - self._started_s > self._deadline_s:
+            return f"it ran longer than activeDeadlineSeconds, {self._deadline_s}"
+        log = self.folder / LOG
+        if log.is_file() and log.stat().st_size > MAX_OUTPUT_BYTES:
+            return f"it printed more than {MAX_OUTPUT_BYTES} bytes"
+        return None
+
+    def terminate(self) -> bool:
+        """Ask all that belongs to the trial to end; tell whether anything does."""
+        return leftovers.signal_group(self._process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End all that belongs to the trial, also what has left its process group."""
+        leftovers.signal_group(self._process.pid, signal.SIGKILL)
+        leftovers.end(self.folder)
+
+    def has_ended(self) -> bool:
+        """Tell whether nothing of the trial's process group runs any more."""
+        self._process.poll()
+        return not leftovers.signal_group(self._process.pid, 0)
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit code, as `poll` does."""
+        self._process.wait()
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def reap(self) -> None:
+        """Wait for the end of a trial that was killed."""
+        self._process.wait()
+
+
+def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options) -> TrialProcess:
+    """Start a trial.
+
+    Raises:
+        TrialError: the template cannot be filled in with its assignments.
+        OSError: the machine does not let the process start.
+    """
+    container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
+    folder = run.trial(trial.name)
+    leftovers.end(folder)
+    _prepare(folder, program_dir(container.image, options.images))
+    if experiment.collector.path is not None:
+        (folder / METRICS).mkdir()
+        # Relative to the working directory: no blank or quote of the folder's own path gets into the command.
+        container = relocation.relocate(container, metrics_source.folder(experiment.collector.path), f"../{METRICS}")
+    if experiment.suggestion_trial_dir is not None:
+        (folder / SUGGESTION).mkdir(exist_ok=True)
+        container = relocation.relocate(container, experiment.suggestion_trial_dir, f"../{SUGGESTION}")
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            container.argv,
+            cwd=folder / WORK,
+            env=_environment(container, trial.name, folder, experiment.parallel_trials, options),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return TrialProcess(trial.name, process, folder, container.deadline_s)
+
+
+def stop(processes: Iterable[TrialProcess]) -> None:
+    """End trials: SIGTERM to all that belongs to them, and SIGKILL to what is left after `STOP_TIMEOUT_S`."""
+    processes = list(processes)
+    running = [item for item in processes if item.terminate()]
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while running and time.monotonic() < deadline:
+        time.sleep(0.02)
+        running = [item for item in running if not item.has_ended()]
+    for item in processes:
+        item.kill()
+    for item in processes:
+        item.reap()
+
+
+def _prepare(folder: Path, program: Path) -> None:
+    """Make a trial's folder; of an earlier, interrupted start only what the trial keeps is kept."""
+    for name in (WORK, METRICS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / WORK).mkdir(parents=True)
+    (folder / ARTIFACTS).mkdir(exist_ok=True)
+    (folder / EXIT_CODE).unlink(missing_ok=True)
+    for entry in program.iterdir():
+        if entry.name != "__pycache__":
+            (folder / WORK / entry.name).symlink_to(entry.absolute())
+
+
+def _environment(
+    container: Container, trial: str, folder: Path, parallel_trials: int, options: Options
+) -> Mapping[str, str]:
+    """Our own variables, then the container's, then what the command line says."""
+    threads = max(1, _num_cores() // parallel_trials)
+    defaults = {
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
+    environment = {**defaults, **os.environ, **container.environment}
+    # For trainers that are not ours, too.
+    spinning.bound(environment)
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    environment.update(leftovers.mark(folder))
+    environment["KATIB_TRIAL_NAME"] = trial
+    environment["KATIB_NAS_OUTPUT_DIR"] = str(folder / ARTIFACTS)
+    for name, value in (
+        ("KATIB_NAS_DATASET", options.dataset),
+        ("KATIB_NAS_DATA_DIR", options.data_dir),
+        ("KATIB_NAS_MAX_IMAGES", options.max_images),
+        ("KATIB_NAS_SHARED_WEIGHTS", options.shared_weights),
+    ):
+        if value is not None:
+            environment[name] = str(value)
+    return environment
+
+
+def _num_cores() -> int:
+    """Cores that this process may use; macOS only tells how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

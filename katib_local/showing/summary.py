@@ -1,0 +1,96 @@
+"""What is left of a run to read and to paste: plain text that is Markdown, too."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from katib_local.manifest.experiment import Experiment, Objective
+from katib_local.record import again, collector
+from katib_local.record.trials import FAILURES, Trial, Verdict, best, ranked
+from katib_local.showing import columns
+from katib_local.showing.columns import Column
+from katib_local.showing.wording import counts, duration, outcome, seconds_of
+from katib_suggestion.experiment import TrialCondition
+
+_NUM_BEST = 5
+_NUM_FAILED = 5
+
+
+def lines(
+    experiment: Experiment, trials: Sequence[Trial], verdict: Verdict | None, folder: Path, width: int | None
+) -> Iterator[str]:
+    """Say how a run ended: counts, the best trial with what it found and where its files are, and the next best.
+
+    Args:
+        experiment: what was run.
+        trials: all of them.
+        verdict: None where it was interrupted.
+        folder: of the run.
+        width: what the table must fit into; None for any.
+    """
+    state = verdict.value if verdict else "interrupted"
+    yield f"{experiment.name}: {state} ({counts(trials)})"
+    yield from best_lines(experiment, trials, folder)
+    leaders = ranked(experiment.objective, trials)[:_NUM_BEST]
+    if len(leaders) > 1:
+        yield ""
+        yield from columns.markdown(_columns(experiment.objective, leaders), width)
+    failed = [trial for trial in trials if trial.condition in FAILURES]
+    if failed:
+        yield ""
+        yield from (f"- {trial.name}: {outcome(trial)}" for trial in failed[:_NUM_FAILED])
+    if len(failed) > _NUM_FAILED:
+        yield f"- and {len(failed) - _NUM_FAILED} others"
+    yield ""
+
+
+def best_lines(experiment: Experiment, trials: Sequence[Trial], folder: Path) -> Iterator[str]:
+    """Say which trial is the best, what it has found and where its files are."""
+    leader = best(experiment.objective, trials)
+    if leader is None:
+        yield _without_best(experiment.objective, trials)
+        yield f"Files: {again.place(folder)}"
+        return
+    yield f"Best trial: {leader.name}"
+    yield ""
+    for name, value in found(experiment, leader).items():
+        yield f"- {name}: {value}"
+    yield f"- files: {again.place(folder / 'trials' / leader.name)}"
+
+
+def found(experiment: Experiment, trial: Trial) -> dict[str, str]:
+    """What a trial that was measured has found: its metrics, then what it was given, where that is what is searched."""
+    observation = trial.observation or {}
+    values = {metric: observation[metric] for metric in experiment.objective.metrics if metric in observation}
+    # Of a DARTS trial the assignments are the search space; what was found is its metric.
+    searched = {
+        name: value for name, value in trial.assignments.items() if name == "architecture" or experiment.parameters
+    }
+    return values | searched
+
+
+def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
+    """A text, such as a genotype, has no place in a table."""
+    observations = [trial.observation or {} for trial in trials]
+    numbers = [
+        metric
+        for metric in objective.metrics
+        if all(collector.number(values.get(metric, "")) is not None for values in observations)
+    ]
+    return [
+        Column(title="best trials", cells=[trial.name for trial in trials], max_width=63),
+        *(
+            Column(
+                title=metric,
+                cells=[values[metric] for values in observations],
+                rank=0 if metric == objective.metric else 2,
+            )
+            for metric in numbers
+        ),
+        Column(title="time", cells=[duration(seconds_of(trial)) for trial in trials], is_right=True, rank=1),
+    ]
+
+
+def _without_best(objective: Objective, trials: Sequence[Trial]) -> str:
+    if any(trial.condition is TrialCondition.SUCCEEDED for trial in trials):
+        return f"No trial has a usable {objective.metric}: of those that have succeeded it is NaN or empty."
+    return "No trial has succeeded."

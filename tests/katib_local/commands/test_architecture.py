@@ -1,0 +1,185 @@
+"""``katib-nas architecture``: what it prints, and its pictures, read back from their SVG."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+import pytest
+
+from katib_local.commands.cli import main
+from katib_suggestion import assignment
+
+SVG = "{http://www.w3.org/2000/svg}"
+ARCHITECTURE = "[[0], [2, 1], [1, 0, 1], [3, 1, 0, 1]]"
+NN_CONFIG = {
+    "num_layers": 4,
+    "input_sizes": [28, 24, 1],
+    "output_sizes": [7],
+    "embedding": {
+        str(opt_id): {"opt_id": opt_id, "opt_type": opt_type, "opt_params": opt_params}
+        for opt_id, (opt_type, opt_params) in enumerate(
+            [
+                ("convolution", {"filter_size": "5", "num_filter": "48", "stride": "2"}),
+                (
+                    "separable_convolution",
+                    {"filter_size": "3", "num_filter": "32", "stride": "1", "depth_multiplier": "2"},
+                ),
+                ("reduction", {"reduction_type": "avg_pooling", "pool_size": 2}),
+                ("depthwise_convolution", {"filter_size": "7", "stride": "1", "depth_multiplier": "1"}),
+            ]
+        )
+    },
+}
+TEXTS = (ARCHITECTURE, assignment.encode(NN_CONFIG))
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*arguments):
+        code = main(["architecture", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def record(tmp_path):
+    """The folder of a local run's trial."""
+    folder = tmp_path / "trial"
+    (folder / "artifacts").mkdir(parents=True)
+    found = {"architecture": json.loads(ARCHITECTURE), "nn_config": NN_CONFIG, "seed": 1}
+    (folder / "artifacts/architecture.json").write_text(json.dumps(found))
+    return folder
+
+
+def test_show_lists_layers_and_what_feeds_them(run):
+    code, out, err = run("show", *TEXTS)
+
+    assert (code, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == "4 layers, 4 joins; images of 28x24, 1 channel; 7 classes"
+    assert "1 0 convolution 5x5, 48 filters, stride 2 the input" in lines
+    assert "2 2 avg pooling 2x2 layer 1, the input" in lines
+    assert "3 1 separable convolution 3x3, 32 filters, multiplier 2 layer 2, layer 1" in lines
+    assert "4 3 depthwise convolution 7x7 layer 3, the input, layer 2" in lines
+
+
+def test_every_form_of_the_texts_is_read(run, record, tmp_path):
+    files = tmp_path / "architecture.txt", tmp_path / "nn_config.txt"
+    for file, text in zip(files, TEXTS, strict=True):
+        file.write_text(f'"{text}"\n')
+    expected = run("show", *TEXTS)
+
+    assert run("show", *files) == expected
+    assert run("show", record) == run("show", record / "artifacts") == expected
+    assert run("show", record / "artifacts/architecture.json") == expected
+
+
+def _boxes(picture):
+    """Labels, and sides and middles of the boxes."""
+    found = {}
+    for group in picture.iter(f"{SVG}g"):
+        if group.get("class") == "box":
+            rectangle = group.find(f"{SVG}rect").attrib
+            x, y, width, height = (float(rectangle[name]) for name in ("x", "y", "width", "height"))
+            label = " | ".join(text.text for text in group.findall(f"{SVG}text"))
+            found[label] = (x, x + width, y + height / 2)
+    return found
+
+
+def _arrows(picture, boxes):
+    """Which box leads to which."""
+    found = Counter()
+    for path in picture.iter(f"{SVG}path"):
+        numbers = [float(number) for number in re.findall(r"[\d.]+", path.attrib["d"])]
+        if "marker-end" in path.attrib:
+            (start,) = (name for name, (_, right, y) in boxes.items() if _near((right, y), numbers[:2]))
+            (end,) = (name for name, (left, _, y) in boxes.items() if _near((left, y), numbers[-2:]))
+            found[start.split(" ")[0], end.split(" ")[0]] += 1
+    return found
+
+
+def _near(one, other):
+    return all(abs(a - b) < 0.2 for a, b in zip(one, other, strict=True))
+
+
+def test_a_picture_has_every_layer_and_every_join(run, tmp_path):
+    output = tmp_path / "picture.svg"
+
+    assert run("draw", *TEXTS, "-o", output) == (0, "", "")
+
+    picture = ET.parse(output).getroot()
+    boxes = _boxes(picture)
+    assert set(boxes) == {
+        "input | 28x24, 1 channel",
+        "1 convolution | 5x5, 48 filters, stride 2",
+        "2 avg pooling | 2x2",
+        "3 separable convolution | 3x3, 32 filters, multiplier 2",
+        "4 depthwise convolution | 7x7",
+        "output | 7 classes",
+    }
+    chain = [("input", "1"), ("1", "2"), ("2", "3"), ("3", "4"), ("4", "output")]
+    joins = [("input", "2"), ("1", "3"), ("input", "4"), ("2", "4")]
+    assert _arrows(picture, boxes) == Counter([*chain, *joins])
+    assert picture.findtext(f"{SVG}title") == "An architecture of 4 layers, 4 joins"
+    assert "Layer 4: depthwise convolution 7x7, of layer 3, the input, layer 2." in picture.findtext(f"{SVG}desc")
+
+
+def test_one_layer_is_drawn(run, tmp_path):
+    nn_config = NN_CONFIG | {"num_layers": 1}
+
+    assert run("draw", "[[3]]", json.dumps(nn_config), "-o", tmp_path / "one.svg") == (0, "", "")
+
+    assert len(_boxes(ET.parse(tmp_path / "one.svg").getroot())) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((ARCHITECTURE,), 3, "architecture, without an nn_config after it: ["),
+        (("{}",), 3, "architecture: None is not allowed: it is missing in {}"),
+        (
+            ("missing.json",),
+            3,
+            "architecture: 'missing.json' is not allowed: it must be JSON, or a file",
+        ),
+        (("[[0], [9, 1]]", TEXTS[1]), 3, "nn_config.num_layers: 4 is not allowed: the architecture has 2 rows"),
+        ((ARCHITECTURE, "{'num_layers': 4}"), 3, "nn_config.input_sizes: None is not allowed: it is missing"),
+        ((), 2, "ARCHITECTURE"),
+    ],
+)
+def test_a_mistake_is_one_line(run, arguments, code, message):
+    found, out, err = run("show", *arguments)
+
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_picture_must_be_an_svg(run):
+    code, _, err = run("draw", *TEXTS, "-o", "picture.png")
+
+    assert code == 2
+    assert "'picture.png' is not allowed: it must end in .svg" in err
+
+
+def test_no_network_is_computed_for_it():
+    program = (
+        "import sys; from katib_local.commands.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "architecture", "show", "-"],
+        input=json.dumps({"architecture": json.loads(ARCHITECTURE), "nn_config": NN_CONFIG}),
+        env=os.environ | {"COLUMNS": "120"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "separable convolution" in done.stdout

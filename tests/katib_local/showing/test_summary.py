@@ -1,0 +1,102 @@
+"""What is left of a run to paste."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from katib_local.manifest import manifest as manifests
+from katib_local.manifest.experiment import Experiment
+from katib_local.record.trials import Trial, Verdict
+from katib_local.showing import summary
+from katib_suggestion.experiment import TrialCondition
+
+NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+GENOTYPE = "Genotype(normal=[[('max_pooling_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),reduce=[])"
+
+SUCCEEDED = Trial(
+    name="mini-0001",
+    number=1,
+    condition=TrialCondition.SUCCEEDED,
+    assignments={"architecture": "[[3], [1, 0]]", "nn_config": "{}"},
+    labels={},
+    started=NOW,
+    finished=NOW + timedelta(seconds=2.5),
+    exit_code=0,
+    observation={"score": "0.5", "Best-Genotype": GENOTYPE},
+)
+FAILED = replace(
+    SUCCEEDED,
+    name="mini-0002",
+    condition=TrialCondition.FAILED,
+    finished=NOW + timedelta(seconds=1),
+    reason="exit code 3",
+    observation=None,
+)
+
+
+@pytest.fixture
+def experiment(manifest: Callable[..., dict[str, Any]]) -> Experiment:
+    return manifests.parse(manifest({"spec.objective.additionalMetricNames": ["Best-Genotype"]}))
+
+
+def test_the_best_trial_and_what_failed(experiment: Experiment) -> None:
+    trials = [SUCCEEDED, FAILED]
+    assert list(summary.lines(experiment, trials, Verdict.GOAL_REACHED, Path("/runs/a b"), None)) == [
+        "mini: the goal is reached (2 trials: 1 succeeded, 1 failed)",
+        "Best trial: mini-0001",
+        "",
+        "- score: 0.5",
+        f"- Best-Genotype: {GENOTYPE}",
+        "- architecture: [[3], [1, 0]]",
+        "- files: /runs/a b/trials/mini-0001",
+        "",
+        "- mini-0002: failed after 1.0 s: exit code 3",
+        "",
+    ]
+
+
+def test_the_five_best_of_many(experiment: Experiment) -> None:
+    scores = ["0.1", "0.4", "0.2", "0.6", "0.3", "0.5"]
+    trials = [
+        replace(SUCCEEDED, name=f"mini-{number:04}", observation={"score": score, "Best-Genotype": GENOTYPE})
+        for number, score in enumerate(scores, start=1)
+    ]
+    lines = list(summary.lines(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), None))
+    assert lines[-8:] == [
+        "| best trials | score |  time |",
+        "|-------------|-------|------:|",
+        "| mini-0004   | 0.6   | 2.5 s |",
+        "| mini-0006   | 0.5   | 2.5 s |",
+        "| mini-0002   | 0.4   | 2.5 s |",
+        "| mini-0005   | 0.3   | 2.5 s |",
+        "| mini-0003   | 0.2   | 2.5 s |",
+        "",
+    ]
+
+
+def test_many_failures_are_counted(experiment: Experiment) -> None:
+    trials = [replace(FAILED, name=f"mini-{number:04}") for number in range(1, 8)]
+    lines = list(summary.lines(experiment, trials, Verdict.TOO_MANY_FAILED, Path("/runs/a"), None))
+    assert lines[-4:] == ["- mini-0004: failed after 1.0 s: exit code 3", lines[-3], "- and 2 others", ""]
+
+
+def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
+    assert list(summary.lines(experiment, [FAILED], None, Path("/runs/a"), 40))[:3] == [
+        "mini: interrupted (1 trial: 1 failed)",
+        "No trial has succeeded.",
+        "Files: /runs/a",
+    ]
+
+
+@pytest.mark.parametrize("value", ["nan", ""])
+def test_a_result_without_a_usable_objective(experiment: Experiment, value: str) -> None:
+    trials = [FAILED, replace(SUCCEEDED, observation={"score": value, "Best-Genotype": GENOTYPE})]
+    assert list(summary.lines(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), None))[:3] == [
+        "mini: all trials are completed (2 trials: 1 succeeded, 1 failed)",
+        "No trial has a usable score: of those that have succeeded it is NaN or empty.",
+        "Files: /runs/a",
+    ]
