@@ -12,6 +12,7 @@ marginal likelihood with weak priors; the amplitude has a closed form.
 Shape suffixes: n trial, b network, v column, f feature, k kind, p parameter.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +132,7 @@ def negative_log_likelihood(
     of_near_nn = slope_nn * shares[2] * near_nn
     of_total = 1 - (of_sums_nn * share_nn).sum() - of_near_nn.sum()
     of_column_v = (((of_sums_nn + of_near_nn).astype(np.float32) @ column_nv) * column_nv).sum(axis=0)
-    of_weight_f = (np.add.reduceat(of_column_v, features.starts_f) + of_total) * weight_f
+    of_weight_f = (np.add.reduceat(of_column_v, features.start_f) + of_total) * weight_f
     of_share_3 = np.array([(slope_nn * part).sum() for part in (share_nn, share_nn**2, near_nn)])
     return float(value), np.concatenate(
         [
@@ -151,28 +152,43 @@ class Posterior:
         weights: what matters.
         column_nv: columns of the trials.
         score_n: what they are worth.
+
+    Attributes:
+        amplitude: variance of the process, the likeliest one given the weights.
     """
 
     def __init__(self, features: Features, weights: Weights, column_nv: Columns, score_n: Floats) -> None:
-        self.features, self.weights = features, weights
-        self.column_nv, self.score_n = column_nv, score_n
+        self._features, self.weights = features, weights
+        self._column_nv, self.score_n = column_nv, score_n
         covariance_nn = weights.covariance(column_nv, column_nv, features).astype(np.float64)
         covariance_nn.flat[:: len(score_n) + 1] += weights.noise
         self._whitener_nn = np.linalg.inv(np.linalg.cholesky(covariance_nn))
-        self._single_nn = np.ascontiguousarray(self._whitener_nn.T, dtype=np.float32)
-        self._dual_n = self._whitener_nn.T @ (self._whitener_nn @ score_n)
+        self._solve()
         self.amplitude = max(float(score_n @ self._dual_n) / len(score_n), 1e-6)
 
     def predict(self, column_bv: Columns) -> tuple[Floats, Floats]:
         """Mean (B), and standard deviation (B) as a share of what it is before any trial (equations 2.25, 2.26)."""
-        covariance_bn = self.weights.covariance(column_bv, self.column_nv, self.features)
+        covariance_bn = self.weights.covariance(column_bv, self._column_nv, self._features)
         white_bn = covariance_bn @ self._single_nn
-        doubt_b = np.sqrt(np.maximum(1 - np.einsum("bn,bn->b", white_bn, white_bn).astype(np.float64), 1e-9))
-        return covariance_bn @ self._dual_n, doubt_b
+        known_b = np.einsum("bn,bn->b", white_bn, white_bn).astype(np.float64)
+        return covariance_bn @ self._dual_n, np.sqrt(np.maximum(1 - known_b, 1e-9))
 
-    def with_trial(self, column_v: Columns, score: float) -> "Posterior":
-        """The same after one more trial; what matters stays, and so does the amplitude."""
-        column_nv = np.concatenate([self.column_nv, column_v[np.newaxis]])
-        more = Posterior(self.features, self.weights, column_nv, np.append(self.score_n, score))
-        more.amplitude = self.amplitude
+    def believing(self, column_v: Columns) -> "Posterior":
+        """The same as if one more trial had come out as expected; the amplitude stays."""
+        column_1v = column_v[np.newaxis]
+        covariance_n = self.weights.covariance(column_1v, self._column_nv, self._features)[0].astype(np.float64)
+        white_n = self._whitener_nn @ covariance_n
+        rest = np.sqrt(1 + self.weights.noise - white_n @ white_n)
+        more = copy.copy(self)
+        more._column_nv = np.concatenate([self._column_nv, column_1v])
+        more.score_n = np.append(self.score_n, covariance_n @ self._dual_n)
+        # One more row of the Cholesky factor, and of its inverse.
+        more._whitener_nn = np.zeros((len(more.score_n),) * 2)
+        more._whitener_nn[:-1, :-1] = self._whitener_nn
+        more._whitener_nn[-1] = np.append(-(white_n @ self._whitener_nn), 1) / rest
+        more._solve()
         return more
+
+    def _solve(self) -> None:
+        self._single_nn = np.ascontiguousarray(self._whitener_nn.T, dtype=np.float32)
+        self._dual_n = self._whitener_nn.T @ (self._whitener_nn @ self.score_n)

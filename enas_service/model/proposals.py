@@ -11,159 +11,175 @@ Without the doubt it would propose the best so far again and again, with decisio
 Shape suffixes: b candidate, n trial, d decision.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from enas_service.model.features import Features, Floats, Ints
+from enas_service.decisions import Decisions
+from enas_service.model.features import Columns, Features, Floats
 from enas_service.model.normal import density, distribution
 from enas_service.model.process import Posterior
+from enas_service.spaces.space import Space
 
 _MIN_DOUBT = 0.2
 """A trial is worth its time if the model is less sure of it than this share of what it was before any trial."""
 
+_OF_NO_DOUBT = 1e-6
+"""What is left of the gain where there is less doubt: still in order, for spaces that are used up."""
+
 _NUM_UNIFORM = 64
 _NUM_ELITES, _NUM_AROUND_ELITE = 8, 40
 _NUM_ROUNDS, _NUM_TOPS, _NUM_AROUND_TOP = 7, 4, 60
+_NUM_ORDERED = 128
 _NUM_KEPT = 32
 """Candidates of one proposal from which the climb to the next one begins as well."""
+
+NUM_JUDGED_AT_ONCE = 600
+"""About as many candidates are judged at once, at most, when the policy gives 64."""
+
+NUM_JUDGED = NUM_JUDGED_AT_ONCE + _NUM_ROUNDS * _NUM_TOPS * _NUM_AROUND_TOP
+"""The same for each proposal."""
 
 _NUM_CHANGES = np.array([1, 1, 2, 3])
 """Decisions that are changed at once, each of these as likely."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Region:
-    """What may be proposed.
+    """A space, and the columns of what is in it.
 
     Args:
-        counts_d: options of each decision.
-        described: choices (N, D) to values of the attributes (N, A).
-        features: of those attributes.
-        key: what is equal for networks that count as one.
+        space: what may be proposed.
+        features: of its attributes.
     """
 
-    counts_d: Ints
-    described: Callable[[Ints], Ints]
+    space: Space
     features: Features
-    key: Callable[[Ints], bytes]
 
-    def columns(self, choices_nd: Ints) -> Floats:
-        """Columns (N, V) of networks."""
-        return self.features(self.described(choices_nd))
+    @classmethod
+    def of(cls, space: Space) -> "Region":
+        """Make the features of a space."""
+        return cls(space, Features(space.attributes))
 
-    def draw(self, count: int, random: np.random.Generator) -> Ints:
-        """Networks (B, D), each as likely as any other."""
-        return (random.random((count, len(self.counts_d))) * self.counts_d).astype(np.int64)
+    def columns(self, decisions_nd: Decisions) -> Columns:
+        """Columns (N, V) of decisions."""
+        return self.features(self.space.described(decisions_nd))
 
-
-@dataclass(slots=True)
-class Climb:
-    """Candidates, and what is expected to be gained by each, the best first."""
-
-    region: Region
-    random: np.random.Generator
-    chance_d: Floats
-    """How likely a change is to be of each decision."""
-    choices_bd: Ints = field(init=False)
-    gain_b: Floats = field(init=False)
-
-    def best(self, posterior: Posterior, start_bd: Ints) -> Ints:
-        """Climb from starts (B, D); return the candidates (B, D), the best first."""
-        incumbent = float(posterior.score_n.max())
-        self.choices_bd, self.gain_b = start_bd, self._gain(posterior, start_bd, incumbent)
-        for _ in range(_NUM_ROUNDS):
-            self._sort()
-            around_bd = self._around(self._distinct(_NUM_TOPS), _NUM_AROUND_TOP)
-            self.choices_bd = np.concatenate([self.choices_bd[: 4 * _NUM_KEPT], around_bd])
-            around_b = self._gain(posterior, around_bd, incumbent)
-            self.gain_b = np.concatenate([self.gain_b[: 4 * _NUM_KEPT], around_b])
-        self._sort()
-        return self.choices_bd
-
-    def around(self, choices_nd: Ints) -> Ints:
-        """Neighbours of each of some networks (N, D), and those themselves."""
-        return np.concatenate([choices_nd, self._around(choices_nd, _NUM_AROUND_ELITE)])
-
-    def _gain(self, posterior: Posterior, choices_bd: Ints, incumbent: float) -> Floats:
-        mean_b, doubt_b = posterior.predict(self.region.columns(choices_bd))
-        deviation_b = doubt_b * np.sqrt(posterior.amplitude)
-        z_b = (mean_b - incumbent) / deviation_b
-        gain_b = deviation_b * (z_b * distribution(z_b) + density(z_b))
-        return np.where(doubt_b < _MIN_DOUBT, 1e-6 * gain_b, gain_b)
-
-    def _sort(self) -> None:
-        order_b = np.argsort(-self.gain_b, kind="stable")
-        self.choices_bd, self.gain_b = self.choices_bd[order_b], self.gain_b[order_b]
-
-    def _distinct(self, count: int) -> Ints:
-        """The best that differ."""
-        found: dict[bytes, int] = {}
-        for index, choices_d in enumerate(self.choices_bd):
-            found.setdefault(choices_d.tobytes(), index)
-            if len(found) == count:
-                break
-        return self.choices_bd[list(found.values())]
-
-    def _around(self, choices_nd: Ints, count: int) -> Ints:
-        around_bd = np.repeat(choices_nd, count, axis=0)
-        row_b, num_decisions = np.arange(len(around_bd)), len(self.chance_d)
-        num_changes_b = self.random.choice(_NUM_CHANGES, size=len(around_bd))
-        for change in range(_NUM_CHANGES.max()):
-            decision_b = self.random.choice(num_decisions, size=len(around_bd), p=self.chance_d)
-            option_b = (self.random.random(len(around_bd)) * self.region.counts_d[decision_b]).astype(np.int64)
-            # Another option than there is, so that a change is one.
-            count_b = self.region.counts_d[decision_b]
-            option_b = np.where(option_b == around_bd[row_b, decision_b], (option_b + 1) % count_b, option_b)
-            around_bd[row_b, decision_b] = np.where(
-                change < num_changes_b, option_b, around_bd[row_b, decision_b]
-            )
-        return around_bd
+    def draw(self, count: int, random: np.random.Generator) -> Decisions:
+        """Decisions (B, D), every combination of options as likely as any other."""
+        counts = np.asarray(self.space.counts)
+        return (random.random((count, len(counts))) * counts).astype(np.int32)
 
 
 def propose(
     posterior: Posterior,
     region: Region,
     *,
-    trial_nd: Ints,
-    start_bd: Ints,
+    trial_nd: Decisions,
+    start_bd: Decisions,
     taken: set[bytes],
     count: int,
     random: np.random.Generator,
-) -> list[Ints]:
-    """Choose new networks.
+) -> list[Decisions]:
+    """Choose new decisions.
 
     Args:
-        posterior: given what has finished, and what runs as if it had come out as expected.
+        posterior: given what has finished, and what has not as if it had come out as expected.
         region: what may be proposed.
-        trial_nd: the posterior's trials, in its order.
-        start_bd: more candidates, those of the policy.
-        taken: keys of networks that were proposed before; those of the result are added.
-        count: how many, each (D).
+        trial_nd: (N, D) the posterior's trials, in its order.
+        start_bd: (B, D) more candidates, those of the policy.
+        taken: keys of what was proposed before; those of the result are added.
+        count: how many.
         random: source of uniform draws and neighbours.
+
+    Returns:
+        As they are read back from their keys.
     """
-    climb = Climb(region, random, chances(posterior, region))
-    proposals: list[Ints] = []
-    kept_bd = trial_nd[:0]
+    proposals: list[Decisions] = []
+    chance_d, kept_bd = _chances(posterior, region), trial_nd[:0]
     for _ in range(count):
-        elite_nd = trial_nd[np.argsort(-posterior.score_n, kind="stable")[:_NUM_ELITES]]
-        starts = [start_bd, region.draw(_NUM_UNIFORM, random), climb.around(elite_nd), kept_bd]
-        candidates = climb.best(posterior, np.concatenate(starts))
-        new_d = next((one for one in candidates if region.key(one) not in taken), candidates[0])
-        taken.add(region.key(new_d))
+        elite_ed = trial_nd[np.argsort(-posterior.score_n, kind="stable")[:_NUM_ELITES]]
+        around_bd = _around(elite_ed, _NUM_AROUND_ELITE, region, chance_d, random)
+        starts = [start_bd, region.draw(_NUM_UNIFORM, random), elite_ed, around_bd, kept_bd]
+        ordered_bd = _climbed(posterior, np.concatenate(starts), region, chance_d, random)
+        key = untaken(ordered_bd, region.space, taken, random)
+        taken.add(key)
+        new_d = region.space.of_key(key)
         proposals.append(new_d)
-        kept_bd, trial_nd = candidates[:_NUM_KEPT], np.concatenate([trial_nd, new_d[np.newaxis]])
-        column_1v = region.columns(new_d[np.newaxis])
-        posterior = posterior.with_trial(column_1v[0], float(posterior.predict(column_1v)[0][0]))
+        kept_bd, trial_nd = ordered_bd[:_NUM_KEPT], np.concatenate([trial_nd, new_d[np.newaxis]])
+        posterior = posterior.believing(region.columns(new_d[np.newaxis])[0])
     return proposals
 
 
-def chances(posterior: Posterior, region: Region) -> Floats:
+def untaken(ordered_bd: Decisions, space: Space, taken: set[bytes], random: np.random.Generator) -> bytes:
+    """The key of the first that is new; once the candidates are all taken, of a uniform draw that is."""
+    if len(taken) >= space.size:
+        return space.key(ordered_bd[0])
+    for decisions_d in ordered_bd:
+        if (key := space.key(decisions_d)) not in taken:
+            return key
+    # Where most of a space is taken, the space is about as small as the number of trials: this ends soon.
+    while (key := space.key(space.draw(random))) in taken:
+        pass
+    return key
+
+
+def expected_improvement(posterior: Posterior, column_bv: Columns) -> Floats:
+    """What each of some networks (B) is expected to add to the best score; next to nothing where it is hardly in doubt."""
+    mean_b, doubt_b = posterior.predict(column_bv)
+    deviation_b = doubt_b * np.sqrt(posterior.amplitude)
+    z_b = (mean_b - posterior.score_n.max()) / deviation_b
+    gain_b = deviation_b * (z_b * distribution(z_b) + density(z_b))
+    return np.where(doubt_b < _MIN_DOUBT, _OF_NO_DOUBT * gain_b, gain_b)
+
+
+def _climbed(
+    posterior: Posterior, start_bd: Decisions, region: Region, chance_d: Floats, random: np.random.Generator
+) -> Decisions:
+    """Candidates (B, D) from which there is most to gain, the best first, climbing from starts."""
+    ordered_bd, gain_b = start_bd[:0], np.zeros(0)
+    new_bd = start_bd
+    for round_number in range(_NUM_ROUNDS + 1):
+        gain_b = np.concatenate([gain_b, expected_improvement(posterior, region.columns(new_bd))])
+        order_b = np.argsort(-gain_b, kind="stable")[:_NUM_ORDERED]
+        ordered_bd, gain_b = np.concatenate([ordered_bd, new_bd])[order_b], gain_b[order_b]
+        if round_number < _NUM_ROUNDS:
+            new_bd = _around(_distinct(ordered_bd, _NUM_TOPS), _NUM_AROUND_TOP, region, chance_d, random)
+    return ordered_bd
+
+
+def _distinct(ordered_bd: Decisions, count: int) -> Decisions:
+    """The first that differ."""
+    found: dict[bytes, int] = {}
+    for place, decisions_d in enumerate(ordered_bd):
+        found.setdefault(decisions_d.tobytes(), place)
+        if len(found) == count:
+            break
+    return ordered_bd[list(found.values())]
+
+
+def _around(
+    center_nd: Decisions, count: int, region: Region, chance_d: Floats, random: np.random.Generator
+) -> Decisions:
+    """So many neighbours of each, (N * count, D)."""
+    counts, around_bd = np.asarray(region.space.counts), np.repeat(center_nd, count, axis=0)
+    row_b = np.arange(len(around_bd))
+    num_changes_b = random.choice(_NUM_CHANGES, size=len(row_b))
+    for change in range(_NUM_CHANGES.max()):
+        row_c = row_b[change < num_changes_b]
+        decision_c = random.choice(len(counts), size=len(row_c), p=chance_d)
+        # Another option than there is, each as likely.
+        step_c = 1 + (random.random(len(row_c)) * (counts[decision_c] - 1)).astype(np.int32)
+        around_bd[row_c, decision_c] = (around_bd[row_c, decision_c] + step_c) % counts[decision_c]
+    return around_bd
+
+
+def _chances(posterior: Posterior, region: Region) -> Floats:
     """How likely a change is to be of each decision (D): half uniform, half by what it matters."""
-    free_d = (region.counts_d > 1).astype(np.float64)
-    matters_d = np.zeros(len(free_d))
+    is_free_d = (np.asarray(region.space.counts) > 1).astype(np.float64)
+    # A space of a single network has nothing to change, and is asked all the same.
+    uniform_d = is_free_d / is_free_d.sum() if is_free_d.any() else np.full(len(is_free_d), 1 / len(is_free_d))
+    matters_d = np.zeros(len(is_free_d))
     for weight, decisions in zip(posterior.weights.weight_f, region.features.decisions_f, strict=True):
-        if len(decisions) == 1:
-            matters_d[decisions[0]] += weight
-    return 0.5 * free_d / free_d.sum() + 0.5 * matters_d / matters_d.sum()
+        matters_d[decisions] += weight / len(decisions)
+    return (uniform_d + matters_d / matters_d.sum()) / 2 if matters_d.any() else uniform_d
