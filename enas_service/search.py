@@ -178,7 +178,7 @@ class Search:
             self._train(num_new)
         first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
         candidates_bd, weights = self.policy.sample(NUM_CANDIDATES, (first, second)), None
-        if len(lessons) >= MIN_TRIALS and not is_quick(self._region, len(lessons)):
+        if self._can_learn and not is_quick(self._region, len(lessons)):
             weights = learned(self._region, self._lessons_nd(), rewards)
         if self._model is not None:
             self.learned = importances(self._model, rewards)
@@ -211,7 +211,7 @@ class Search:
     def _propose(self, trials: Sequence[Trial], count: int, prepared: Preparation) -> list[Decisions]:
         self._note(trials)
         num_lessons, memory = len(self.memory.lessons), self.memory
-        if num_lessons < MIN_TRIALS:
+        if not self._can_learn:
             return self._draws(count)
         decisions_nd, rewards, weights = self._lessons_nd(), self._rewards(), prepared.weights
         if weights is None or is_quick(self._region, num_lessons):
@@ -220,6 +220,11 @@ class Search:
         return self._model.propose(
             self._waiting_nd(trials), prepared.candidates_bd, taken=memory.taken, count=count, random=self.random
         )
+
+    @property
+    def _can_learn(self) -> bool:
+        """Whether there are enough trials, and a decision to learn about."""
+        return len(self.memory.lessons) >= MIN_TRIALS and self._region.features.num_columns > 0
 
     def _draws(self, count: int) -> list[Decisions]:
         """Uniform draws, before there is anything to learn from."""

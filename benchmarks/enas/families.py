@@ -8,6 +8,7 @@ import csv
 import gzip
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +18,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.enas import tasks
-from enas_service.model.attributes import Attribute
+from enas_service.decisions import Decisions
+from enas_service.spaces.space import Attribute
 
 Choices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedSpace:
+    """A search space as far as a model needs it; see `enas_service.spaces.space.Space`.
+
+    Args:
+        counts: options of each decision.
+        attributes: what is known of the decisions.
+        described: decisions (N, D) to values of the attributes (N, A).
+    """
+
+    counts: tuple[int, ...]
+    attributes: tuple[Attribute, ...]
+    described: Callable[[Decisions], Decisions]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.counts)
+
+    def draw(self, random: np.random.Generator) -> Decisions:
+        return random.integers(self.counts, dtype=np.int32)
+
+    def key(self, decisions_d: Decisions) -> bytes:
+        return decisions_d.astype(np.int32).tobytes()
+
+    def of_key(self, key: bytes) -> Decisions:
+        return np.frombuffer(key, dtype=np.int32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +76,19 @@ class Family:
     matters: Sequence[int]
     operations: Sequence[int]
 
+    @property
+    def space(self) -> DescribedSpace:
+        """What may be proposed."""
+        return DescribedSpace(
+            counts=tuple(self.counts), attributes=tuple(self.attributes), described=self.described
+        )
+
+
+def attribute(name: str, kind: str, count: int, decision: int, *, is_ordered: bool = False) -> Attribute:
+    """One whose values are numbers from 0."""
+    values = tuple(map(str, range(count)))
+    return Attribute(name=name, kind=kind, values=values, is_ordered=is_ordered, decision=decision)
+
 
 def _plain(
     name: str,
@@ -57,12 +100,14 @@ def _plain(
 ) -> Family:
     """Each decision is its own attribute; those of one name before the dot are of one kind if their values are."""
     attributes = [
-        Attribute(num_values=count, kind=(kind, count), is_ordered=kind in ordered, decision=decision)
+        attribute(f"{kind} {decision + 1}", f"{kind} of {count}", count, decision, is_ordered=kind in ordered)
         for decision, (count, kind) in enumerate(zip(counts, kinds, strict=True))
+        if count > 1
     ]
+    free = [decision for decision, count in enumerate(counts) if count > 1]
     everything = range(len(counts))
     return Family(
-        name=name, counts=counts, attributes=attributes, described=lambda choices: choices, value=value, best=best,
+        name=name, counts=counts, attributes=attributes, described=lambda choices: choices[:, free], value=value, best=best,
         matters=everything, operations=everything,
     )  # fmt: skip
 
@@ -252,10 +297,10 @@ def operations106(seed: int, *, by_number: bool = False) -> Family:
     if by_number:
         return family
     attributes = [
-        Attribute(num_values=count, kind=name, is_ordered=name in ("size", "width"), decision=decision)
+        attribute(f"{name} {decision + 1}", name, count, decision, is_ordered=name in ("size", "width"))
         for name, count in (("type", 5), ("size", 3), ("width", 5), ("stride", 2), ("depth", 2))
         for decision in range(num_layers)
-    ] + [Attribute(num_values=2, kind="join", is_ordered=False, decision=num_layers + j) for j in range(num_joins)]
+    ] + [attribute(f"join {j + 1}", "join", 2, num_layers + j) for j in range(num_joins)]
 
     def described(choices: Choices) -> Choices:
         of_layers = of[choices[:, :num_layers]].transpose(0, 2, 1).reshape(len(choices), -1)

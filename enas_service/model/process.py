@@ -67,7 +67,7 @@ def read(point_p: Floats, features: Features) -> Weights:
     share_3 = np.exp(point_p[-3:] - point_p[-3:].max())
     return Weights(
         point_p,
-        np.exp(np.clip(offset_f + scale_k[features.kind_f], -20, 6)),
+        np.exp(np.clip(offset_f + scale_k[features.kind_f], -20, 3)),
         share_3 / share_3.sum(),
         float(np.exp(np.clip(point_p[-4], -20, 3))) + _MIN_NOISE,
     )
