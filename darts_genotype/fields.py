@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from darts_genotype.genotype import NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.genotype import MAX_NODES, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+
+_MOST_LISTED = NUM_INPUTS + MAX_NODES
 
 
 def from_nested(fields: Mapping[str, object]) -> Genotype:
@@ -16,20 +18,23 @@ def from_nested(fields: Mapping[str, object]) -> Genotype:
     Raises:
         GenotypeError: they hold something else.
     """
-    genotype = Genotype(normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]))
-    check_concat(genotype, fields)
-    return genotype
+    return Genotype(
+        normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]), **read_concats(fields)
+    )
 
 
-def check_concat(genotype: Genotype, fields: Mapping[str, object]) -> None:
-    """Check that each cell's output concatenates all its inner nodes.
+def read_concats(fields: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
+    """Read the nodes that each cell's output concatenates, as `Genotype` takes them; which they are is not looked at.
 
     Raises:
-        GenotypeError: it does not.
+        GenotypeError: something is no list of nodes.
     """
-    for name in ("normal_concat", "reduce_concat"):
-        if fields[name] not in (genotype.concat, list(genotype.concat), tuple(genotype.concat)):
-            raise GenotypeError(name, fields[name], f"it lists all inner nodes, {list(genotype.concat)}")
+    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat")}
+
+
+def concat_text(genotype: Genotype, concat: tuple[int, ...]) -> str:
+    """Write what an output concatenates as Python does: all inner nodes as a range, as DARTS prints them, or a list."""
+    return str(genotype.inner_nodes if concat == tuple(genotype.inner_nodes) else list(concat))
 
 
 def read_edge(place: str, value: object) -> Edge:
@@ -42,6 +47,14 @@ def read_edge(place: str, value: object) -> Edge:
         case [str(operation), int(source)] if not isinstance(source, bool):
             return Edge(operation, source)
     raise GenotypeError(place, value, "an edge is an operation and the number of the node that it comes from")
+
+
+def _concat(name: str, value: object) -> tuple[int, ...]:
+    # A range can be longer than any memory.
+    few = value[: _MOST_LISTED + 1] if isinstance(value, list | tuple | range) else ()
+    if not 1 <= len(few) <= _MOST_LISTED or any(type(node) is not int for node in few):
+        raise GenotypeError(name, value, f"it is a list of 1 to {_MOST_LISTED} nodes")
+    return tuple(few)
 
 
 def _cell(kind: str, nodes: object) -> Cell:

@@ -6,18 +6,24 @@ from typing import Any
 from darts_genotype.fields import FIELDS, from_nested
 from darts_genotype.genotype import Cell, Genotype, GenotypeError
 
-VERSION = 1
-"""Of the form; it changes when a reader of today would misread, or could not read, what is written."""
+VERSION = 2
+"""Of the form; it changes when a reader of today would misread, or could not read, what is written.
+
+Version 1 knows no output but that of all inner nodes, and no node with both edges from one. What it can say is written
+in it, so that its readers go on.
+"""
+
+_VERSIONS = (1, VERSION)
 
 
 def document(genotype: Genotype) -> dict[str, Any]:
     """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
     return {
-        "version": VERSION,
+        "version": _version(genotype),
         "normal": _cell(genotype.normal),
-        "normal_concat": list(genotype.concat),
+        "normal_concat": list(genotype.normal_concat),
         "reduce": _cell(genotype.reduce),
-        "reduce_concat": list(genotype.concat),
+        "reduce_concat": list(genotype.reduce_concat),
     }
 
 
@@ -44,9 +50,19 @@ def read(text: str) -> Genotype:
     if missing := [name for name in ("version", *FIELDS) if name not in fields]:
         raise GenotypeError("fields", list(fields), f"{', '.join(missing)} must be among them")
     version = fields["version"]
-    if version != VERSION or isinstance(version, bool):
-        raise GenotypeError("version", version, f"this program reads version {VERSION}")
-    return from_nested(fields)
+    if version not in _VERSIONS or isinstance(version, bool):
+        raise GenotypeError("version", version, f"this program reads the versions {' and '.join(map(str, _VERSIONS))}")
+    genotype = from_nested(fields)
+    if version < _version(genotype):
+        raise GenotypeError("version", version, f"what stands there needs version {_version(genotype)}")
+    return genotype
+
+
+def _version(genotype: Genotype) -> int:
+    """The first that can say it."""
+    concatenates_all = set(genotype.inner_nodes) == {*genotype.normal_concat} == {*genotype.reduce_concat}
+    nodes = (*genotype.normal, *genotype.reduce)
+    return 1 if concatenates_all and all(first.source != second.source for first, second in nodes) else VERSION
 
 
 def _cell(cell: Cell) -> list[list[list[object]]]:

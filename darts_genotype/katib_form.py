@@ -1,14 +1,17 @@
 """Katib's form, the value of ``Best-Genotype`` in a trial's log: nodes are lists of edges, one line without blanks."""
 
+from darts_genotype.fields import concat_text
 from darts_genotype.genotype import Cell, Genotype
 
 
 def write(genotype: Genotype) -> str:
     """Write it as Katib's trial does; `darts_genotype.forms.read` reads it."""
-    concat = f"range({genotype.concat.start},{genotype.concat.stop})"
+    normal_concat, reduce_concat = (
+        concat_text(genotype, concat).replace(" ", "") for concat in (genotype.normal_concat, genotype.reduce_concat)
+    )
     return (
-        f"Genotype(normal={_cell_text(genotype.normal)},normal_concat={concat},"
-        f"reduce={_cell_text(genotype.reduce)},reduce_concat={concat})"
+        f"Genotype(normal={_cell_text(genotype.normal)},normal_concat={normal_concat},"
+        f"reduce={_cell_text(genotype.reduce)},reduce_concat={reduce_concat})"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from katib_suggestion import assignment, feasible_space, settings
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 from katib_suggestion.limits import DEFAULT, Limits
 
@@ -43,12 +43,19 @@ class DartsSuggester:
 
 
 def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
-    if not 1 <= experiment.num_layers <= MAX_LAYERS:
-        allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
-        raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
+    faults = Faults()
+    with faults.noted():
+        if not 1 <= experiment.num_layers <= MAX_LAYERS:
+            allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
+            raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
+    with faults.noted():
+        algorithm_settings = _algorithm_settings(experiment.settings)
+    with faults.noted():
+        search_space = _search_space(experiment.operations, limits)
+    faults.raise_noted()
     return {
-        "algorithm-settings": assignment.encode(_algorithm_settings(experiment.settings)),
-        "search-space": assignment.encode(_search_space(experiment.operations, limits)),
+        "algorithm-settings": assignment.encode(algorithm_settings),
+        "search-space": assignment.encode(search_space),
         "num-layers": str(experiment.num_layers),
     }
 
@@ -67,12 +74,15 @@ def _search_space(operations: Sequence[Operation], limits: Limits) -> list[str]:
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     primitives: list[str] = []
+    faults = Faults()
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        for primitive in _primitives(operation, where, limits):
-            if primitive in primitives:
-                raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
-            primitives.append(primitive)
+        with faults.noted():
+            for primitive in _primitives(operation, where, limits):
+                if primitive in primitives:
+                    raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
+                primitives.append(primitive)
+    faults.raise_noted()
     return primitives
 
 

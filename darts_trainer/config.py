@@ -16,7 +16,7 @@ from darts_trainer.search.records import CHOICES
 from darts_trainer.variants import Variants
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
@@ -107,13 +107,8 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         precision=arguments.precision,
         compile=_compile(arguments.compile),
         cuda_graph=arguments.cuda_graph,
-        data=command_line.data_options(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
         genotype=arguments.genotype,
-        device=arguments.device,
+        **command_line.trial_options(arguments),
     )
 
 

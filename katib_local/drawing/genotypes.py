@@ -1,5 +1,7 @@
 """A genotype as a picture: both cells as one SVG."""
 
+from collections.abc import Sequence
+
 from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype, num_skips
 from katib_local.drawing import svg
 from katib_local.drawing.cell_layout import lay_out
@@ -7,12 +9,13 @@ from katib_local.drawing.cell_layout import lay_out
 
 def draw(genotype: Genotype) -> str:
     """Return the text of an SVG file."""
-    cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
-    drawn = {name: cell for name, cell in cells.items() if cell}
+    drawn = [("Normal cell", genotype.normal, genotype.normal_concat)]
+    if genotype.reduce:
+        drawn.append(("Reduction cell", genotype.reduce, genotype.reduce_concat))
     return svg.page(
-        {f"{name}: {facts(cell)}": lay_out(cell) for name, cell in drawn.items()},
+        {f"{name}: {facts(cell)}": lay_out(cell, concat) for name, cell, concat in drawn},
         title=f"A genotype of {genotype.num_nodes} nodes",
-        description=" ".join(_words(name, cell) for name, cell in drawn.items()),
+        description=" ".join(_words(name, cell, concat) for name, cell, concat in drawn),
     )
 
 
@@ -22,10 +25,12 @@ def facts(cell: Cell) -> str:
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
 
 
-def _words(name: str, cell: Cell) -> str:
+def _words(name: str, cell: Cell, concat: Sequence[int]) -> str:
     """The cell for those who do not see it."""
     nodes = (
         f"node {index} is the sum of {' and '.join(f'{edge.operation} of node {edge.source}' for edge in node)}"
         for index, node in enumerate(cell, start=NUM_INPUTS)
     )
-    return f"{name}, {facts(cell)}: {'; '.join(nodes)}. Its output concatenates the nodes."
+    inner = range(NUM_INPUTS, NUM_INPUTS + len(cell))
+    output = "the nodes" if list(concat) == [*inner] else f"the nodes {', '.join(map(str, concat))}"
+    return f"{name}, {facts(cell)}: {'; '.join(nodes)}. Its output concatenates {output}."
