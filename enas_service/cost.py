@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
 from enas_service.model.model import MAX_TRIALS, num_looked_at
-from enas_service.model.proposals import NUM_JUDGED, NUM_JUDGED_AT_ONCE
+from enas_service.model.proposals import MAX_NUMBERS
 from enas_service.policies.policy import PolicyForm
 from enas_service.policies.policy_gradient import NUM_LEARNED
 
@@ -63,8 +63,7 @@ class Sizes:
     @property
     def suggestion_s(self) -> float:
         """Seconds of one more suggestion."""
-        looked_at = num_looked_at(self.num_columns, MAX_TRIALS)
-        return 0.01 + 1e-9 * NUM_JUDGED * self.num_columns * (10 + looked_at / 4)
+        return 0.02 + 2.2e-5 * self.num_columns
 
     @property
     def suggestion_mib(self) -> float:
@@ -75,7 +74,7 @@ class Sizes:
     def _model_bytes(self) -> float:
         """Columns of trials and of candidates, and what covariances are inverted in."""
         looked_at = num_looked_at(self.num_columns, MAX_TRIALS)
-        return 12 * (looked_at + NUM_JUDGED_AT_ONCE) * self.num_columns + 100 * looked_at**2
+        return 24 * looked_at * self.num_columns + 20 * MAX_NUMBERS + 100 * looked_at**2
 
     @property
     def learn_s(self) -> float:

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.enas import tasks
 from enas_service.decisions import Decisions
 from enas_service.spaces.space import Attribute
+from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
 Choices = NDArray[np.int64]
 
@@ -64,7 +65,8 @@ class Family:
         value: choices (D) to an accuracy.
         best: the highest accuracy there is, or the highest known.
         matters: decisions that the value depends on; a yardstick is told them.
-        operations: decisions of which a mutation takes one in half of the cases; all where it is uniform.
+        num_layers: of a macro space, whose first decisions are the layers' operations; 0 for plain parameters.
+        operations: of a macro space, as an experiment lists them.
     """
 
     name: str
@@ -74,14 +76,13 @@ class Family:
     value: Callable[[Choices], float]
     best: float
     matters: Sequence[int]
-    operations: Sequence[int]
+    num_layers: int = 0
+    operations: tuple[Operation, ...] = ()
 
     @property
     def space(self) -> DescribedSpace:
         """What may be proposed."""
-        return DescribedSpace(
-            counts=tuple(self.counts), attributes=tuple(self.attributes), described=self.described
-        )
+        return DescribedSpace(counts=tuple(self.counts), attributes=tuple(self.attributes), described=self.described)
 
 
 def attribute(name: str, kind: str, count: int, decision: int, *, is_ordered: bool = False) -> Attribute:
@@ -105,11 +106,15 @@ def _plain(
         if count > 1
     ]
     free = [decision for decision, count in enumerate(counts) if count > 1]
-    everything = range(len(counts))
     return Family(
-        name=name, counts=counts, attributes=attributes, described=lambda choices: choices[:, free], value=value, best=best,
-        matters=everything, operations=everything,
-    )  # fmt: skip
+        name=name,
+        counts=counts,
+        attributes=attributes,
+        described=lambda choices: choices[:, free],
+        value=value,
+        best=best,
+        matters=range(len(counts)),
+    )
 
 
 def _macro(
@@ -120,7 +125,8 @@ def _macro(
     kinds = ["operation"] * num_layers + ["join"] * num_joins
     family = _plain(name, [num_operations] * num_layers + [2] * num_joins, kinds, value, best)
     matters = range(num_layers + num_joins) if joins else range(num_layers)
-    return Family(**{**family.__dict__, "matters": matters, "operations": range(num_layers)})
+    operations = tuple(Operation(type=f"operation_{number}", parameters=()) for number in range(num_operations))
+    return replace(family, matters=matters, num_layers=num_layers, operations=operations)
 
 
 def _of_rows(task: tasks.Task) -> Family:
@@ -293,7 +299,11 @@ def operations106(seed: int, *, by_number: bool = False) -> Family:
 
     counts = [len(operations)] * num_layers + [2] * num_joins
     best = _highest(many, counts, random)
-    family = _macro("106 operations", num_layers, len(operations), lambda one: float(many(one[np.newaxis])[0]), best, joins=True)
+
+    def value(choices: Choices) -> float:
+        return float(many(choices[np.newaxis])[0])
+
+    family = _macro("106 operations", num_layers, len(operations), value, best, joins=True)
     if by_number:
         return family
     attributes = [
@@ -303,10 +313,28 @@ def operations106(seed: int, *, by_number: bool = False) -> Family:
     ] + [attribute(f"join {j + 1}", "join", 2, num_layers + j) for j in range(num_joins)]
 
     def described(choices: Choices) -> Choices:
-        of_layers = of[choices[:, :num_layers]].transpose(0, 2, 1).reshape(len(choices), -1)
+        of_layers = of[choices[:, :num_layers]].transpose(0, 2, 1).reshape(len(choices), 5 * num_layers)
         return np.concatenate([of_layers, choices[:, num_layers:]], axis=1)
 
-    return Family(**{**family.__dict__, "attributes": attributes, "described": described})
+    listed = tuple(
+        Operation(type=f"type_{kind}", parameters=tuple(_parameter(name, count) for name, count in parameters))
+        for kind, parameters in enumerate(_PARAMETERS)
+    )
+    return replace(family, attributes=attributes, described=described, operations=listed)
+
+
+_PARAMETERS = (
+    (("size", 3), ("width", 5), ("stride", 2)),
+    (("size", 3), ("width", 5), ("stride", 2), ("depth", 2)),
+    (("size", 3), ("stride", 2), ("depth", 2)),
+    (("size", 2),),
+    (("size", 2),),
+)
+"""Of each type of the 106 operations; the last varies fastest."""
+
+
+def _parameter(name: str, count: int) -> Parameter:
+    return Parameter(name=name, type=ParameterType.CATEGORICAL, values=tuple(map(str, range(1, count + 1))))
 
 
 def _highest(

@@ -3,11 +3,11 @@
 Every feature is a similarity of two networks, 1 for equal ones, that is a scalar product of some columns. Three forms:
 
 - **same**: whether an attribute has the same value; one column for each value.
-- **near**: how near two values of an ordered attribute are, ``1 - |i - j| / (m - 1)`` for m values; two columns for each
-  step of the scale, above and below it (a thermometer).
-- **count**: how alike two networks are when places do not matter, ``sum_v min(count_v, count'_v) / P`` for a kind with P
-  places (histogram intersection, Swain & Ballard 1991): what is good in one layer is mostly good in all. One column for
-  each value and number of places.
+- **near**: how near two values of an ordered attribute are, ``1 - |i - j| / (m - 1)`` for m values; two columns for
+  each step of the scale, above and below it (a thermometer).
+- **count**: how alike two networks are when places do not matter, ``sum_v min(count_v, count'_v) / P`` for a kind with
+  P places (histogram intersection, Swain & Ballard 1991): what is good in one layer is mostly good in all. One column
+  for each value and number of places.
 
 Shape suffixes: n network, a attribute, v column, f feature.
 """
@@ -94,7 +94,8 @@ def _num_numbers(attribute: Attribute) -> int:
 
 
 def _same(values_np: Ints, attribute: Attribute) -> Columns:
-    return (values_np[:, :, np.newaxis] == np.arange(len(attribute.values))).astype(np.float32)
+    is_same_npm = values_np[:, :, np.newaxis] == np.arange(len(attribute.values))
+    return np.asarray(is_same_npm, dtype=np.float32)
 
 
 def _near(values_np: Ints, attribute: Attribute) -> Columns:
@@ -109,7 +110,8 @@ def _near(values_np: Ints, attribute: Attribute) -> Columns:
 def _count(values_np: Ints, attribute: Attribute) -> Columns:
     num_places = values_np.shape[1]
     counts_nm = _same(values_np, attribute).sum(axis=1)
-    return (counts_nm[:, :, np.newaxis] > np.arange(num_places)) / np.float32(np.sqrt(num_places))
+    is_more_nmp = counts_nm[:, :, np.newaxis] > np.arange(num_places)
+    return np.asarray(is_more_nmp / np.float32(np.sqrt(num_places)), dtype=np.float32)
 
 
 _COLUMNS = {"same": _same, "near": _near, "count": _count}

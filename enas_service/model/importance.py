@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enas_service.model.features import Floats
 from enas_service.model.model import Model
+from enas_service.model.proposals import judged
 
 _NUM_DRAWS = 1024
 
@@ -41,7 +41,7 @@ def importances(model: Model, rewards: Sequence[float]) -> list[Importance]:
     space = model.region.space
     drawn_bd = model.region.draw(_NUM_DRAWS, np.random.default_rng(0))
     described_ba = space.described(drawn_bd)
-    mean_b, _ = model.posterior.predict(model.region.features(described_ba))
+    mean_b, _ = judged(model.posterior, model.region, drawn_bd)
     variance = max(float(mean_b.var()), 1e-12)
     found = []
     for attribute, value_b in zip(space.attributes, described_ba.T, strict=True):

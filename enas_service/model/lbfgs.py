@@ -1,4 +1,4 @@
-"""L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd edition, algorithms 7.4 and 3.1): a smooth function's minimum."""
+"""A smooth function's minimum by L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd edition, algorithm 7.5)."""
 
 from collections import deque
 from collections.abc import Callable

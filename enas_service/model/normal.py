@@ -18,12 +18,12 @@ def density(z: Floats) -> Floats:
 
 def distribution(z: Floats) -> Floats:
     """Probability below z."""
-    return np.asarray(0.5 * (1 + _erf(z / math.sqrt(2)).astype(np.float64)))
+    return np.asarray(0.5 * (1 + np.asarray(_erf(z / math.sqrt(2)), dtype=np.float64)))
 
 
 def quantile(p: Floats) -> Floats:
     """Inverse of `distribution`, for 0 < p < 1."""
-    return np.asarray(_quantile(p).astype(np.float64))
+    return np.asarray(_quantile(p), dtype=np.float64)
 
 
 def scores(rewards: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""A Gaussian process over described networks, whose weights say what matters (Rasmussen & Williams 2006, chapters 2, 5).
+"""A Gaussian process over described networks, whose weights say what matters (Rasmussen & Williams 2006).
 
 What two networks share is ``m = sum_f w_f s_f`` (`features` has the similarities s_f), W = sum_f w_f, and
 
@@ -53,11 +53,12 @@ class Weights:
     noise: float
 
     def covariance(self, one_bv: Columns, other_nv: Columns, features: Features) -> Columns:
-        """k between networks, (B, N)."""
+        """K between networks, (B, N)."""
         match_bn = (one_bv * self.weight_f[features.feature_v].astype(np.float32)) @ other_nv.T
         total, shares = np.float32(self.weight_f.sum()), self.shares_3.astype(np.float32)
         share_bn = match_bn / total
-        return shares[0] * share_bn + shares[1] * share_bn**2 + shares[2] * np.exp(match_bn - total)
+        near_bn = np.exp(match_bn - total)
+        return np.asarray(shares[0] * share_bn + shares[1] * share_bn**2 + shares[2] * near_bn)
 
 
 def read(point_p: Floats, features: Features) -> Weights:

@@ -34,11 +34,8 @@ _NUM_ORDERED = 128
 _NUM_KEPT = 32
 """Candidates of one proposal from which the climb to the next one begins as well."""
 
-NUM_JUDGED_AT_ONCE = 600
-"""About as many candidates are judged at once, at most, when the policy gives 64."""
-
-NUM_JUDGED = NUM_JUDGED_AT_ONCE + _NUM_ROUNDS * _NUM_TOPS * _NUM_AROUND_TOP
-"""The same for each proposal."""
+MAX_NUMBERS = 2**19
+"""Numbers of columns that are held at once: candidates of a large space are judged in parts."""
 
 _NUM_CHANGES = np.array([1, 1, 2, 3])
 """Decisions that are changed at once, each of these as likely."""
@@ -68,7 +65,7 @@ class Region:
     def draw(self, count: int, random: np.random.Generator) -> Decisions:
         """Decisions (B, D), every combination of options as likely as any other."""
         counts = np.asarray(self.space.counts)
-        return (random.random((count, len(counts))) * counts).astype(np.int32)
+        return np.asarray(random.random((count, len(counts))) * counts, dtype=np.int32)
 
 
 def propose(
@@ -124,13 +121,21 @@ def untaken(ordered_bd: Decisions, space: Space, taken: set[bytes], random: np.r
     return key
 
 
-def expected_improvement(posterior: Posterior, column_bv: Columns) -> Floats:
-    """What each of some networks (B) is expected to add to the best score; next to nothing where it is hardly in doubt."""
-    mean_b, doubt_b = posterior.predict(column_bv)
+def judged(posterior: Posterior, region: Region, decisions_bd: Decisions) -> tuple[Floats, Floats]:
+    """`Posterior.predict` of decisions (B, D), in parts."""
+    size = max(1, MAX_NUMBERS // max(1, region.features.num_columns))
+    parts = [decisions_bd[start : start + size] for start in range(0, len(decisions_bd), size)]
+    mean_parts, doubt_parts = zip(*(posterior.predict(region.columns(part)) for part in parts), strict=True)
+    return np.concatenate(mean_parts), np.concatenate(doubt_parts)
+
+
+def expected_improvement(posterior: Posterior, region: Region, decisions_bd: Decisions) -> Floats:
+    """What each of some decisions (B) is expected to add to the best score; next to nothing where hardly in doubt."""
+    mean_b, doubt_b = judged(posterior, region, decisions_bd)
     deviation_b = doubt_b * np.sqrt(posterior.amplitude)
     z_b = (mean_b - posterior.score_n.max()) / deviation_b
     gain_b = deviation_b * (z_b * distribution(z_b) + density(z_b))
-    return np.where(doubt_b < _MIN_DOUBT, _OF_NO_DOUBT * gain_b, gain_b)
+    return np.asarray(np.where(doubt_b < _MIN_DOUBT, _OF_NO_DOUBT * gain_b, gain_b))
 
 
 def _climbed(
@@ -140,7 +145,7 @@ def _climbed(
     ordered_bd, gain_b = start_bd[:0], np.zeros(0)
     new_bd = start_bd
     for round_number in range(_NUM_ROUNDS + 1):
-        gain_b = np.concatenate([gain_b, expected_improvement(posterior, region.columns(new_bd))])
+        gain_b = np.concatenate([gain_b, expected_improvement(posterior, region, new_bd)])
         order_b = np.argsort(-gain_b, kind="stable")[:_NUM_ORDERED]
         ordered_bd, gain_b = np.concatenate([ordered_bd, new_bd])[order_b], gain_b[order_b]
         if round_number < _NUM_ROUNDS:

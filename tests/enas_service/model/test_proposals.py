@@ -26,9 +26,7 @@ def model_of(region, networks, rewards):
 def propose(model, seed=1, count=3, taken=(), waiting=None):
     waiting = model.trial_nd[:0] if waiting is None else waiting
     random, taken = np.random.default_rng(seed), set(taken)
-    return np.stack(
-        model.propose(waiting, model.region.draw(8, random), taken=taken, count=count, random=random)
-    )
+    return np.stack(model.propose(waiting, model.region.draw(8, random), taken=taken, count=count, random=random))
 
 
 def test_the_same_trials_give_the_same_proposals(region, random):
