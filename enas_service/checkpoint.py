@@ -77,10 +77,12 @@ class CheckpointStore:
 
     def tell(self, name: str, search: Search) -> None:
         """Write the tables for those who watch, beside the checkpoints; a search that has no folder has none."""
-        folder = self._of(name)
-        if not self._is_ours() or not folder.is_dir():
+        if not self._is_ours():
             return
+        folder = self._of(name)
         try:
+            if not folder.is_dir():
+                return
             for file, text in ((HISTORY, _history(search.memory.history)), (IMPORTANCE, _importance(search.learned))):
                 new = folder / f"{file}.new"
                 new.write_text(text, encoding="utf-8")

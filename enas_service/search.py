@@ -111,9 +111,10 @@ class Search:
 
     @property
     def status(self) -> Status:
-        """May be read without the lock: the history only ever grows."""
-        history = self.memory.history
-        return history[-1] if history else Status()
+        """May be read without the lock: lessons and the history only ever grow."""
+        rewards, history = self._rewards(), self.memory.history
+        best = self.problem.objective.sign * max(rewards) if rewards else None
+        return Status(len(rewards), best, history[-1].step if history else None)
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""

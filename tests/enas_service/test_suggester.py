@@ -128,15 +128,17 @@ def test_an_early_stopped_trial_without_a_metric_was_as_bad_as_the_worst(build, 
     outcomes = []
     for of_the_stopped in (worst, value):
         suggester = EnasSuggester(1)
-        first = ask(suggester, experiment, [], 3)
+        first = ask(suggester, experiment, [], 7)
         trials = [
             trial("a", first[0], of_the_stopped, TrialCondition.EARLY_STOPPED),
-            trial("b", first[1], 0.2),
-            trial("c", first[2], 0.9),
+            *(
+                trial(f"b{share}", one, share)
+                for share, one in zip((0.2, 0.3, 0.4, 0.5, 0.6, 0.9), first[1:], strict=True)
+            ),
         ]
         outcomes.append(ask(suggester, experiment, trials, 8))
     assert outcomes[0] == outcomes[1]
-    assert suggester.statuses()[experiment.name].num_trials == 3
+    assert suggester.statuses()[experiment.name].num_trials == 7
 
 
 def test_an_early_stopped_trial_teaches_once_there_is_something_to_compare(build):
