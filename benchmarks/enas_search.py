@@ -26,10 +26,11 @@ import numpy as np
 
 from benchmarks.enas import families, methods
 from benchmarks.enas.families import Family
+from benchmarks.enas.katibs_controller import KatibsController
 
 CHECKPOINTS = (20, 30, 60, 150, 500)
 
-OURS, ALONE = "ours", "ours, without a controller"
+OURS, ALONE, KATIBS = "ours", "ours, without a controller", "controller as Katib credits it"
 
 
 def all_families(data: Path) -> dict[str, Callable[[int], Family]]:
@@ -70,6 +71,7 @@ def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[Family, in
         "the same, told what matters": partial(methods.RegularizedEvolution, told=True),
         "local search": methods.LocalSearch,
         "Optuna's TPE, multivariate, grouped": methods.Tpe,
+        KATIBS: KatibsController,
         ALONE: methods.ModelAlone,
         OURS: partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),
     }
@@ -132,10 +134,10 @@ def main() -> None:
 
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
     for family in arguments.families:
-        # The service takes plain parameters through another door than macro spaces, and not here.
+        # What has a controller is asked for macro spaces here.
         is_macro = bool(all_families(arguments.data)[family](arguments.first_seed).num_layers)
         for method in arguments.methods:
-            if method != OURS or is_macro:
+            if is_macro or method not in (OURS, KATIBS):
                 for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                     yield family, method, seed
 

@@ -7,7 +7,7 @@ the heat maps cividis, which is read alike with and without colour vision. Text 
 from collections.abc import Sequence
 from typing import Any
 
-from katib_local.report.model import AlphaHistory, Report, TrialReport
+from katib_local.report.model import AlphaHistory, Learned, Report, TrialReport
 
 Figure = dict[str, Any]
 
@@ -18,6 +18,9 @@ _TOLD_APART = [(color, dash) for dash in ("solid", "dash") for color in (BLUE, G
 
 MAX_CURVES = 40
 """Trials whose curves are drawn into one figure, the best ones; more lines would tell nothing apart."""
+
+MAX_BARS = 15
+"""Decisions whose importance is drawn, and values that are told of each."""
 
 _FEW = 12
 _FIGURE_HEIGHT = 340
@@ -112,6 +115,46 @@ def controller(report: Report) -> list[Figure]:
         layout["showlegend"] = False
         found.append(_figure(name, f"The controller's {label}", [trace], layout))
     return found
+
+
+def importance(report: Report) -> list[Figure]:
+    """How much each kind of decision matters, and the decisions that matter most, with what is expected of them."""
+    kinds: dict[str, float] = {}
+    for one in report.learned:
+        kinds[one.kind] = kinds.get(one.kind, 0.0) + one.importance
+    bars = [
+        ("kinds", "Kinds of decisions", [(kind, share, "") for kind, share in kinds.items()]),
+        ("decisions", "Decisions", [(one.name, one.importance, _expected(one)) for one in report.learned]),
+    ]
+    return [
+        _bars(f"importance-{name}", f"{title} that matter most", sorted(rows, key=lambda row: -row[1])[:MAX_BARS])
+        for name, title, rows in bars
+        if rows
+    ]
+
+
+def _expected(learned: Learned) -> str:
+    best_first = sorted(learned.expected.items(), key=lambda item: -item[1])
+    return "".join(f"<br>{_safe(value)}: {expected:.4g}" for value, expected in best_first[:MAX_BARS])
+
+
+def _bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Figure:
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [share for _, share, _ in rows],
+        "y": [_safe(label) for label, _, _ in rows],
+        "customdata": [more for _, _, more in rows],
+        "marker": {"color": BLUE},
+        "hovertemplate": "%{y}: %{x:.0%}%{customdata}<extra></extra>",
+    }
+    layout = _layout("share of what is expected to vary", "")
+    layout["height"] = 90 + 2 * _ROW_HEIGHT * len(rows)
+    layout["margin"] = _MARGIN | {"l": _LABEL_WIDTH}
+    layout["xaxis"]["tickformat"] = ".0%"
+    layout["yaxis"] |= {"autorange": "reversed", "dtick": 1}
+    layout["showlegend"] = False
+    return _figure(name, title, [trace], layout)
 
 
 def alphas(history: AlphaHistory, trial: str) -> Figure:
