@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import IO
 
-from darts_genotype import call_text, forms
+from darts_genotype import finding, forms
 from darts_genotype.genotype import Genotype, GenotypeError
 from katib_suggestion import result_files
 from katib_suggestion.user_paths import user_path
@@ -11,27 +11,31 @@ from katib_suggestion.user_paths import user_path
 RECORD = "genotype.json"
 """What a search leaves in its output folder."""
 
+_PLACES = (RECORD, "output.log")
+"""Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; or what that printed."""
 
-def load(text: str, base: Path | None = None) -> Genotype:
-    """Read a genotype from a text in any form, or else from the file of that name.
 
-    The name may be that of a folder, too: of a search's output, of a trial, or of a run, whose best trial it is then.
+def load(text: str, *, base: Path | None = None, name: str | None = None, last: bool = False) -> Genotype:
+    """Read a genotype from a text in any form, or else from the file of that name, or that of a folder.
 
     Args:
-        text: either.
+        text: see above. A folder is that of a search's output, of a trial, or of a run, whose best trial it is then.
         base: the folder that a relative name counts from; None for the working directory.
+        name: see `forms.read`.
+        last: see `forms.read`.
 
     Raises:
         GenotypeError: the file cannot be read, or what it holds is no genotype.
     """
-    if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
-        return forms.read(text)
+    if finding.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
+        return forms.read(text, name=name, last=last)
     try:
-        with result_files.find(Path(base or "", user_path(text)), RECORD).open("rb") as file:
-            return forms.read(text_of(file, text))
+        with result_files.find(Path(base or "", user_path(text)), *_PLACES).open("rb") as file:
+            return forms.read(text_of(file, text), name=name, last=last)
     except (OSError, result_files.NotFound) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise GenotypeError("file", text, f"it must be a genotype or a file with one ({why})") from error
+        allowed = f"it must be a genotype, or a file or a trial's folder with one ({why})"
+        raise GenotypeError("file", text, allowed) from error
 
 
 def text_of(file: IO[bytes], name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from enas_trainer import fields
 from enas_trainer.fields import InvalidNetwork
+from enas_trainer.macro import fixed_arc
 from katib_suggestion import assignment, result_files
 from katib_suggestion.assignment import JSON
 from katib_suggestion.user_paths import user_path
@@ -27,7 +28,7 @@ def load(architecture: str, nn_config: str | None, base: Path | None = None) -> 
         InvalidNetwork: a file cannot be read, or does not hold what it should.
     """
     if nn_config is None:
-        text = _text(architecture, "architecture", base)
+        text = text_of(architecture, "architecture", base)
         record = fields.any_mapping(fields.parse(text, "architecture"), "architecture, without an nn_config after it")
         return _of_record(record, "architecture", architecture), _of_record(record, "nn_config", architecture)
     return _part(architecture, "architecture", base), _part(nn_config, "nn_config", base)
@@ -35,7 +36,7 @@ def load(architecture: str, nn_config: str | None, base: Path | None = None) -> 
 
 def _part(argument: str, name: str, base: Path | None) -> str:
     """Return one of the texts, out of a record if it is one."""
-    text = _text(argument, name, base)
+    text = text_of(argument, name, base)
     if not text.lstrip().startswith("{") or '"architecture"' not in text:
         return text
     return _of_record(fields.any_mapping(fields.parse(text, name), name), name, argument)
@@ -47,9 +48,13 @@ def _of_record(record: Mapping[str, JSON], name: str, argument: str) -> str:
     return assignment.encode(record[name])
 
 
-def _text(argument: str, where: str, base: Path | None) -> str:
-    """Read a text that is JSON as it stands, or else a file, or that of a folder."""
-    if argument.lstrip().startswith(("[", "{", '"')):
+def text_of(argument: str, where: str, base: Path | None = None) -> str:
+    """Read a text that is JSON, or a `fixed_arc`, as it stands, or else a file, or that of a folder.
+
+    Raises:
+        InvalidNetwork: it cannot be read.
+    """
+    if argument.lstrip().startswith(("[", "{", '"')) or fixed_arc.is_one(argument):
         return argument
     try:
         path = result_files.find(Path(base or "", user_path(argument)), RECORD)

@@ -12,24 +12,26 @@ class NotFound(LookupError):
     """A folder does not hold what it should, or several and not which is meant."""
 
 
-def find(path: Path, name: str) -> Path:
-    """Return a file or, in a folder, the file of that name: a trainer's, a trial's, or that of a run's best trial.
+def find(path: Path, *names: str) -> Path:
+    """Return a file or, in a folder, the file of a name: a trainer's, a trial's, or that of a run's best trial.
 
     Args:
         path: a file, or a trainer's output folder, a trial's folder, or a run's; it may be missing.
-        name: of the file.
+        names: of the file; the first that is there.
 
     Raises:
         NotFound: the folder has no such file, or is a run's with several trials and no `BEST`.
     """
     if not path.is_dir():
         return path
-    for folder in (path, path / ARTIFACTS, path / BEST / ARTIFACTS):
-        if (folder / name).is_file():
-            return folder / name
-    of_trials = sorted(path.glob(f"trials/*/{ARTIFACTS}/{name}"))
+    folders = [path, path / ARTIFACTS, path / BEST, path / BEST / ARTIFACTS]
+    of_trials = sorted(path.glob("trials/*/"))
+    if len(of_trials) == 1:
+        folders += [of_trials[0], of_trials[0] / ARTIFACTS]
+    for name in names:
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder / name
     if len(of_trials) > 1:
         raise NotFound(f"a folder of {len(of_trials)} trials without {BEST}: name that of one")
-    if not of_trials:
-        raise NotFound(f"a folder without {name}")
-    return of_trials[0]
+    raise NotFound(f"a folder without {' and '.join(names)}")

@@ -193,4 +193,4 @@ def _flag(name: str) -> str:
 def _genotype(text: str) -> Genotype:
     """Read a text or a file; a manifest's literal double quotes may stand around either."""
     bare = text.strip().removeprefix('"').removesuffix('"')
-    return loading.load(bare, from_runner.base_dir())
+    return loading.load(bare, base=from_runner.base_dir())

@@ -11,15 +11,17 @@ from rich.table import Table
 
 from enas_trainer import loading
 from enas_trainer.fields import InvalidNetwork
-from enas_trainer.macro import config
+from enas_trainer.macro import config, fixed_arc
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.drawing import architectures
 from katib_local.record import results
+from katib_suggestion import assignment
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
 Both texts are the assignments of a trial, as Katib shows them, or files of them. Instead, ARCHITECTURE alone may be the
-architecture.json of a trial, the trial's folder, runs/…/trials/NAME, or the folder of a run, for its best trial.
+architecture.json of a trial, the trial's folder, runs/…/trials/NAME, or the folder of a run, for its best trial; or the
+fixed_arc of a macro network of melodyguan/enas ("0 1 0 …"), whose operations are those that are published there.
 
 exit codes:
     0  done
@@ -77,14 +79,20 @@ def draw(arguments: argparse.Namespace) -> int:
 
 
 def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, NetworkConfig]:
-    """Read both texts, or the record of a trial, which holds both.
+    """Read both texts, or the record of a trial, which holds both; or the numbers of melodyguan/enas, which need none.
 
     Raises:
         InvalidNetwork: what is wrong, and where.
     """
-    given = [None if text is None else _given(text) for text in (architecture, nn_config)]
-    assert given[0] is not None
-    return config.read(*loading.load(given[0], given[1]))
+    given = _given(architecture)
+    text = loading.text_of(given, "architecture")
+    if fixed_arc.is_one(text):
+        rows = fixed_arc.rows(text)
+        if nn_config is None:
+            network = fixed_arc.network(len(rows))
+            return config.read_rows(rows, network), network
+        given = assignment.encode(rows)
+    return config.read(*loading.load(given, None if nn_config is None else _given(nn_config)))
 
 
 def _given(argument: str) -> str:

@@ -51,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
-        manifest=absolute(arguments.manifest),
+        manifest=None if arguments.manifest == manifest.STANDARD_INPUT else absolute(arguments.manifest),
         dataset=arguments.dataset and located(arguments.dataset, arguments.data_dir),
         data_dir=absolute(arguments.data_dir),
         image_size=arguments.image_size,
@@ -97,7 +97,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             "manifest",
             type=manifest.find,
             metavar="MANIFEST",
-            help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
+            help="an Experiment, kubeflow.org/v1beta1; - for standard input; or an example's name, such as enas-digits",
         )
         _add_shared_arguments(subparser)
         if command.__name__ == "run":

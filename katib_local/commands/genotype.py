@@ -16,8 +16,9 @@ from katib_local.record import results
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
-A genotype is read in whichever form it is: JSON (genotype.json of a search), a line of a trial's log or Katib's metric
-(Best-Genotype=Genotype(normal=[[…), or the code of quark0/darts (Genotype(normal=[('sep_conv_3x3', 1), …).
+A genotype is read in whichever form it is: JSON (genotype.json of a search, or what NNI exports), or Genotype(…)
+anywhere in a text: Katib's metric (Best-Genotype=Genotype(normal=[[…), a log, a module such as cnn/genotypes.py of
+quark0/darts.
 
 A folder is the output of a search, that of a trial, runs/…/trials/NAME, or that of a run, for its best trial.
 
@@ -47,6 +48,9 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         parsers[command].add_argument(
             "genotype", metavar="GENOTYPE", help="a file, folder or text, or - for standard input"
         )
+        which = parsers[command].add_mutually_exclusive_group()
+        which.add_argument("--name", help="of several genotypes in a text, the one that is assigned to NAME")
+        which.add_argument("--last", action="store_true", help="of several, the last one")
     parsers[convert].add_argument("--to", required=True, choices=forms.WRITERS, help="the form to write")
     parsers[draw].add_argument(
         "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="the picture; what is there is replaced"
@@ -55,7 +59,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print both cells as tables."""
-    genotype = _load(arguments.genotype)
+    genotype = _load(arguments)
     console = Console()
     cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
     for name, cell in cells.items():
@@ -75,13 +79,13 @@ def show(arguments: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """Print a genotype in another form."""
-    sys.stdout.write(forms.WRITERS[arguments.to](_load(arguments.genotype)) + "\n")
+    sys.stdout.write(forms.WRITERS[arguments.to](_load(arguments)) + "\n")
     return 0
 
 
 def draw(arguments: argparse.Namespace) -> int:
     """Draw both cells as an SVG picture."""
-    picture = genotypes.draw(_load(arguments.genotype))
+    picture = genotypes.draw(_load(arguments))
     arguments.output.write_text(picture, encoding="utf-8")
     return 0
 
@@ -93,10 +97,11 @@ def _table(cell: Cell) -> Table:
     return table
 
 
-def _load(text: str) -> Genotype:
-    if text == "-":
-        return forms.read(loading.text_of(sys.stdin.buffer, "standard input"))
-    return loading.load(results.of(text))
+def _load(arguments: argparse.Namespace) -> Genotype:
+    name, last = arguments.name, arguments.last
+    if arguments.genotype == "-":
+        return forms.read(loading.text_of(sys.stdin.buffer, "standard input"), name=name, last=last)
+    return loading.load(results.of(arguments.genotype), name=name, last=last)
 
 
 def _svg(text: str) -> Path:

@@ -23,7 +23,7 @@ class Options:
     """Options that decide what a run computes, and how; a resumed run keeps them."""
 
     manifest: str | None = None
-    """The manifest's file, absolute; None for one that was made in Python. What it says is kept apart."""
+    """The manifest's file, absolute; None for one that was made in Python, or piped in. What it says is kept apart."""
     dataset: str | None = None
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
     data_dir: str | None = None

@@ -16,9 +16,9 @@ def test_a_text_or_a_file(example, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(GenotypeError, match=r"file: 'nowhere' .* a file with one \(No such file"):
+    with pytest.raises(GenotypeError, match=r"file: 'nowhere' .* a file or a trial's folder with one \(No such file"):
         load("nowhere")
-    with pytest.raises(GenotypeError, match=r"file: 'aaaa.* a file with one \(File name too long"):
+    with pytest.raises(GenotypeError, match=r"file: 'aaaa.* a file or a trial's folder with one \(File name too long"):
         load("a" * 10_000)
     (tmp_path / "bytes").write_bytes(b"Genotype(\xff")
     with pytest.raises(GenotypeError, match="bytes' is not allowed: it must be text in UTF-8"):
@@ -37,8 +37,8 @@ def test_a_folder_stands_for_the_genotype_that_was_left_in_it(example, tmp_path,
     (trial / "artifacts/genotype.json").write_text(json_form.write(genotype))
     for folder in (trial / "artifacts", trial, tmp_path / "run"):
         assert load(str(folder)) == genotype
-    assert load("run", tmp_path) == genotype
-    with pytest.raises(GenotypeError, match=r"a file with one \(a folder without genotype.json"):
+    assert load("run", base=tmp_path) == genotype
+    with pytest.raises(GenotypeError, match=r"a file or a trial's folder with one \(a folder without genotype.json"):
         load(str(tmp_path))
 
     other = tmp_path / "run/trials/two/artifacts"

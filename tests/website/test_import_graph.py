@@ -136,8 +136,8 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
     ("room", "base"),
     [
         ("darts_trainer.search", set()),
-        ("darts_trainer.supernet", {"darts_trainer.search"}),
-        ("darts_trainer.retraining", {"darts_trainer.predictor"}),
+        ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
+        ("darts_trainer.retraining", {"darts_trainer.metric_names", "darts_trainer.predictor"}),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
