@@ -11,7 +11,7 @@ from cell_networks.layout import Layout, final_map_size
 from darts_trainer import construction, metric_names
 from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.config import TrainerConfig
-from darts_trainer.search import records
+from darts_trainer.search import records, remarks
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.collapse import StopRule
@@ -159,8 +159,11 @@ class _Trial:
         num_epochs = self._trial.settings.num_epochs
         if self._stopped is not None:
             logger.info("stopped after epoch %d of %d: %s", metrics.epoch, num_epochs, self._stopped)
-            return
-        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.examples_per_second))
+        else:
+            logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.examples_per_second))
+        if _is_over(self._epochs, self._stopped, self._trial) and self._group.is_first:
+            for remark in self._remarks():
+                logger.warning("%s", remark)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -182,6 +185,16 @@ class _Trial:
     def _write(self) -> None:
         records.write(self._trial.output_dir, self._epochs, choice=self._trial.genotype, search=self._record())
 
+    def _remarks(self) -> tuple[str, ...]:
+        last = self._epochs[-1]
+        entropies = {"normal": last.normal_entropy, "reduction": last.reduction_entropy}
+        return remarks.remarks(
+            {cell: entropy for cell, entropy in entropies.items() if entropy is not None},
+            len(self._trial.primitives),
+            [epoch.validation_score for epoch in self._epochs],
+            len(self._data.training) * len(self._epochs),
+        )
+
     def _record(self) -> dict[str, object]:
         """What ``genotype.json`` says of the search itself."""
         trial = self._trial
@@ -195,6 +208,7 @@ class _Trial:
             "compiled": trial.compile,
             "variants": asdict(trial.variants),
             "stopped": self._stopped,
+            "remarks": list(self._remarks()) if _is_over(self._epochs, self._stopped, trial) else [],
             **trial.data.record(),
             "seed": trial.seed,
             "device": str(trial.device),
