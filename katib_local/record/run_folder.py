@@ -18,6 +18,9 @@ from katib_suggestion.result_files import BEST
 LOCK = "lock"
 """In the folder; another runner's, or for a moment of somebody who asks."""
 
+REPORT = "report.html"
+"""The page."""
+
 _ASKING_S = 0.5
 """Longer than it takes to ask."""
 
@@ -58,7 +61,7 @@ class RunFolder:
     @property
     def report(self) -> Path:
         """The page that shows the run."""
-        return self.path / "report.html"
+        return self.path / REPORT
 
     @property
     def trials(self) -> Path:
