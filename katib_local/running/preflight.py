@@ -12,7 +12,7 @@ from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
 from katib_local.record.options import Options
-from katib_local.running import known_programs, trial_environment
+from katib_local.running import gpus, known_programs, trial_environment
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
@@ -65,6 +65,10 @@ def _faults(
         yield InvalidExperiment(where, container.restart_policy, allowed)
     if is_ours and is_new and experiment.algorithm in _ASSIGNMENTS:
         yield from _unassigned(experiment)
+    if container.num_gpus and 0 < (num_devices := len(gpus.devices())) < container.num_gpus:
+        where = f"{template.SPEC_PATH}.spec.template.spec.containers[0].resources.limits.{template.GPU}"
+        allowed = f"this machine has {num_devices}: a trial would wait for ever"
+        yield InvalidExperiment(where, container.num_gpus, allowed)
     try:
         folder = images.program_dir(container.image, options.images)
     except InvalidExperiment as fault:
@@ -198,6 +202,8 @@ def _combinations(operation: OperationSpec) -> int:
 
 
 def _doubts(experiment: Experiment, container: Container) -> Iterator[str]:
+    if container.num_gpus and not gpus.devices():
+        yield f"no CUDA device is found here: trials that ask for {template.GPU} run without one of their own"
     unmet = (*experiment.template.unmet, *container.unmet)
     if unmet:
         yield f"this machine does not heed {', '.join(unmet)} of the trial template"

@@ -15,6 +15,7 @@ from katib_local.record.run_folder import RunFolder
 from katib_local.record.trial_folder import EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_environment
+from katib_local.running.gpus import Gpus
 from katib_suggestion.result_files import ARTIFACTS
 
 STOP_TIMEOUT_S = 5.0
@@ -121,14 +122,17 @@ class TrialProcess:
         self._process.wait()
 
 
-def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options) -> TrialProcess:
-    """Start a trial.
+def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options, gpus: Gpus) -> TrialProcess | None:
+    """Start a trial; None where it has to wait until a device is free.
 
     Raises:
         TrialError: the template cannot be filled in with its assignments.
         OSError: the machine does not let the process start.
     """
     container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
+    own_devices = gpus.take(trial.name, container.num_gpus)
+    if own_devices is None:
+        return None
     folder = run.trial(trial.name)
     leftovers.end(folder)
     program = program_dir(container.image, options.images)
@@ -145,7 +149,7 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
         process = subprocess.Popen(
             container.argv,
             cwd=folder / WORK,
-            env=trial_environment.of(container, trial, folder, experiment.parallel_trials, options),
+            env={**trial_environment.of(container, trial, folder, experiment.parallel_trials, options), **own_devices},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -17,6 +17,7 @@ from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_process
+from katib_local.running.gpus import Gpus
 from katib_local.running.trial_process import TrialProcess
 from katib_suggestion.experiment import TrialCondition
 
@@ -36,7 +37,9 @@ def launch(manifest: Callable[..., dict[str, Any]], program: Callable[[str], Pat
     def start(script: str, changes: dict[str, Any] | None = None, parallel: int = 1, **options: Any) -> TrialProcess:
         experiment = replace(manifests.parse(manifest(changes)), parallel_trials=parallel)
         mapped = Options(images={"tests/program": str(program(script))}, **options)
-        return trial_process.launch(experiment, TRIAL, RunFolder(tmp_path / "run"), mapped)
+        process = trial_process.launch(experiment, TRIAL, RunFolder(tmp_path / "run"), mapped, Gpus([]))
+        assert process is not None
+        return process
 
     return start
 
