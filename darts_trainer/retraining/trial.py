@@ -131,7 +131,7 @@ class _Trial:
 
     def _end_epoch(self, metrics: EpochMetrics, events: Events | None) -> None:
         """Keep what an epoch has come to, and tell of it."""
-        epoch = {"epoch": metrics.epoch, "time": metric_lines.now(), "metrics": _named(metrics)}
+        epoch: dict[str, Any] = {"epoch": metrics.epoch, "time": metric_lines.now(), "metrics": _named(metrics)}
         self._epochs.append(epoch)
         if self._trial.keep != records.LAST and records.chosen(self._epochs, self._trial.keep) is epoch:
             self._kept = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
