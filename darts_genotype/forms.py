@@ -48,6 +48,6 @@ def read(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
     text = _COLOUR.sub("", text).translate(_QUOTES)
     meant = finding.choose(text, finding.find(text), name=name, last=last)
     fields = call_text.read(meant.text, text[: meant.start])
-    cells = {kind: layouts.cell(kind, fields[kind]) for kind in ("normal", "reduce")}
-    concats = {f"{kind}_concat": fields[f"{kind}_concat"] for kind, cell in cells.items() if cell}
-    return Genotype(**cells, **read_concats(concats))
+    normal, reduce = (layouts.cell(kind, fields[kind]) for kind in ("normal", "reduce"))
+    concats = {name: fields[name] for name, cell in (("normal_concat", normal), ("reduce_concat", reduce)) if cell}
+    return Genotype(normal=normal, reduce=reduce, **read_concats(concats))
