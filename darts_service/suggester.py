@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings
-from katib_suggestion import assignment, feasible_space, settings
+from katib_suggestion import assignment, operations, settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 from katib_suggestion.limits import DEFAULT, Limits
@@ -69,13 +69,13 @@ def _algorithm_settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str | flo
     return dataclasses.asdict(DartsSettings()) | given
 
 
-def _search_space(operations: Sequence[Operation], limits: Limits) -> list[str]:
+def _search_space(given: Sequence[Operation], limits: Limits) -> list[str]:
     """The primitives that the operations name: the type, then ``_NxN`` for each filter size."""
-    if not operations:
+    if not given:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     primitives: list[str] = []
     faults = Faults()
-    for index, operation in enumerate(operations):
+    for index, operation in enumerate(given):
         where = f"nasConfig.operations[{index}]"
         with faults.noted():
             for primitive in _primitives(operation, where, limits):
@@ -90,7 +90,7 @@ def _primitives(operation: Operation, where: str, limits: Limits) -> list[str]:
     known = [*FILTER_SIZES, SKIP_CONNECTION]
     if operation.type not in known:
         raise InvalidExperiment(f"{where}.operationType", operation.type, f"the trainer has {', '.join(known)}")
-    parameters = feasible_space.parameters(operation, where, limits)
+    parameters = operations.parameters(operation, where, limits)
     filter_sizes = parameters.pop("filter_size", None)
     if parameters:
         logger.warning("%s: %s has no parameter %s; left out", where, operation.type, ", ".join(parameters))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cell_networks.layout import Layout, final_map_size
-from darts_trainer import construction
+from darts_trainer import construction, metric_names
 from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.config import TrainerConfig
 from darts_trainer.search import records
@@ -220,7 +220,7 @@ def _report_again(trial: TrainerConfig, checkpoint: Checkpoint) -> None:
 
 
 def _report_genotype(trial: TrainerConfig, epochs: Sequence[Epoch]) -> None:
-    metric_lines.report({"Best-Genotype": records.chosen(epochs, trial.genotype).genotype})
+    metric_lines.report({metric_names.BEST_GENOTYPE: records.chosen(epochs, trial.genotype).genotype})
 
 
 def _epochs(state: Mapping[str, Any]) -> list[Epoch]:

@@ -101,6 +101,7 @@ class Search:
         self._name = name
         self._noted: set[str] = set()
         self._warned: set[str] = set()
+        self._repeats = False
         self.policy = problem.form.policy(seed=int(self.random.integers(2**31)))
         self._region = Region.of(problem.space)
         self._model: Model | None = None
@@ -212,6 +213,7 @@ class Search:
 
     def _propose(self, trials: Sequence[Trial], count: int, prepared: Preparation) -> list[Decisions]:
         self._note(trials)
+        self._tell_of_repeats(count)
         num_lessons, memory = len(self.memory.lessons), self.memory
         if not self._can_learn:
             return self._draws(count)
@@ -245,6 +247,16 @@ class Search:
                 with suppress(ForeignAssignments):
                     waiting.append(self.problem.space.of_key(self._key(trial)))
         return np.stack(waiting) if waiting else self._lessons_nd()[:0]
+
+    def _tell_of_repeats(self, count: int) -> None:
+        """Say once that the space is used up: Katib's reply has no place for it."""
+        size = self.problem.space.size
+        if not self._repeats and len(self.memory.taken) + count > size:
+            self._repeats = True
+            logger.warning(
+                "%s: the space has %d architectures, and all are proposed by now: from here on they repeat",
+                self._name, size,
+            )  # fmt: skip
 
     def _note(self, trials: Sequence[Trial]) -> None:
         """Keep in mind what runs or ran; trials may come from elsewhere than this process's proposals."""

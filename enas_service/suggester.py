@@ -128,6 +128,8 @@ class EnasSuggester:
             return search
 
     def _loaded_or_new(self, name: str, problem: Problem) -> Search:
+        for note in problem.notes:
+            logger.info("%s: %s", name, note)
         if self._store is not None and (search := self._store.load(name, problem)) is not None:
             logger.info("%s: going on after %d trials", name, len(search.memory.lessons))
             return search

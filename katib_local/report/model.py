@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from katib_local.manifest.experiment import Objective
+from katib_local.manifest.experiment import Objective, ParameterSpec
 from katib_local.record import collector, trials
 from katib_local.record.trials import Trial
 
@@ -91,6 +91,8 @@ class Report:
     algorithm: str
     settings: tuple[tuple[str, str], ...]
     """Names and texts: those of the manifest, then those that the service returned."""
+    parameters: tuple[ParameterSpec, ...] = ()
+    """What was searched over, where that are plain parameters."""
     trials: tuple[TrialReport, ...]
     """In the order of the suggestions."""
     controller: tuple[ControllerStep, ...] = ()

@@ -61,6 +61,7 @@ def of(run: KeptRun) -> Report:
         objective=run.experiment.objective,
         algorithm=run.experiment.algorithm,
         settings=run.settings,
+        parameters=run.experiment.parameters,
         trials=tuple(_trial(run.experiment, folder, trial, points.get(trial.name, ())) for trial in run.trials),
         controller=_controller(folder.service_state),
         learned=importance.read(folder.service_state),

@@ -119,6 +119,7 @@ def test_an_early_stopped_trial_with_a_metric_is_credited(build):
     assert stopped != failed
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("value", [None, "nan", "unavailable"])
 @pytest.mark.parametrize(("direction", "worst"), [(api_pb2.MAXIMIZE, 0.2), (api_pb2.MINIMIZE, 0.9)])
 def test_an_early_stopped_trial_without_a_metric_was_as_bad_as_the_worst(build, value, direction, worst):
@@ -396,6 +397,17 @@ def test_no_architecture_is_proposed_twice_while_others_remain(build):
     architectures = [one.assignments["architecture"] for one in trials]
     assert len(set(architectures[:32])) == 32, "4 * 4 operations and one join"
     assert len(architectures) == 33
+
+
+def test_the_log_says_once_when_architectures_begin_to_repeat(build, caplog):
+    suggester = EnasSuggester(1)
+    experiment = converters.experiment(build.enas(four_operations(build), num_layers=1))
+    trials = []
+    for number in range(6):
+        trials += [trial(f"t-{number}", item, 0.5) for item in ask(suggester, experiment, trials, 1)]
+        said = [message for message in caplog.messages if "from here on they repeat" in message]
+        assert len(said) == (number >= 4)
+    assert "the space has 4 architectures" in said[0]
 
 
 def test_what_still_runs_is_not_proposed_again_after_a_restart(build):

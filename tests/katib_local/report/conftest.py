@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.manifest.experiment import Objective, ParameterSpec, Strategy
 from katib_local.record.trials import Trial
 from katib_local.report import page
 from katib_local.report.model import AlphaHistory, ControllerStep, Learned, Report, TrialReport
@@ -57,6 +57,31 @@ class Make:
         )
         curves = {} if accuracy is None else {"accuracy": (number / 8, float(accuracy))}
         return TrialReport(trial=replace(trial, **changes), curves=curves)
+
+    @staticmethod
+    def plain_report(**changes: Any) -> Report:
+        """Four trials over plain parameters of each type, and one that failed; the third is the best."""
+        assignments = (
+            {"lr": "0.001", "layers": "2", "width": "64", "block": "dense"},
+            {"lr": "0.1", "layers": "4", "width": "16", "block": "plain"},
+            {"lr": "0.01", "layers": "4", "width": "32", "block": "plain"},
+            {"lr": "0.01", "layers": "3", "width": "16", "block": "residual"},
+            {"lr": "0.1", "layers": "2", "width": "16", "block": "dense"},
+        )
+        accuracies = ("0.5", "0.25", "0.75", "0.5", None)
+        trials = [
+            Make.trial(number, accuracy, assignments=values)
+            for number, (accuracy, values) in enumerate(zip(accuracies, assignments, strict=True), start=1)
+        ]
+        space = {"minimum": "", "maximum": "", "step": "", "values": (), "distribution": "uniform"}
+        parameters = (
+            {"name": "lr", "type": "double", "minimum": "0.001", "maximum": "0.1", "distribution": "logUniform"},
+            {"name": "layers", "type": "int", "minimum": "2", "maximum": "4"},
+            {"name": "width", "type": "discrete", "values": ("64", "16", "32")},
+            {"name": "block", "type": "categorical", "values": ("plain", "residual", "dense")},
+        )
+        made = tuple(ParameterSpec(**(space | one)) for one in parameters)
+        return Make.report(**({"trials": tuple(trials), "parameters": made} | changes))
 
     @staticmethod
     def report(**changes: Any) -> Report:
