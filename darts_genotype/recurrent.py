@@ -1,0 +1,52 @@
+"""A recurrent genotype: the one cell that a search on text ends with. Standard library only, as all of this package."""
+
+from dataclasses import dataclass
+
+from darts_genotype.activations import ACTIVATIONS
+from darts_genotype.genotype import MAX_NODES, Edge, GenotypeError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecurrentGenotype:
+    """A recurrent cell: a node computes from one earlier node, by one activation function (1806.09055, section 2.4).
+
+    Node 0 combines the input and the output of the step before; other nodes count from 1. The cell's output is the mean
+    of the nodes in ``concat``.
+
+    Raises:
+        GenotypeError: a function is unknown, a node comes from no earlier one, there are not 1 to `MAX_NODES` nodes, or
+            ``concat`` lists others, none, or one twice.
+    """
+
+    recurrent: tuple[Edge, ...]
+    """Of each node from 1 on, the function and the node that it comes from."""
+    concat: tuple[int, ...]
+    """The nodes whose mean is the output; all of them in the paper."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_nodes <= MAX_NODES:
+            raise GenotypeError("recurrent", f"{self.num_nodes} nodes", f"a cell has 1 to {MAX_NODES} nodes")
+        for node, (activation, source) in enumerate(self.recurrent, start=1):
+            place = f"recurrent, node {node}"
+            if activation not in ACTIVATIONS:
+                raise GenotypeError(place, activation, f"the functions are {', '.join(ACTIVATIONS)}")
+            if not 0 <= source < node:
+                raise GenotypeError(place, source, f"it comes from an earlier node, 0 to {node - 1}")
+        numbers = range(1, self.num_nodes + 1)
+        if not self.concat or len(set(self.concat)) != len(self.concat) or not set(self.concat) <= set(numbers):
+            allowed = f"it lists nodes of 1 to {self.num_nodes}, at least one, and none twice"
+            raise GenotypeError("concat", list(self.concat), allowed)
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes beside node 0."""
+        return len(self.recurrent)
+
+    @classmethod
+    def of(cls, *recurrent: tuple[str, int]) -> "RecurrentGenotype":
+        """Make one whose output is the mean of all nodes.
+
+        Raises:
+            GenotypeError: see the class.
+        """
+        return cls(recurrent=tuple(Edge(*edge) for edge in recurrent), concat=tuple(range(1, len(recurrent) + 1)))
