@@ -44,8 +44,8 @@ run: $(VENV)/.installed ## search twice on real images: ENAS, then DARTS
 .PHONY: test
 test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
-	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract
-	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging
+	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract tests/upgrade/services
+	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/end_to_end tests/website tests/cell_networks tests/darts_trainer tests/enas_trainer tests/katib_local tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
 
 # Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
 OLDEST_PYTHON ?= python3.11

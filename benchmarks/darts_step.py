@@ -31,9 +31,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cell_networks.layout import Layout
 from darts_service.settings import DartsSettings
 from darts_trainer.search.bilevel import BilevelOptimiser
-from darts_trainer.search.step_graph import Replayed
 from darts_trainer.supernet.supernet import Supernet, frozen_statistics
 from trial_runtime import precision
+from trial_runtime.step_graph import Replayed
 
 PRIMITIVES = (
     "max_pooling_3x3",

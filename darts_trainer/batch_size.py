@@ -20,12 +20,15 @@ import torch
 from cell_networks.layout import Layout
 from darts_trainer import construction
 from darts_trainer.config import TrainerConfig
-from darts_trainer.search.loop import Search, SearchData, num_validated_at_once
+from darts_trainer.search.loop import Search
+from darts_trainer.supernet.classification import Classification
+from darts_trainer.supernet.data import SearchData, num_validated_at_once
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import memory, precision
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import Processes
+from trial_runtime.tally import Means
 
 MAX_BATCH_SIZE = 1_024
 """No larger batch is tried: the learning rates of the settings are for far smaller ones."""
@@ -200,7 +203,7 @@ def _answer(
                 seed=0,
             )
             with redirect_stderr(StringIO()):  # a bar of progress would be of no search that anyone watches
-                _run(Search(supernet, data, settings, order=trial.order, replay=replay))
+                _run(Search(Classification(supernet, data, replays=replay), settings, order=trial.order))
             connection.send(limit.peak())
     except EOFError:
         return
@@ -208,7 +211,7 @@ def _answer(
         connection.send(" ".join(str(error).split())[:200] or type(error).__name__)
 
 
-def _run(search: Search) -> None:
+def _run(search: Search[Means]) -> None:
     try:
         for _ in search:
             pass

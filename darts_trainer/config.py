@@ -74,7 +74,7 @@ class TrainerConfig:
         return configuration_of(self, without=_MATTERS_NOT)
 
     def replays(self, num_processes: int) -> bool:
-        """Whether so many processes record their steps; see `darts_trainer.search.step_graph`."""
+        """Whether so many processes record their steps; see `trial_runtime.step_graph`."""
         return self.cuda_graph and self.device.type == "cuda" and num_processes == 1
 
     @property

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from cell_networks.layout import Layout, final_map_size
@@ -12,19 +12,22 @@ from darts_trainer import construction
 from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.config import TrainerConfig
 from darts_trainer.search import records
-from darts_trainer.search.loop import EpochMetrics, Search, SearchData
-from darts_trainer.search.records import Epoch
+from darts_trainer.search.loop import EpochMetrics, Search
+from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.collapse import StopRule
+from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.derivation import derive
+from darts_trainer.supernet.epoch import Epoch, edge_weights
 from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
-from trial_runtime.checkpoints import Checkpoint, Plain
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.events import Events
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
+from trial_runtime.tally import Means
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +57,7 @@ def run(trial: TrainerConfig, group: Processes, checkpoint: Checkpoint | None = 
         if group.is_first:
             _report_again(trial, checkpoint)
         return
-    with termination.watched() as is_terminated:
-        saver = Saver(
-            trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=is_terminated
-        )
+    with Saver.of(trial, group) as saver:
         epochs = _Trial(trial, group, saver, checkpoint).run()
     if group.is_first:
         _report_genotype(trial, epochs)
@@ -71,11 +71,7 @@ class _Trial:
         self._trial = trial
         self._group = group
         self._saver = saver
-        self._images: dict[str, Plain] = {
-            "images": len(images),
-            "shape": images.image_shape,
-            "classes": images.num_classes,
-        }
+        self._images = images.summary()
         self._data = SearchData.of(
             images,
             self._batch_size(images, checkpoint),
@@ -96,19 +92,17 @@ class _Trial:
             primitives=trial.primitives,
         )
         self._search = Search(
-            self._supernet,
-            self._data,
+            Classification(self._supernet, self._data, replays=trial.replays(group.size)),
             trial.settings,
             order=trial.order,
             alpha_warmup_epochs=trial.variants.alpha_warmup_epochs,
-            replay=trial.replays(group.size),
             after_step=lambda search: saver.after_step(search.step, self._state),
         )
         self._epochs: list[Epoch] = []
         self._stopped: str | None = None
         if checkpoint is not None:
             with checkpoint.restoring():
-                replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
+                checkpoint.check_part("images", self._images)
                 self._load(checkpoint.state)
             logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._search.step)
 
@@ -117,7 +111,7 @@ class _Trial:
         if self._epochs and self._group.is_first:
             self._write()
             for epoch in self._epochs:
-                epoch.report()
+                records.report(epoch)
         with self._events() as events:
             for metrics in self._search:
                 is_last = self._end_epoch(metrics, events)
@@ -139,7 +133,7 @@ class _Trial:
             return nullcontext()
         return closing(Events(self._trial.output_dir / "tensorboard", first_step=len(self._epochs) + 1))
 
-    def _end_epoch(self, metrics: EpochMetrics, events: Events | None) -> bool:
+    def _end_epoch(self, metrics: EpochMetrics[Means], events: Events | None) -> bool:
         """Keep what an epoch has come to, and tell of it; return whether the search is over.
 
         In an order by which a kill at any instant leaves nothing out: files and lines can be made again from the
@@ -152,21 +146,21 @@ class _Trial:
         epoch = Epoch.of(metrics, self._supernet, found)
         self._epochs.append(epoch)
         if events is not None:
-            records.write_events(events, epoch, self._supernet)
-            records.write_alphas(self._trial.output_dir, metrics.epoch, self._supernet)
+            records.write_events(events, epoch, edge_weights(self._supernet))
+            records.write_alphas(self._trial.output_dir, metrics.epoch, edge_weights(self._supernet))
         self._saver.save(self._state())
         if self._group.is_first:
             self._write()
-            epoch.report()
+            records.report(epoch)
         self._log(metrics)
         return _is_over(self._epochs, self._stopped, self._trial)
 
-    def _log(self, metrics: EpochMetrics) -> None:
+    def _log(self, metrics: EpochMetrics[Means]) -> None:
         num_epochs = self._trial.settings.num_epochs
         if self._stopped is not None:
             logger.info("stopped after epoch %d of %d: %s", metrics.epoch, num_epochs, self._stopped)
             return
-        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second))
+        logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.examples_per_second))
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -221,7 +215,7 @@ def _report_again(trial: TrainerConfig, checkpoint: Checkpoint) -> None:
         epochs = _epochs(checkpoint.state)
         records.write(trial.output_dir, epochs, choice=trial.genotype, search=checkpoint.state["record"])
     for epoch in epochs:
-        epoch.report()
+        records.report(epoch)
     _report_genotype(trial, epochs)
 
 

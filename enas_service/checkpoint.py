@@ -21,9 +21,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from enas_service.policy_gradient import Step
-from enas_service.search import Lesson, Memory, Problem, Search, Status
-from enas_service.search_space import Decisions
+from enas_service.decisions import Decisions
+from enas_service.policies.policy_gradient import Step
+from enas_service.problem import Problem
+from enas_service.search import Lesson, Memory, Search, Status
+from enas_service.spaces.space import Space
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +157,7 @@ class AnotherProblem(Exception):
 
 
 def _checkpoint(search: Search, state: tf.Variable) -> tf.train.Checkpoint:
-    variables = [*search.controller.weights, *search.policy_gradient.variables]
+    variables = [*search.policy.weights, *search.policy_gradient.variables]
     return tf.train.Checkpoint(variables=[variable.value for variable in variables], state=state)
 
 
@@ -167,25 +169,27 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     search = Search(name, problem, seed=0)
     _checkpoint(search, tf.Variable("", dtype=tf.string)).read(path).assert_consumed()
     search.random.bit_generator.state = state["random"]
+    space = problem.space
     search.memory = Memory(
-        lessons=[Lesson(one["trial"], _decoded(problem, one["decisions"]), one["reward"]) for one in state["lessons"]],
-        taken={_decoded(problem, one).key for one in state["taken"]},
-        replies={key: [_decoded(problem, one) for one in reply] for key, reply in state["replies"].items()},
+        lessons=[Lesson(one["trial"], _decoded(space, one["decisions"]), one["reward"]) for one in state["lessons"]],
+        taken={space.key(_decoded(space, one)) for one in state["taken"]},
+        replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
     )
     return search
 
 
 def _written(search: Search) -> dict[str, Any]:
-    memory = search.memory
+    memory, space = search.memory, search.problem.space
     return {
         "fingerprint": search.problem.fingerprint,
         "random": search.random.bit_generator.state,
         "lessons": [
-            {"trial": one.trial, "decisions": _encoded(one.decisions), "reward": one.reward} for one in memory.lessons
+            {"trial": one.trial, "decisions": _text(space.key(one.decisions)), "reward": one.reward}
+            for one in memory.lessons
         ],
         "taken": [_text(one) for one in sorted(memory.taken)],
-        "replies": {key: [_encoded(one) for one in reply] for key, reply in memory.replies.items()},
+        "replies": {key: [_text(space.key(one)) for one in reply] for key, reply in memory.replies.items()},
         "history": [dataclasses.asdict(one) for one in memory.history],
     }
 
@@ -200,16 +204,12 @@ def _table(history: Sequence[Status]) -> str:
     return text.getvalue()
 
 
-def _encoded(decisions: Decisions) -> str:
-    return _text(decisions.key)
-
-
 def _text(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-def _decoded(problem: Problem, text: str) -> Decisions:
-    return Decisions.of_key(base64.b64decode(text, validate=True), problem.space.num_layers)
+def _decoded(space: Space, text: str) -> Decisions:
+    return space.of_key(base64.b64decode(text, validate=True))
 
 
 def _checkpoints(folder: Path) -> list[Path]:

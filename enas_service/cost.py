@@ -7,7 +7,8 @@ thread): docs/decisions/0003-limits.md has the figures beside the estimates.
 from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
-from enas_service.policy_gradient import NUM_LEARNED
+from enas_service.policies.policy import PolicyForm
+from enas_service.policies.policy_gradient import NUM_LEARNED
 from enas_service.predictor import MAX_TRIALS
 from enas_service.proposals import NUM_CANDIDATES
 
@@ -22,51 +23,50 @@ _TRACED_MIB, _TRACED_S = 45.0, 1.5
 class Sizes:
     """What the cost of a call depends on."""
 
-    num_layers: int
-    num_operations: int
-    hidden_size: int
+    form: PolicyForm
+    """The policy's."""
+    num_features: int
+    """Weights of single decisions in the predictor."""
     num_steps: int
+    """Gradient steps of an update."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.num_layers} layers, {self.num_operations} operations, controller_hidden_size {self.hidden_size}, "
-            f"controller_train_steps {self.num_steps}"
-        )
+        return f"controller_hidden_size {self.form.hidden_size}, controller_train_steps {self.num_steps}"
 
     @property
     def memory_mib(self) -> float:
         """Most memory that a call for one suggestion takes, the service's own included."""
-        layers, hidden = self.num_layers, self.hidden_size
+        form, hidden = self.form, self.form.hidden_size
         # Weights and Adam's moments as variables, before and after a step, gradients, what is in between: 20 float32.
-        weights = 80 * (10 * hidden**2 + 2 * self.num_operations * hidden)
-        joins = 16 * NUM_LEARNED * layers**2 * hidden
-        states = 120 * NUM_LEARNED * layers * hidden
-        features = 8 * (MAX_TRIALS + 200) * self._num_features
-        return _SERVICE_MIB + _TRACED_MIB + (weights + joins + states + features) / 2**20
+        weights = 80 * (10 * hidden**2 + 2 * form.num_embeddings * hidden)
+        attention = 16 * NUM_LEARNED * form.num_attended * hidden
+        states = 60 * NUM_LEARNED * form.num_lstm_steps * hidden
+        features = 8 * (MAX_TRIALS + 200) * self.num_features
+        return _SERVICE_MIB + _TRACED_MIB + (weights + attention + states + features) / 2**20
 
     @property
     def step_s(self) -> float:
         """Seconds of a gradient step."""
-        layers, hidden = self.num_layers, self.hidden_size
-        products = 18 * layers * hidden**2 + layers * self.num_operations * hidden
-        return 0.01 + NUM_LEARNED * (1e-9 * products + 8e-9 * layers**2 * hidden)
+        form, hidden = self.form, self.form.hidden_size
+        products = 9 * form.num_lstm_steps * hidden**2 + form.num_outputs * hidden
+        return 0.01 + NUM_LEARNED * (1e-9 * products + 8e-9 * form.num_attended * hidden)
 
     @property
     def propose_s(self) -> float:
         """Seconds of what a call for one suggestion does besides learning."""
-        layers, hidden = self.num_layers, self.hidden_size
-        products = NUM_CANDIDATES * hidden**2 * (layers**2 + 32 * layers)
-        return _TRACED_S + 4e-11 * products + 5e-3 * layers + self.suggestion_s
+        form = self.form
+        products = NUM_CANDIDATES * form.hidden_size**2 * (form.num_attended + 16 * form.num_lstm_steps)
+        return _TRACED_S + 4e-11 * products + 2.5e-3 * form.num_lstm_steps + self.suggestion_s
 
     @property
     def suggestion_s(self) -> float:
         """Seconds of one more suggestion."""
-        return 1e-4 * self._num_features
+        return 1e-4 * self.num_features
 
     @property
     def suggestion_mib(self) -> float:
         """Memory of one more suggestion."""
-        return 32 * self._num_features / 2**20
+        return 32 * self.num_features / 2**20
 
     @property
     def learn_s(self) -> float:
@@ -90,7 +90,3 @@ class Sizes:
             (int((limits.max_call_time - self.propose_s - self.learn_s) / self.suggestion_s) + 1, "max_call_time"),
             (limits.max_message_size * 2**20 // bytes_each, "max_message_size"),
         )
-
-    @property
-    def _num_features(self) -> int:
-        return self.num_layers * self.num_operations + self.num_layers**2 // 2

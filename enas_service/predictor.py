@@ -1,21 +1,21 @@
 """What decisions are worth: Bayesian regression of scores on the decisions of finished trials, and on pairs of them.
 
-Every operation of every layer, every join, and every pair of those has a weight with a normal prior (Bishop, Pattern
+Every option of every decision, and every pair of those, has a weight with a normal prior (Bishop, Pattern
 Recognition and Machine Learning, sections 3.3 and 6.2; all pairs at once through the kernel of its equation 6.10). A
 policy needs hundreds of trials to find out what a single decision is worth; the regression needs about as many trials
 as there are decisions that matter, and knows how sure it is of each.
 
-Shape suffixes: n trial, b architecture, l layer, k source of a join, m operation, f feature, c draw.
+Shape suffixes: n trial, b one of several, d decision, of which c are choices and j bits, o option of a choice,
+f feature; in `Predictor.draw` c is a draw.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from enas_service.decisions import Decisions
 from enas_service.scores import Floats, best_and_latest
-from enas_service.search_space import Decisions, stacked
 
 MIN_TRIALS = 9
 """With fewer finished trials, an opinion on some fifty decisions is noise."""
@@ -27,68 +27,98 @@ _NOISE = 0.1
 """Variance of a score around the model, where the prior variance of a single decision's weight is 1."""
 
 _PAIRS = 0.1
-"""Prior variance of what all pairs of an architecture add together, as a share of that of its single decisions."""
+"""Prior variance of what all pairs of decisions add together, as a share of that of its single decisions."""
 
-_JOIN = np.sqrt(0.5)
-"""Half the distance between a join and its absence; that between two operations, too, is the square root of 2."""
+_BIT = np.sqrt(0.5)
+"""Half the distance between a bit and its opposite; that between two options, too, is the square root of 2."""
+
+
+class Encoding:
+    """Decisions as features: a 1 for the option of each choice among 0 for the others, and a sign for each bit.
+
+    Args:
+        counts: (D,) how many options each decision has.
+        num_bits: how many of the decisions, the last ones, are bits.
+    """
+
+    def __init__(self, counts: Sequence[int], num_bits: int) -> None:
+        self.num_choices, self.num_bits = len(counts) - num_bits, num_bits
+        counts_c = np.array(counts[: self.num_choices])
+        self._num_options = int(counts_c.sum())
+        self._start_c = np.cumsum(counts_c) - counts_c
+
+    def features(self, decisions_bd: Decisions) -> Floats:
+        """Encode decisions, (B, F)."""
+        choices_bc, bits_bj = np.split(decisions_bd, [self.num_choices], axis=1)
+        feature_bf = np.zeros((len(decisions_bd), self._num_options + self.num_bits))
+        np.put_along_axis(feature_bf, self._start_c + choices_bc, 1, axis=1)
+        feature_bf[:, self._num_options :] = np.where(bits_bj, _BIT, -_BIT)
+        return feature_bf
+
+    def changes(self, decisions_bd: Decisions, slope_bf: Floats) -> tuple[Decisions, Floats]:
+        """The best option of each decision, (B, D), and what it adds to the worth to first order, (B, D).
+
+        Args:
+            decisions_bd: as they stand.
+            slope_bf: of the worth in each feature.
+        """
+        choices_bc, bits_bj = np.split(decisions_bd, [self.num_choices], axis=1)
+        slope_bo, slope_bj = np.split(slope_bf, [self._num_options], axis=1)
+        chosen_bc = np.take_along_axis(slope_bo, self._start_c + choices_bc, axis=1)
+        gains_c = [
+            slope_bo - chosen_b[:, np.newaxis]
+            for slope_bo, chosen_b in zip(np.split(slope_bo, self._start_c[1:], axis=1), chosen_bc.T, strict=True)
+        ]
+        option_bc = np.stack([gain_bo.argmax(axis=1) for gain_bo in gains_c], axis=1).astype(np.int32)
+        gain_bc = np.stack([gain_bo.max(axis=1) for gain_bo in gains_c], axis=1)
+        gain_bj = -2 * np.where(bits_bj, _BIT, -_BIT) * slope_bj
+        return np.concatenate([option_bc, 1 - bits_bj], axis=1), np.concatenate([gain_bc, gain_bj], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One opinion of what architectures are worth, in units of the scores.
+    """One opinion of what decisions are worth, in units of the scores.
 
     Args:
+        encoding: of the decisions.
         single_f: weight of each single decision.
         pairs_n: weight of the pairs of each trial that the opinion is built on.
         trial_nf: decisions of those trials.
-        num_layers: L.
-        num_operations: m.
     """
 
+    encoding: Encoding
     single_f: Floats
     pairs_n: Floats
     trial_nf: Floats
-    num_layers: int
-    num_operations: int
 
-    def worth(self, choices_bl: NDArray[np.int32], joins_blk: NDArray[np.bool_]) -> Floats:
-        """Worth of each architecture, (B)."""
-        feature_bf = _features(choices_bl, joins_blk, self.num_operations)
+    def worth(self, decisions_bd: Decisions) -> Floats:
+        """Worth of decisions, (B)."""
+        feature_bf = self.encoding.features(decisions_bd)
         return np.asarray(feature_bf @ self.single_f + (feature_bf @ self.trial_nf.T) ** 2 @ self.pairs_n)
 
-    def gains(self, choices_bl: NDArray[np.int32], joins_blk: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """What each change of a single decision of each architecture adds to its worth, to first order.
-
-        Returns:
-            (B, L, m) for each operation in place of that of each layer, 0 for the one there is; (B, L (L - 1) / 2) for
-            the opposite of each join, rows in order.
-        """
-        feature_bf = _features(choices_bl, joins_blk, self.num_operations)
+    def changes(self, decisions_bd: Decisions) -> tuple[Decisions, Floats]:
+        """The best option of each decision, (B, D), and what this change alone adds to the worth, to first order."""
+        feature_bf = self.encoding.features(decisions_bd)
         slope_bf = self.single_f + 2 * ((feature_bf @ self.trial_nf.T) * self.pairs_n) @ self.trial_nf
-        size = self.num_layers * self.num_operations
-        choice_blm = slope_bf[:, :size].reshape(-1, self.num_layers, self.num_operations)
-        chosen_bl1 = np.take_along_axis(choice_blm, choices_bl[:, :, np.newaxis], axis=2)
-        return choice_blm - chosen_bl1, -2 * feature_bf[:, size:] * slope_bf[:, size:]
+        return self.encoding.changes(decisions_bd, slope_bf)
 
 
 class Predictor:
     """The posterior over opinions, given finished trials.
 
     Args:
-        decisions: (N) architectures of finished trials, at least one.
-        scores: (N) what they are worth, mean 0, standard deviation about 1.
-        num_operations: m.
+        encoding: of the decisions.
+        decisions_nd: (N, D) of finished trials, at least one.
+        scores_n: (N) what they are worth, mean 0, standard deviation about 1.
     """
 
-    def __init__(self, decisions: Sequence[Decisions], scores: Floats, num_operations: int) -> None:
-        index = best_and_latest(scores, MAX_TRIALS // 2)
-        choices_nl, joins_nlk = stacked([decisions[one] for one in index])
-        self._num_layers = choices_nl.shape[1]
-        self._num_operations = num_operations
-        self._trial_nf = _features(choices_nl, joins_nlk, num_operations)
-        self._score_n = scores[index]
-        # Squared length of an architecture's features, the same for all.
-        self._length = self._num_layers + self._num_layers * (self._num_layers - 1) / 4
+    def __init__(self, encoding: Encoding, decisions_nd: Decisions, scores_n: Floats) -> None:
+        index = best_and_latest(scores_n, MAX_TRIALS // 2)
+        self._encoding = encoding
+        self._trial_nf = encoding.features(decisions_nd[index])
+        self._score_n = scores_n[index]
+        # Squared length of the features, the same for all decisions.
+        self._length = encoding.num_choices + encoding.num_bits / 2
 
     def draw(self, random: np.random.Generator, spread: float, count: int) -> list[Opinion]:
         """Draw opinions: the posterior's mean, and deviations from it in the single decisions (Matheron's rule).
@@ -111,14 +141,6 @@ class Predictor:
         dual_nc = np.linalg.solve(covariance_nn, residual_nc)
         single_fc = prior_fc + self._trial_nf.T @ dual_nc
         return [
-            Opinion(single_f, pairs * dual_n, self._trial_nf, self._num_layers, self._num_operations)
+            Opinion(self._encoding, single_f, pairs * dual_n, self._trial_nf)
             for single_f, dual_n in zip(single_fc.T, dual_nc.T, strict=True)
         ]
-
-
-def _features(choices_bl: NDArray[np.int32], joins_blk: NDArray[np.bool_], num_operations: int) -> Floats:
-    """(B, F): one-hot operations of each layer, and joins as plus or minus."""
-    earlier_lk = np.tri(choices_bl.shape[1], k=-1, dtype=bool)
-    one_hot_blm = choices_bl[:, :, np.newaxis] == np.arange(num_operations)
-    joins_bj = np.where(joins_blk[:, earlier_lk], _JOIN, -_JOIN)
-    return np.concatenate([one_hot_blm.reshape(len(choices_bl), -1), joins_bj], axis=1)

@@ -5,17 +5,14 @@ candidates, drawn by the policy or the best so far, gets its few most doubtful d
 anew for each proposal (Thompson sampling; candidates ranked by a predictor as in White et al., BANANAS, 1910.11858).
 With no bound on the changes, the policy would not matter; with none, a proposal would wait for the policy.
 
-Shape suffixes: b candidate, l layer, k source of a join, m operation, j join, d decision (a layer's
-operation or a join).
+Shape suffixes: b candidate, d decision.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
+from enas_service.decisions import Decisions
 from enas_service.predictor import Opinion, Predictor
-from enas_service.search_space import Decisions, SearchSpace, stacked
+from enas_service.spaces.space import Space
 
 NUM_CANDIDATES = 64
 """Drawn from the policy for each request, in one batch."""
@@ -31,69 +28,59 @@ _SPREAD = 0.3
 
 
 def propose(
-    candidates: Sequence[Decisions],
+    candidates_bd: Decisions,
     predictor: Predictor | None,
     *,
-    space: SearchSpace,
+    space: Space,
     taken: set[bytes],
     count: int,
     random: np.random.Generator,
 ) -> list[Decisions]:
-    """Choose new architectures.
+    """Choose new decisions.
 
     Args:
-        candidates: drawn from the policy, and the best so far.
+        candidates_bd: (B, D), drawn from the policy, and the best so far.
         predictor: None before there are enough trials to fit one; the candidates then stand as they are.
         space: what may be proposed.
-        taken: keys of architectures that were proposed before; those of the result are added.
+        taken: keys of what was proposed before; those of the result are added.
         count: how many.
         random: source of opinions.
+
+    Returns:
+        As they are read back from their keys.
     """
     opinions = [None] * count if predictor is None else predictor.draw(random, _SPREAD, count)
     chosen = []
     for opinion in opinions:
-        ordered = candidates if opinion is None else _by_worth(candidates, opinion)
-        new = _untaken(ordered, space, taken, random)
-        taken.add(new.key)
-        chosen.append(new)
+        ordered_bd = candidates_bd if opinion is None else _by_worth(candidates_bd, opinion)
+        key = _untaken(ordered_bd, space, taken, random)
+        taken.add(key)
+        chosen.append(space.of_key(key))
     return chosen
 
 
-def _by_worth(candidates: Sequence[Decisions], opinion: Opinion) -> list[Decisions]:
+def _by_worth(candidates_bd: Decisions, opinion: Opinion) -> Decisions:
     """Candidates, each as it is and with its worst decisions changed, the worthiest first."""
-    choices_bl, joins_blk = stacked(candidates)
-    changed_bl, changed_blk = _changed(choices_bl, joins_blk, opinion)
-    choices_bl, joins_blk = np.concatenate([changed_bl, choices_bl]), np.concatenate([changed_blk, joins_blk])
-    order = np.argsort(-opinion.worth(choices_bl, joins_blk), kind="stable")
-    return [Decisions(choices_bl[index], joins_blk[index]) for index in order]
+    all_bd = np.concatenate([_changed(candidates_bd, opinion), candidates_bd])
+    return all_bd[np.argsort(-opinion.worth(all_bd), kind="stable")]
 
 
-def _changed(
-    choices_bl: NDArray[np.int32], joins_blk: NDArray[np.bool_], opinion: Opinion
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _changed(candidates_bd: Decisions, opinion: Opinion) -> Decisions:
     """Change, in each candidate, the decisions whose change gains most."""
-    num_layers = choices_bl.shape[1]
-    choice_blm, join_bj = opinion.gains(choices_bl, joins_blk)
-    gain_bd = np.concatenate([choice_blm.max(axis=2), join_bj], axis=1)
+    best_bd, gain_bd = opinion.changes(candidates_bd)
     is_changed_bd = np.zeros(gain_bd.shape, dtype=bool)
     np.put_along_axis(is_changed_bd, np.argsort(-gain_bd, axis=1)[:, :_MAX_EDITS], values=True, axis=1)
-    is_changed_bd &= gain_bd > 0
-    best_bl = choice_blm.argmax(axis=2).astype(np.int32)
-    changed_blk = joins_blk.copy()
-    changed_blk[:, np.tri(num_layers, k=-1, dtype=bool)] ^= is_changed_bd[:, num_layers:]
-    return np.where(is_changed_bd[:, :num_layers], best_bl, choices_bl), changed_blk
+    return np.where(is_changed_bd & (gain_bd > 0), best_bd, candidates_bd)
 
 
-def _untaken(
-    ordered: Sequence[Decisions], space: SearchSpace, taken: set[bytes], random: np.random.Generator
-) -> Decisions:
-    """The first that is new; once the candidates are all taken, a uniform draw that is."""
+def _untaken(ordered_bd: Decisions, space: Space, taken: set[bytes], random: np.random.Generator) -> bytes:
+    """The key of the first that is new; once the candidates are all taken, of a uniform draw that is."""
     if len(taken) >= space.size:
-        return ordered[0]
-    for one in ordered:
-        if one.key not in taken:
-            return one
+        return space.key(ordered_bd[0])
+    for decisions_d in ordered_bd:
+        if (key := space.key(decisions_d)) not in taken:
+            return key
     # Where most of a space is taken, the space is about as small as the number of trials: this ends soon.
-    while (drawn := space.draw(random)).key in taken:
+    while (key := space.key(space.draw(random))) in taken:
         pass
-    return drawn
+    return key

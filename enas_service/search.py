@@ -10,87 +10,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from enas_service.controller import Controller
-from enas_service.cost import Sizes
-from enas_service.limits import DEFAULT, EnasLimits
-from enas_service.policy_gradient import PolicyGradient, Step
-from enas_service.predictor import MIN_TRIALS, Predictor
+from enas_service.decisions import Decisions
+from enas_service.limits import DEFAULT
+from enas_service.policies.policy_gradient import PolicyGradient, Step
+from enas_service.predictor import MIN_TRIALS, Encoding, Predictor
+from enas_service.problem import Problem
 from enas_service.proposals import NUM_BEST, NUM_CANDIDATES, propose
 from enas_service.scores import Floats, advantages, ranked
-from enas_service.search_space import Decisions, MalformedArchitecture, SearchSpace
-from enas_service.settings import EnasSettings
-from katib_suggestion import settings
-from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.experiment import Experiment, Objective, Trial
+from enas_service.spaces.space import ForeignAssignments
+from katib_suggestion.experiment import Trial
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What an experiment asks to be solved, checked."""
-
-    space: SearchSpace
-    settings: EnasSettings
-    objective: Objective
-
-    @classmethod
-    def of(cls, experiment: Experiment, limits: EnasLimits = DEFAULT) -> "Problem":
-        """Read an experiment.
-
-        Raises:
-            InvalidExperiment: it cannot run, or not within the limits.
-        """
-        if experiment.objective is None:
-            allowed = "an objective names a metric and a type, minimize or maximize"
-            raise InvalidExperiment("objective", "incomplete", allowed)
-        problem = cls(
-            space=SearchSpace.of(experiment, limits),
-            settings=settings.parse(EnasSettings, experiment.settings),
-            objective=experiment.objective,
-        )
-        problem._check_cost(limits)
-        problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
-        return problem
-
-    @property
-    def sizes(self) -> Sizes:
-        """What its calls cost."""
-        return Sizes(
-            num_layers=self.space.num_layers,
-            num_operations=len(self.space.operations),
-            hidden_size=self.settings.controller_hidden_size,
-            num_steps=self.settings.controller_train_steps,
-        )
-
-    def check_count(self, count: int, limits: EnasLimits, where: str = "current_request_number") -> None:
-        """Check that one call can make so many suggestions.
-
-        Raises:
-            InvalidExperiment: it cannot within the limits.
-        """
-        most, name = self.sizes.max_suggestions(limits, self.space.max_suggestion_bytes)
-        if count > most:
-            raise InvalidExperiment(where, count, f"{most} suggestions of this search take {limits.allowed(name)}")
-
-    def _check_cost(self, limits: EnasLimits) -> None:
-        sizes = self.sizes
-        for setting, given, name in (
-            ("controller_hidden_size", sizes.hidden_size, "max_hidden_size"),
-            ("controller_train_steps", sizes.num_steps, "max_train_steps"),
-        ):
-            if given > getattr(limits, name):
-                raise InvalidExperiment(f"algorithmSettings.{setting}", given, limits.allowed(name))
-        for needed, name in ((sizes.memory_mib, "max_memory"), (sizes.propose_s + sizes.learn_s, "max_call_time")):
-            if needed > getattr(limits, name):
-                raise InvalidExperiment(
-                    "nasConfig", str(sizes), f"together these take {needed:.0f}: {limits.allowed(name)}"
-                )
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for equal problems, in every process."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +29,7 @@ class Lesson:
 
     trial: str
     decisions: Decisions
+    """(D,), as read back from their key."""
     reward: float
 
 
@@ -121,9 +52,9 @@ class Memory:
     lessons: list[Lesson] = field(default_factory=list)
     """In the order in which they were learned."""
     taken: set[bytes] = field(default_factory=set)
-    """Keys of the architectures that were proposed or seen in a trial."""
+    """Keys of what was proposed or seen in a trial."""
     replies: dict[str, list[Decisions]] = field(default_factory=dict)
-    """The latest replies by their requests."""
+    """The latest replies by their requests, as read back from their keys."""
     history: list[Status] = field(default_factory=list)
     """How far it had come, each time that it had learned."""
 
@@ -133,7 +64,7 @@ MAX_REPLIES = 16
 
 
 class Search:
-    """A controller and what it has learned from; callers hold `lock`.
+    """A policy and what it has learned from; callers hold `lock`.
 
     Args:
         name: of the experiment, for the log.
@@ -149,17 +80,9 @@ class Search:
         self._name = name
         self._noted: set[str] = set()
         self._warned: set[str] = set()
-        values = problem.settings
-        self.controller = Controller(
-            num_layers=problem.space.num_layers,
-            num_operations=len(problem.space.operations),
-            hidden_size=values.controller_hidden_size,
-            temperature=values.controller_temperature,
-            tanh_const=values.controller_tanh_const,
-            skip_target=values.controller_skip_target,
-            seed=int(self.random.integers(2**31)),
-        )
-        self.policy_gradient = PolicyGradient(self.controller, values, problem.sizes.max_updates(DEFAULT.max_call_time))
+        self.policy = problem.form.policy(seed=int(self.random.integers(2**31)))
+        max_updates = problem.sizes.max_updates(DEFAULT.max_call_time)
+        self.policy_gradient = PolicyGradient(self.policy, problem.settings, max_updates)
 
     @property
     def status(self) -> Status:
@@ -169,7 +92,7 @@ class Search:
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
-        if _key(trials, count, total) in self.memory.replies:
+        if _request(trials, count, total) in self.memory.replies:
             return False
         return not {lesson.trial for lesson in self.memory.lessons} <= {trial.name for trial in trials}
 
@@ -178,13 +101,13 @@ class Search:
 
         Args:
             trials: every trial so far.
-            count: how many architectures to propose.
+            count: how many suggestions to make.
             total: how many were asked for so far, these included.
 
         Returns:
             The assignments, and whether the request was new.
         """
-        request = _key(trials, count, total)
+        request = _request(trials, count, total)
         is_new = request not in self.memory.replies
         if is_new:
             started = time.monotonic()
@@ -196,12 +119,7 @@ class Search:
                 "%s: %d new trials of %d, %d proposals, %.3f s",
                 self._name, num_new, len(self.memory.lessons), count, time.monotonic() - started,
             )  # fmt: skip
-        space = self.problem.space
-        suggestions = [
-            {"architecture": space.architecture(decisions), "nn_config": space.nn_config(decisions)}
-            for decisions in self.memory.replies[request]
-        ]
-        return suggestions, is_new
+        return [self.problem.space.write(decisions) for decisions in self.memory.replies[request]], is_new
 
     def _learn(self, trials: Sequence[Trial]) -> int:
         """Credit every finished trial that was not credited before; return how many there were."""
@@ -217,23 +135,25 @@ class Search:
         logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
         compared = advantages(self._scores(), self.problem.settings.controller_baseline_decay)
         logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
-        step = self.policy_gradient.update([lesson.decisions for lesson in self.memory.lessons], compared, len(new))
+        step = self.policy_gradient.update(self._lessons_nd(), compared, len(new))
         best = self.problem.objective.sign * max(lesson.reward for lesson in self.memory.lessons)
         self.memory.history.append(Status(len(self.memory.lessons), best, step))
         return len(new)
 
     def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:
+        space = self.problem.space
         first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
-        candidates, predictor = self.controller.sample(NUM_CANDIDATES, (first, second)), None
+        candidates_bd, predictor = self.policy.sample(NUM_CANDIDATES, (first, second)), None
         if len(self.memory.lessons) >= MIN_TRIALS:
-            decisions, scores = [lesson.decisions for lesson in self.memory.lessons], self._scores()
-            predictor = Predictor(decisions, scores, len(self.problem.space.operations))
-            candidates += [decisions[index] for index in np.argsort(-scores, kind="stable")[:NUM_BEST]]
+            decisions_nd, scores_n = self._lessons_nd(), self._scores()
+            predictor = Predictor(Encoding(space.counts, space.num_bits), decisions_nd, scores_n)
+            best = np.argsort(-scores_n, kind="stable")[:NUM_BEST]
+            candidates_bd = np.concatenate([candidates_bd, decisions_nd[best]])
         self._note(trials)
         return propose(
-            candidates,
+            candidates_bd,
             predictor,
-            space=self.problem.space,
+            space=space,
             taken=self.memory.taken,
             count=count,
             random=self.random,
@@ -245,8 +165,11 @@ class Search:
             if trial.name in self._noted:
                 continue
             self._noted.add(trial.name)
-            with suppress(MalformedArchitecture):
-                self.memory.taken.add(self._decisions(trial).key)
+            with suppress(ForeignAssignments):
+                self.memory.taken.add(self._key(trial))
+
+    def _lessons_nd(self) -> Decisions:
+        return np.stack([lesson.decisions for lesson in self.memory.lessons])
 
     def _scores(self) -> Floats:
         return ranked([lesson.reward for lesson in self.memory.lessons])
@@ -259,13 +182,13 @@ class Search:
             self._warn(trial, f"its {metric} is {trial.metrics.get(metric)!r:.100}, not a finite number")
             return None
         try:
-            return Lesson(trial.name, self._decisions(trial), reward)
-        except MalformedArchitecture as error:
+            return Lesson(trial.name, self.problem.space.of_key(self._key(trial)), reward)
+        except ForeignAssignments as error:
             self._warn(trial, str(error))
             return None
 
-    def _decisions(self, trial: Trial) -> Decisions:
-        return self.problem.space.decisions(trial.assignments.get("architecture", ""))
+    def _key(self, trial: Trial) -> bytes:
+        return self.problem.space.key(self.problem.space.read(trial.assignments))
 
     def _warn(self, trial: Trial, reason: str) -> None:
         if trial.name not in self._warned:
@@ -273,7 +196,7 @@ class Search:
             logger.warning("%s: trial %s teaches nothing: %s", self._name, trial.name, reason)
 
 
-def _key(trials: Sequence[Trial], count: int, total: int) -> str:
+def _request(trials: Sequence[Trial], count: int, total: int) -> str:
     """What makes a request the same as another: its numbers and its trials' names, not how far those have come."""
     key = hashlib.sha256(f"{total} {count}".encode())
     for name in sorted(trial.name for trial in trials):

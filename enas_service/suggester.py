@@ -11,7 +11,8 @@ import numpy as np
 
 from enas_service.checkpoint import CheckpointStore
 from enas_service.limits import DEFAULT, EnasLimits
-from enas_service.search import Problem, Search, Status
+from enas_service.problem import Problem
+from enas_service.search import Search, Status
 from katib_suggestion.experiment import Experiment, Trial
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class _Held:
 
 
 class EnasSuggester:
-    """Proposes architectures for any number of experiments.
+    """Makes suggestions for any number of experiments.
 
     Args:
         seed: makes every experiment's search reproducible; None draws a fresh seed for each.
@@ -65,12 +66,12 @@ class EnasSuggester:
         Problem.of(experiment, self._limits)
 
     def suggest(self, experiment: Experiment, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
-        """Learn from the trials that finished since the last call, and propose ``count`` architectures.
+        """Learn from the trials that finished since the last call, and make ``count`` suggestions.
 
         Args:
             experiment: its name tells it from others.
             trials: every trial so far.
-            count: how many architectures to propose.
+            count: how many suggestions to make.
             total: how many were asked for so far, these included.
 
         Raises:

@@ -4,7 +4,7 @@ Legend of shapes: b images of a batch, c channels, h and w pixels, k classes.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +15,10 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from trial_runtime import checkpoints
-from trial_runtime.clock import Clock
 from trial_runtime.images.batches import Batches
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
+from trial_runtime.standing import Standing
 from trial_runtime.tally import Tally, evaluate
 
 LEARNING_RATES: Mapping[str, float] = MappingProxyType({"sgd": 0.1, "adam": 0.002})
@@ -113,22 +112,18 @@ class Training:
             anneal_strategy="cos",
             cycle_momentum=False,
         )
-        self._epoch = 1
-        self._tally = self._new_tally("training")
-        self._clock = Clock()
+        self._standing = Standing(settings.num_epochs, self._new_tally)
 
     @property
     def step(self) -> int:
         """See the class."""
-        return len(self._tally)
+        return self._standing.step
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on; yield what each epoch came to."""
-        while self._epoch <= self._settings.num_epochs:
+        while not self._standing.is_over:
             metrics = self._run_epoch()
-            self._epoch += 1
-            self._tally = self._new_tally("training")
-            self._clock = Clock()
+            self._standing.end_epoch()
             yield metrics
 
     def state_dict(self) -> dict[str, Any]:
@@ -140,9 +135,7 @@ class Training:
         if self.step:
             average_statistics(self._child, self._training.processes)
         return {
-            "epoch": self._epoch,
-            "tally": self._tally.state_dict(),
-            "seconds": self._clock.seconds,
+            **self._standing.state_dict(),
             "child": self._child.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
@@ -151,46 +144,45 @@ class Training:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another training, with the same arguments, stood."""
-        self._epoch = checkpoints.epoch_of(state, self._settings.num_epochs)
-        self._tally = self._new_tally("training")
-        self._tally.load_state_dict(state["tally"])
-        self._clock = Clock(state["seconds"])
+        self._standing.load_state_dict(state)
         self._child.load_state_dict(state["child"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._training.load_state_dict(state["training"], is_within_pass=self.step > 0)
 
     def _run_epoch(self) -> EpochMetrics:
-        with self._clock:
+        standing = self._standing
+        with standing.clock:
             self._train()
-            training_loss, training_accuracy = self._tally.means()
-            images_per_second = self.step * self._training.batch_size / self._clock.seconds
+            training = standing.tally.means()
+            images_per_second = self.step * self._training.batch_size / standing.clock.seconds
             average_statistics(self._child, self._training.processes)
-            validation_loss, validation_accuracy = evaluate(
-                self._child, self._validation, self._new_tally("validation")
-            )
+            tally = self._new_tally(f"epoch {standing.epoch}, validation")
+            validation = evaluate(self._child, self._validation, tally)
         return EpochMetrics(
-            epoch=self._epoch,
-            training_accuracy=training_accuracy,
-            training_loss=training_loss,
-            validation_accuracy=validation_accuracy,
-            validation_loss=validation_loss,
-            seconds=self._clock.seconds,
+            epoch=standing.epoch,
+            training_accuracy=training.accuracy,
+            training_loss=training.loss,
+            validation_accuracy=validation.accuracy,
+            validation_loss=validation.loss,
+            seconds=standing.clock.seconds,
             images_per_second=images_per_second,
         )
 
     def _train(self) -> None:
         """Take the epoch's steps, or those that are left."""
         self._child.train()
-        batches: Iterable[tuple[Tensor, Tensor]] = self._training
-        if self._training.processes.is_first:
-            batches = bar(
-                batches, total=len(self._training), description=f"epoch {self._epoch}",
-                images_per_step=self._training.batch_size, first_step=self.step,
-            )  # fmt: skip
+        batches = bar(
+            self._training,
+            total=len(self._training),
+            description=f"epoch {self._standing.epoch}",
+            per_step=self._training.batch_size,
+            first_step=self.step,
+            is_watched=self._training.processes.is_first,
+        )
         for x_bchw, labels_b in batches:
             loss, logits_bk = self._step(x_bchw, labels_b)
-            self._tally.add(loss, logits_bk, labels_b)
+            self._standing.tally.add(loss, logits_bk, labels_b)
             if self._after_step is not None:
                 self._after_step(self)
 
@@ -208,9 +200,9 @@ class Training:
         self._schedule.step()
         return loss, logits_bk
 
-    def _new_tally(self, part: str) -> Tally:
+    def _new_tally(self, name: str) -> Tally:
         remedy = f"a smaller learning rate than {self._settings.learning_rate:g} may help"
-        return Tally(f"epoch {self._epoch}, {part}", self._training.processes, remedy)
+        return Tally(name, self._training.processes, remedy)
 
 
 def _optimizer(child: nn.Module, settings: TrainingSettings) -> Optimizer:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from enas_trainer import fields
@@ -11,8 +11,8 @@ from enas_trainer.macro import config, shared_weights
 from enas_trainer.macro.child import Child
 from enas_trainer.macro.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
-from trial_runtime.checkpoints import Checkpoint, Plain
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
@@ -78,8 +78,7 @@ def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None = None) ->
         Terminated: SIGTERM has come; a checkpoint is written.
         ProcessLost: another process has ended.
     """
-    with termination.watched() as asked:
-        saver = Saver(trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=asked)
+    with Saver.of(trial, group) as saver:
         _Run(trial, group, saver, checkpoint).run()
 
 
@@ -103,9 +102,7 @@ class _Run:
             "Parameters": num_parameters(self._child),
             "MACs": multiply_adds(self._child, images.image_shape),
         }
-        self._images: dict[str, Plain] = {
-            "images": len(images), "shape": images.image_shape, "classes": images.num_classes
-        }  # fmt: skip
+        self._images = images.summary()
         self._loan = self._borrow(training_images, checkpoint)
         normalisation = Normalisation.of(training_images)
         self._batches = _batches(training_images, normalisation, trial, group, training=True)
@@ -120,7 +117,7 @@ class _Run:
         logger.info("%d layers, on %s, seed %d", self._network.num_layers, trial.device, trial.seed)
         if checkpoint is not None:
             with checkpoint.restoring():
-                replace(checkpoint, configuration=checkpoint.state["images"]).check(self._images)
+                checkpoint.check_part("images", self._images)
                 self._training.load_state_dict(checkpoint.state["training"])
                 self._epochs = _epochs(checkpoint.state)
             step = self._training.step

@@ -63,6 +63,14 @@ class Checkpoint:
                 "--fresh begin anew in this one"
             )
 
+    def check_part(self, name: str, asked: Mapping[str, Plain]) -> None:
+        """Refuse to go on where a part of the state says otherwise, such as what the data were.
+
+        Raises:
+            CheckpointError: as for `check`.
+        """
+        dataclasses.replace(self, configuration=self.state[name]).check(asked)
+
     @contextmanager
     def restoring(self) -> Iterator[None]:
         """Within, a state that does not fit what is restored from it makes a `CheckpointError`.
@@ -144,18 +152,6 @@ def configuration_of(config: Any, *, without: frozenset[str] = frozenset()) -> d
         else:
             flat[field.name] = value if isinstance(value, str | int | float | tuple | None) else str(value)
     return {name: value for name, value in flat.items() if name not in without}
-
-
-def epoch_of(state: Mapping[str, Any], num_epochs: int) -> int:
-    """Return the epoch that a training of so many stands in, or the one after the last.
-
-    Raises:
-        ValueError: it stands in none of them.
-    """
-    epoch = state["epoch"]
-    if type(epoch) is not int or not 1 <= epoch <= num_epochs + 1:
-        raise ValueError(f"epoch {epoch!r} of {num_epochs}")
-    return epoch
 
 
 def restored(kind: type[T], values: Mapping[str, Any]) -> T:

@@ -12,7 +12,7 @@ from katib_suggestion.folder_lock import FolderLock
 from trial_runtime import checkpoints, processes
 from trial_runtime.checkpoints import Checkpoint, CheckpointError, Plain
 from trial_runtime.processes import Processes
-from trial_runtime.termination import Terminated, Termination
+from trial_runtime.termination import Terminated, Termination, watched
 
 FILE = "checkpoint.pt"
 """In the output folder."""
@@ -170,6 +170,15 @@ class Saver:
         self._options = options
         self._group = group
         self._termination = termination
+
+    @classmethod
+    @contextmanager
+    def of(cls, trial: Trial, group: Processes) -> Iterator["Saver"]:
+        """Within, SIGTERM no longer ends the process: the saver of the trial does, once there is a checkpoint."""
+        with watched() as termination:
+            yield cls(
+                trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=termination
+            )
 
     def after_step(self, step: int, state: Callable[[], Mapping[str, Any]]) -> None:
         """Write a checkpoint if it is time; each process must call this after each step.

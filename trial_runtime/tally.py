@@ -3,15 +3,27 @@
 Shape suffixes: b images, k classes, s steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from trial_runtime.errors import TrainingDiverged
-from trial_runtime.images.batches import Batches
 from trial_runtime.processes import Processes
+
+
+class Means(NamedTuple):
+    """Over the images of a pass."""
+
+    loss: float
+    """Mean cross entropy, in nats."""
+    accuracy: float
+    """Share of the images that the network tells right, 0 to 1."""
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.4f}, accuracy {self.accuracy:.4f}"
 
 
 class Tally:
@@ -46,7 +58,7 @@ class Tally:
         self._hits.append((logits_bk.argmax(dim=1) == labels_b).sum())
         self._sizes.append(len(labels_b))
 
-    def means(self) -> tuple[float, float]:
+    def means(self) -> Means:
         """Return mean loss and accuracy over all images so far, those of all processes; each of them must call this.
 
         Raises:
@@ -58,7 +70,7 @@ class Tally:
             loss = sum_s[step] / size_s[step]
             raise TrainingDiverged(f"{self._name} step {step + 1}: the loss is {loss:g}; {self._remedy}")
         num_images = size_s.sum()
-        return float(sum_s.sum() / num_images), float(hits_s.sum() / num_images)
+        return Means(loss=float(sum_s.sum() / num_images), accuracy=float(hits_s.sum() / num_images))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return sums over each batch so far, those of all processes; each of them must call this."""
@@ -85,13 +97,17 @@ def _stacked(numbers: Sequence[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, batches: Batches, tally: Tally, *, forward: Callable[[Tensor], Tensor] | None = None
-) -> tuple[float, float]:
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    tally: Tally,
+    *,
+    forward: Callable[[Tensor], Tensor] | None = None,
+) -> Means:
     """Return mean loss and accuracy of a network, normalised by its running statistics.
 
     Args:
         network: computes logits; in evaluation mode afterwards.
-        batches: one pass is made over them.
+        batches: images (B, C, H, W) and labels (B,); one pass is made over them.
         tally: a fresh one, for the processes of the batches.
         forward: computes the network's logits in some faster way.
 

@@ -1,5 +1,6 @@
 """Ways to search, all behind one call: given every finished trial, propose the next ones."""
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.enas.tasks import Rows, Task
-from enas_service.controller import Controller, batch
+from enas_service.decisions import Decisions
+from enas_service.policies.joins import Controller
 from enas_service.search import Search
-from enas_service.search_space import Decisions
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import (
@@ -164,7 +165,7 @@ class Ours:
         search = self._suggester._held[self._experiment.name].search
         fresh = Search(self._experiment.name, search.problem, self._suggester._seed_of(self._experiment.name))
         for mine, others in (
-            (search.controller.weights, fresh.controller.weights),
+            (search.policy.weights, fresh.policy.weights),
             (search.policy_gradient.variables, fresh.policy_gradient.variables),
         ):
             for variable, value in zip(mine, others, strict=True):
@@ -201,23 +202,22 @@ class KatibsController:
         values = [value / 100 for _, value in finished if value is not None]
         if values:
             # All steps' architectures at once: at this learning rate the policy hardly moves in between.
-            for drawn in self._controller.sample(50, self._seed()):
-                self._train(drawn, float(np.mean(values)))
-        return [
-            tuple((int(choice), *joins[:layer]) for layer, (choice, joins) in enumerate(zip(*rows, strict=True)))
-            for rows in (
-                (one.choices_l, one.joins_lk.astype(int).tolist())
-                for one in self._controller.sample(count, self._seed())
-            )
-        ]
+            for drawn_d in self._controller.sample(50, self._seed()):
+                self._train(drawn_d, float(np.mean(values)))
+        return [self._rows(drawn_d) for drawn_d in self._controller.sample(count, self._seed()).tolist()]
 
-    def _train(self, drawn: Decisions, reward: float) -> None:
+    def _rows(self, drawn_d: list[int]) -> Rows:
+        num_layers = self._controller.form.num_layers
+        bits = iter(drawn_d[num_layers:])
+        return tuple((choice, *itertools.islice(bits, layer)) for layer, choice in enumerate(drawn_d[:num_layers]))
+
+    def _train(self, drawn_d: Decisions, reward: float) -> None:
         self._baseline += (1 - 0.999) * (reward - self._baseline)
-        self._step(*batch([drawn]), tf.constant(reward - self._baseline, tf.float32))
+        self._step(tf.constant(drawn_d[np.newaxis]), tf.constant(reward - self._baseline, tf.float32))
 
-    def _step_eagerly(self, choices_bl: tf.Tensor, joins_blk: tf.Tensor, advantage: tf.Tensor) -> None:
+    def _step_eagerly(self, decisions_bd: tf.Tensor, advantage: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            likelihood = self._controller.likelihood(choices_bl, joins_blk)
+            likelihood = self._controller.likelihood(decisions_bd)
             credited = (advantage + 1e-5 * likelihood.entropy_b) * likelihood.log_probability_b
             loss = tf.reduce_mean(0.8 * likelihood.skip_divergence_b - credited)
         weights = self._controller.weights

@@ -6,7 +6,7 @@ Shape suffixes: b images, c channels, h height, w width, k classes, p paths.
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,29 +17,26 @@ from torch.nn import functional
 from cell_networks.images import Network, drop_paths
 from darts_trainer.retraining.config import RetrainSettings
 from darts_trainer.retraining.data import RetrainData
-from darts_trainer.search.bilevel import apply_gradients, clipped
-from trial_runtime import checkpoints
-from trial_runtime.clock import Clock
+from trial_runtime.gradients import apply_gradients, clipped
 from trial_runtime.images.batches import Batches
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
-from trial_runtime.tally import Tally, evaluate
+from trial_runtime.standing import Standing
+from trial_runtime.tally import Means, Tally, evaluate
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochMetrics:
-    """What an epoch came to; accuracies are shares from 0 to 1, losses are mean cross entropies in nats."""
+    """What an epoch came to."""
 
     epoch: int
     """Counted from 1."""
-    train_loss: float
-    """Mean over the epoch's steps, each before it moved the weights, of the first classifier."""
-    train_accuracy: float
-    validation_loss: float | None
+    training: Means
+    """Over the epoch's steps, each before it moved the weights, of the first classifier."""
+    validation: Means | None
     """After the epoch, over the images held out; None where there are none."""
-    validation_accuracy: float | None
     seconds: float = field(compare=False)
     """For training and validation."""
     images_per_second: float = field(compare=False)
@@ -91,25 +88,21 @@ class Retraining:
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
         )
-        self._epoch = 1
-        self._tally = self._new_tally("epoch 1, training")
-        self._clock = Clock()
+        self._standing = Standing(settings.num_epochs, self._new_tally)
 
     @property
     def step(self) -> int:
         """See the class."""
-        return len(self._tally)
+        return self._standing.step
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on."""
-        while self._epoch <= self._settings.num_epochs:
+        while not self._standing.is_over:
             metrics = self._run_epoch()
-            self._epoch += 1
-            self._tally = self._new_tally(f"epoch {self._epoch}, training")
-            self._clock = Clock()
+            self._standing.end_epoch()
             yield metrics
 
-    def classify(self, batches: Batches, name: str) -> tuple[float, float]:
+    def classify(self, batches: Batches, name: str) -> Means:
         """Return mean loss and accuracy on images that nothing is learnt from.
 
         Raises:
@@ -126,9 +119,7 @@ class Retraining:
         if self.step:
             average_statistics(self._network, self._processes)
         return {
-            "epoch": self._epoch,
-            "tally": self._tally.state_dict(),
-            "seconds": self._clock.seconds,
+            **self._standing.state_dict(),
             "network": self._network.state_dict(),
             "sgd": self._sgd.state_dict(),
             "paths": self._generator.get_state(),
@@ -137,48 +128,43 @@ class Retraining:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another training, with the same arguments, stood."""
-        self._epoch = checkpoints.epoch_of(state, self._settings.num_epochs)
-        self._tally = self._new_tally(f"epoch {self._epoch}, training")
-        self._tally.load_state_dict(state["tally"])
-        self._clock = Clock(state["seconds"])
+        self._standing.load_state_dict(state)
         self._network.load_state_dict(state["network"])
         self._sgd.load_state_dict(state["sgd"])
         self._generator.set_state(state["paths"])
         self._data.training.load_state_dict(state["training"], is_within_pass=self.step > 0)
 
     def _run_epoch(self) -> EpochMetrics:
-        validation_loss = validation_accuracy = None
-        with self._clock:
+        standing = self._standing
+        validation = None
+        with standing.clock:
             self._train()
-            train_loss, train_accuracy = self._tally.means()
-            images_per_second = self.step * self._data.batch_size / self._clock.seconds
+            training = standing.tally.means()
+            images_per_second = self.step * self._data.batch_size / standing.clock.seconds
             average_statistics(self._network, self._processes)
             if self._data.validation is not None:
-                validation_loss, validation_accuracy = self.classify(
-                    self._data.validation, f"epoch {self._epoch}, validation"
-                )
+                validation = self.classify(self._data.validation, f"epoch {standing.epoch}, validation")
         return EpochMetrics(
-            epoch=self._epoch,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            validation_loss=validation_loss,
-            validation_accuracy=validation_accuracy,
-            seconds=self._clock.seconds,
+            epoch=standing.epoch,
+            training=training,
+            validation=validation,
+            seconds=standing.clock.seconds,
             images_per_second=images_per_second,
         )
 
     def _train(self) -> None:
         """Take the epoch's steps, or those that are left."""
         self._network.train()
-        self._sgd.param_groups[0]["lr"] = cosine(self._epoch, self._settings)
-        training = self._data.training
-        steps: Iterable[tuple[Tensor, Tensor]] = training
-        if self._processes.is_first:
-            steps = bar(
-                training, total=len(training), description=f"epoch {self._epoch}",
-                images_per_step=self._data.batch_size, first_step=self.step,
-            )  # fmt: skip
-        for x_bchw, labels_b in steps:
+        self._sgd.param_groups[0]["lr"] = cosine(self._standing.epoch, self._settings)
+        batches = bar(
+            self._data.training,
+            total=len(self._data.training),
+            description=f"epoch {self._standing.epoch}",
+            per_step=self._data.batch_size,
+            first_step=self.step,
+            is_watched=self._processes.is_first,
+        )
+        for x_bchw, labels_b in batches:
             self._take_step(x_bchw, labels_b)
             if self.step % self._settings.print_step == 0:
                 self._log()
@@ -194,14 +180,14 @@ class Retraining:
         shares = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
         gradients = clipped(self._processes.add_up(shares), self._settings.grad_clip)
         apply_gradients(self._sgd, self._weights, gradients)
-        self._tally.add(loss, logits_bk, labels_b)
+        self._standing.tally.add(loss, logits_bk, labels_b)
 
     def _draw_paths(self, device: torch.device) -> Tensor | None:
         """Draw what this process's images need for `Network.training_logits`.
 
         It is drawn for the joint batch: then it does not matter how many processes share it.
         """
-        probability = self._settings.drop_path * (self._epoch - 1) / self._settings.num_epochs
+        probability = self._settings.drop_path * (self._standing.epoch - 1) / self._settings.num_epochs
         if probability == 0:
             return None
         size = self._data.batch_size
@@ -209,12 +195,10 @@ class Retraining:
         return path_scale_pb[:, self._processes.share(size)].to(device)
 
     def _log(self) -> None:
-        loss, accuracy = self._tally.means()
+        means = self._standing.tally.means()
         if not sys.stderr.isatty():  # a terminal shows a bar
-            logger.info(
-                "epoch %d, step %d of %d: training loss %.4f, accuracy %.4f",
-                self._epoch, self.step, len(self._data.training), loss, accuracy,
-            )  # fmt: skip
+            num_steps = len(self._data.training)
+            logger.info("epoch %d, step %d of %d: training %s", self._standing.epoch, self.step, num_steps, means)
 
     def _new_tally(self, name: str) -> Tally:
         remedy = (

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,8 +15,8 @@ from darts_trainer.retraining.config import RetrainConfig
 from darts_trainer.retraining.data import COMMON_SEED, RetrainData
 from darts_trainer.retraining.training import EpochMetrics, Retraining
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds, termination
-from trial_runtime.checkpoints import Checkpoint, Plain
+from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
@@ -46,10 +46,7 @@ def run(trial: RetrainConfig, group: Processes, checkpoint: Checkpoint | None = 
         Terminated: SIGTERM has come; a checkpoint is written.
         ProcessLost: another process has ended.
     """
-    with termination.watched() as is_terminated:
-        saver = Saver(
-            trial.output_dir, trial.configuration(), options=trial.resume, group=group, termination=is_terminated
-        )
+    with Saver.of(trial, group) as saver:
         retrained = _Trial(trial, group, saver)
         if checkpoint is not None:
             retrained.load(checkpoint)
@@ -97,7 +94,7 @@ class _Trial:
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         with checkpoint.restoring():
-            replace(checkpoint, configuration=checkpoint.state["images"]).check(self._shape_of_images())
+            checkpoint.check_part("images", self._images.summary())
             self._training.load_state_dict(checkpoint.state["training"])
             self._epochs = [_epoch(epoch) for epoch in checkpoint.state["epochs"]]
             checkpoints.restore_random_states(checkpoint.state["random"])
@@ -140,13 +137,9 @@ class _Trial:
         return {
             "training": self._training.state_dict(),
             "epochs": self._epochs,
-            "images": self._shape_of_images(),
+            "images": self._images.summary(),
             "random": checkpoints.random_states(),
         }
-
-    def _shape_of_images(self) -> dict[str, Plain]:
-        images = self._images
-        return {"images": len(images), "shape": images.image_shape, "classes": images.num_classes}
 
     def _write(self, result: Mapping[str, float]) -> None:
         trial = self._trial
@@ -225,10 +218,7 @@ def _check_size(trial: RetrainConfig, images: ImageDataset, batch_size: int, num
 
 
 def _named(metrics: EpochMetrics) -> dict[str, float]:
-    named = {
-        "Train-Loss": metrics.train_loss,
-        "Train-Accuracy": metrics.train_accuracy,
-        "Validation-Loss": metrics.validation_loss,
-        "Validation-Accuracy": metrics.validation_accuracy,
-    }
-    return {name: value for name, value in named.items() if value is not None}
+    named = {"Train-Loss": metrics.training.loss, "Train-Accuracy": metrics.training.accuracy}
+    if metrics.validation is None:
+        return named
+    return named | {"Validation-Loss": metrics.validation.loss, "Validation-Accuracy": metrics.validation.accuracy}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from darts_service.settings import DartsSettings
+from trial_runtime.gradients import apply_gradients, clipped
 
 Loss = Callable[[], Tensor]
 """Computes a scalar loss, with its graph, at the present values of weights and alphas."""
@@ -243,22 +244,3 @@ def _frozen(weights: Sequence[Tensor]) -> Iterator[None]:
 @torch.no_grad()
 def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     torch._foreach_copy_(tuple(weights), tuple(values))
-
-
-def clipped(gradients: Sequence[Tensor], max_norm: float) -> Sequence[Tensor]:
-    """Shorten gradients to a norm, that of all together; 0 leaves them as they are."""
-    if max_norm == 0:
-        return gradients
-    # The small number is that of torch.nn.utils.clip_grad_norm_.
-    share = (max_norm / (nn.utils.get_total_norm(gradients) + 1e-6)).clamp_max(1)
-    return torch._foreach_mul(tuple(gradients), share)
-
-
-def apply_gradients(
-    optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor]
-) -> None:
-    """Let an optimiser step along gradients; none is left behind."""
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)

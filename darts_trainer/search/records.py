@@ -8,92 +8,78 @@ be appended: those of epochs that are searched again are marked as void.
 import csv
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-from torch import Tensor
-
-from darts_genotype import forms, json_form, katib_form
-from darts_genotype.genotype import Genotype, num_skips
-from darts_trainer.search.loop import EpochMetrics
-from darts_trainer.supernet.supernet import Supernet
+from darts_genotype import forms, json_form
 from trial_runtime import artifacts, metric_lines
 from trial_runtime.events import Events
 
 LAST = "last"
 BEST_VALIDATION = "best-validation"
 CHOICES = (LAST, BEST_VALIDATION)
-"""Of which epoch the genotype is the result: the last, as in the paper, or the first of best validation accuracy."""
-
-_METRIC_NAMES = {
-    "Train-Loss": "train_loss",
-    "Train-Accuracy": "train_accuracy",
-    "Validation-Loss": "validation_loss",
-    "Validation-Accuracy": "validation_accuracy",
-    "Normal-Skips": "normal_skips",
-    "Reduction-Skips": "reduction_skips",
-}
-"""What Katib's manifests ask for, and the skip connections: by name, the fields of `Epoch`."""
+"""Of which epoch the genotype is the result: the last, as in the paper, or the first that validated best."""
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Epoch:
-    """An epoch of a search; its fields are the columns of ``epochs.csv``. For the first five see `EpochMetrics`."""
+class Epoch(Protocol):
+    """An epoch of a search: a dataclass, whose fields are the columns of ``epochs.csv``."""
 
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
-    """Of the weights."""
-    normal_entropy: float
-    """Mean over the edges of the entropy of the softmax of their alphas, in nats: 0 when all is decided."""
-    reduction_entropy: float | None
-    """None where there are no reduction cells."""
-    normal_skips: int
-    """Edges of the genotype's cell that are skip connections."""
-    reduction_skips: int
-    seconds: float
-    images_per_second: float
-    time: str
-    """At the end of the epoch; RFC 3339, UTC."""
-    genotype: str
-    """In Katib's form, if the search ended here."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    @classmethod
-    def of(cls, metrics: EpochMetrics, supernet: Supernet, found: Genotype) -> "Epoch":
-        """Describe the epoch that has just ended."""
-        reduce_eo = supernet.alpha_reduce_eo
-        return cls(
-            **{field.name: getattr(metrics, field.name) for field in fields(metrics)},
-            normal_entropy=_entropy(supernet.alpha_normal_eo),
-            reduction_entropy=None if reduce_eo is None else _entropy(reduce_eo),
-            normal_skips=num_skips(found.normal),
-            reduction_skips=num_skips(found.reduce),
-            time=metric_lines.now(),
-            genotype=katib_form.write(found),
-        )
+    @property
+    def epoch(self) -> int:
+        """Counted from 1."""
 
-    def metrics(self) -> dict[str, float | str]:
+    @property
+    def time(self) -> str:
+        """At its end; RFC 3339, UTC."""
+
+    @property
+    def genotype(self) -> str:
+        """In Katib's form, if the search ended here."""
+
+    @property
+    def validation_score(self) -> float:
+        """How good the supernet is on what its weights do not learn from; more is better."""
+
+    def metrics(self) -> Mapping[str, float | str]:
         """The metrics by the names that Katib's manifests ask for."""
-        return {name: getattr(self, field) for name, field in _METRIC_NAMES.items()}
 
-    def report(self) -> None:
-        """Print the line of metrics."""
-        metric_lines.report(self.metrics(), epoch=self.epoch, time=self.time)
+    def curves(self) -> Mapping[str, float]:
+        """The numbers by the names of their curves."""
 
 
-def chosen(epochs: Sequence[Epoch], choice: str) -> Epoch:
+AnyEpoch = TypeVar("AnyEpoch", bound=Epoch)
+
+
+class EdgeWeight(NamedTuple):
+    """How much an operation counts on an edge; its fields are columns of ``alphas.csv``."""
+
+    cell: str
+    """The kind of cell."""
+    source: int
+    node: int
+    """That the edge leads to."""
+    operation: str
+    weight: float
+    """In the mixture."""
+
+
+def report(epoch: Epoch) -> None:
+    """Print an epoch's line of metrics."""
+    metric_lines.report(epoch.metrics(), epoch=epoch.epoch, time=epoch.time)
+
+
+def chosen(epochs: Sequence[AnyEpoch], choice: str) -> AnyEpoch:
     """Return the epoch whose genotype is the result so far; see `CHOICES`."""
     if choice == LAST:
         return epochs[-1]
     assert choice == BEST_VALIDATION, choice
-    return max(epochs, key=lambda epoch: epoch.validation_accuracy)  # the first of equals
+    return max(epochs, key=lambda epoch: epoch.validation_score)  # the first of equals
 
 
 def write(folder: Path, epochs: Sequence[Epoch], *, choice: str, search: Mapping[str, object]) -> None:
@@ -122,62 +108,30 @@ def write(folder: Path, epochs: Sequence[Epoch], *, choice: str, search: Mapping
         logger.warning("the files in %s cannot be brought up to date: %s", folder, error)
 
 
-def write_alphas(folder: Path, epoch: int, supernet: Supernet) -> None:
-    """Add an epoch to ``alphas.csv``, in the place of it and of later ones; a machine that refuses is warned of.
-
-    A row has the epoch, the kind of cell, the edge's source and node, the operation and its weight in the mixture.
-    """
+def write_alphas(folder: Path, epoch: int, weights: Iterable[EdgeWeight]) -> None:
+    """Add an epoch to ``alphas.csv``, in the place of it and of later ones; a machine that refuses is warned of."""
     path = folder / "alphas.csv"
-    rows = [
-        f"{epoch},{kind},{source},{node},{primitive},{weight:.6g}\n"
-        for kind, source, node, primitive, weight in _weights(supernet)
-    ]
+    rows = [f"{epoch},{','.join(map(str, names))},{weight:.6g}\n" for *names, weight in weights]
     try:
         before = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
         kept = [row for row in before if int(row.partition(",")[0]) < epoch]
-        artifacts.write_bytes(path, "".join(["epoch,cell,source,node,operation,weight\n", *kept, *rows]).encode())
+        header = ",".join(["epoch", *EdgeWeight._fields])
+        artifacts.write_bytes(path, "".join([f"{header}\n", *kept, *rows]).encode())
     except (OSError, ValueError) as error:
         logger.warning("%s cannot be brought up to date: %s", path, error)
 
 
-def write_events(events: Events, epoch: Epoch, supernet: Supernet) -> None:
+def write_events(events: Events, epoch: Epoch, weights: Iterable[EdgeWeight]) -> None:
     """Append an epoch's curves: its numbers, and the weight of each operation on each edge."""
-    numbers: dict[str, float] = {
-        "loss/train": epoch.train_loss,
-        "loss/validation": epoch.validation_loss,
-        "accuracy/train": epoch.train_accuracy,
-        "accuracy/validation": epoch.validation_accuracy,
-        "search/learning rate": epoch.learning_rate,
-        "search/seconds": epoch.seconds,
-        "search/images a second": epoch.images_per_second,
-        "entropy/normal": epoch.normal_entropy,
-        "skips/normal": epoch.normal_skips,
-    }
-    if epoch.reduction_entropy is not None:
-        numbers |= {"entropy/reduction": epoch.reduction_entropy, "skips/reduction": epoch.reduction_skips}
-    for kind, source, node, primitive, weight in _weights(supernet):
-        numbers[f"{kind} edge {source} to {node}/{primitive}"] = weight
+    numbers = dict(epoch.curves())
+    for cell, source, node, operation, weight in weights:
+        numbers[f"{cell} edge {source} to {node}/{operation}"] = weight
     events.write(epoch.epoch, numbers)
-
-
-def _weights(supernet: Supernet) -> Iterator[tuple[str, int, int, str, float]]:
-    """Each operation on each edge: the kind of cell, the edge's source and node, the operation, its weight."""
-    for kind, weight_eo in zip(("normal", "reduction"), supernet.mixtures(), strict=True):
-        if weight_eo is None:
-            continue
-        for (source, node), row in zip(supernet.edges, weight_eo.tolist(), strict=True):
-            for primitive, weight in zip(supernet.primitives, row, strict=True):
-                yield kind, source, node, primitive, weight
-
-
-def _entropy(alpha_eo: Tensor) -> float:
-    log_eo = alpha_eo.detach().double().log_softmax(dim=-1)
-    return float(-(log_eo.exp() * log_eo).sum(dim=-1).mean())
 
 
 def _csv(epochs: Sequence[Epoch]) -> str:
     text = io.StringIO()
-    writer: Any = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    writer: Any = csv.DictWriter(text, [field.name for field in fields(epochs[0])], lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(asdict, epochs))
     return text.getvalue()

@@ -1,7 +1,6 @@
 """What the tests of several processes run, alone and under torchrun: each process leaves what it found in a file."""
 
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -10,7 +9,9 @@ from torch.nn import functional
 from cell_networks.layout import Layout
 from darts_service.settings import DartsSettings
 from darts_trainer.search.bilevel import WeightStep, first_order_alpha_gradient, unrolled_alpha_gradient
-from darts_trainer.search.loop import Search, SearchData
+from darts_trainer.search.loop import Search
+from darts_trainer.supernet.classification import Classification
+from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import here
@@ -69,8 +70,12 @@ def searched(group, net, order, *, settings=SETTINGS, batch_size=JOINT_BATCH):
     )
     data = SearchData.of(images, batch_size, device=torch.device("cpu"), seed=3, processes=group)
     epochs = [
-        {field.name: getattr(metrics, field.name) for field in fields(metrics) if field.compare}
-        for metrics in Search(net, data, settings, order=order)
+        {
+            **{f"training {name}": mean for name, mean in metrics.training._asdict().items()},
+            **{f"validation {name}": mean for name, mean in metrics.validation._asdict().items()},
+            "learning rate": metrics.learning_rate,
+        }
+        for metrics in Search(Classification(net, data), settings, order=order)
     ]
     return {"epochs": epochs, "state": net.state_dict()}
 

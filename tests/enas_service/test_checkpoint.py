@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from enas_service.checkpoint import MAX_FOLDERS, CheckpointStore
+from enas_service.problem import Problem
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import converters
 from katib_suggestion.experiment import Trial, TrialCondition
@@ -110,6 +111,12 @@ def test_another_problem_under_the_same_name_starts_afresh_and_says_so(build, tm
     trials = rounds(EnasSuggester(1, store), other, 2)
     assert {len(json.loads(one)) for one in architectures(trials)} == {3}
     assert "another search space" in caplog.text
+
+
+def test_a_problem_has_the_fingerprint_that_0_1_0_gave_it(build):
+    """Or else its checkpoints were another problem's."""
+    problem = Problem.of(converters.experiment(build.enas()))
+    assert problem.fingerprint == "362eb6f7df1675ae5df004f7930d96ea9427ba3220ee76f84480e966b9d24140"
 
 
 @pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", "a" * 300, "name with\nnewline", "", "."])

@@ -9,14 +9,14 @@ from trial_runtime.progress import bar, epoch_over
 
 PROGRAM = """
 from trial_runtime.progress import bar
-print(sum(bar(range(2, 4), total=4, description="epoch 1", images_per_step=64, first_step=2)))
+print(sum(bar(range(2, 4), total=4, description="epoch 1", per_step=64, first_step=2)))
 """
 
 
 def test_without_a_terminal_the_iterable_is_returned(capfd):
     items = [1, 2, 3]
 
-    assert bar(items, total=3, description="epoch 1", images_per_step=64) is items
+    assert bar(items, total=3, description="epoch 1", per_step=64) is items
     assert capfd.readouterr() == ("", "")
 
 

@@ -20,6 +20,10 @@ ARROWS = {
 }
 WIRE = {"grpc", "grpc_health", "grpc_reflection", "google"}
 
+BELOW_SPACES = {"enas_service.decisions", "enas_service.limits"}
+BELOW_POLICIES = {"enas_service.decisions", "enas_service.scores", "enas_service.settings"}
+"""What the folders of the ENAS service may know of the rest of it."""
+
 GRAPH = import_graph.imports(import_graph.ROOT, import_graph.packages())
 
 
@@ -46,6 +50,28 @@ def test_trainers_have_neither_the_wire_nor_tensorflow(module: str) -> None:
 )
 def test_suggesters_know_no_protobuf(module: str) -> None:
     assert not import_graph.reached(GRAPH, module) & (WIRE | {"katib_suggestion.api_pb2"})
+
+
+@pytest.mark.parametrize("module", [module for module in GRAPH if module.startswith("enas_service.spaces")])
+def test_a_search_space_knows_neither_policies_nor_tensorflow(module: str) -> None:
+    reached = import_graph.reached(GRAPH, module)
+    assert "tensorflow" not in reached
+    ours = {name for name in reached if name.startswith("enas_service.")}
+    assert {name for name in ours if not name.startswith("enas_service.spaces.")} <= BELOW_SPACES
+
+
+@pytest.mark.parametrize("module", [module for module in GRAPH if module.startswith("enas_service.policies")])
+def test_a_policy_knows_no_search_space(module: str) -> None:
+    ours = {name for name in import_graph.reached(GRAPH, module) if name.startswith("enas_service.")}
+    assert {name for name in ours if not name.startswith("enas_service.policies.")} <= BELOW_POLICIES
+
+
+@pytest.mark.parametrize("module", ["search", "checkpoint", "predictor", "proposals", "cost", "scores"])
+def test_behind_the_choice_of_a_space_no_kind_is_known(module: str) -> None:
+    known = GRAPH[f"enas_service.{module}"]
+    assert {name for name in known if name.startswith("enas_service.spaces.")} <= {"enas_service.spaces.space"}
+    policies = {"enas_service.policies.policy", "enas_service.policies.policy_gradient"}
+    assert {name for name in known if name.startswith("enas_service.policies.")} <= policies
 
 
 @pytest.mark.parametrize("module", modules("darts_genotype"))

@@ -72,6 +72,10 @@ class ImageDataset:
         _, channels, height, width = self.images_nchw.shape
         return channels, height, width
 
+    def summary(self) -> dict[str, int | tuple[int, int, int]]:
+        """What a checkpoint keeps of them: with others, another trial would go on."""
+        return {"images": len(self), "shape": self.image_shape, "classes": self.num_classes}
+
 
 def default_data_dir() -> Path:
     """Where data are when nothing is said: ``$XDG_CACHE_HOME/katib-nas``, or ``~/.cache/katib-nas``."""

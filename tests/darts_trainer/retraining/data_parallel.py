@@ -1,7 +1,6 @@
 """What the test of several processes runs, alone and under torchrun: each process leaves what it learnt in a file."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -47,7 +46,13 @@ def trained(group, kind):
     training = Retraining(
         net.double() if kind is ImageByImage else net, data, SETTINGS, generator=torch.Generator().manual_seed(4)
     )
-    epochs = [asdict(metrics) for metrics in training]
+    epochs = [
+        {
+            **{f"training {name}": mean for name, mean in metrics.training._asdict().items()},
+            **{f"validation {name}": mean for name, mean in metrics.validation._asdict().items()},
+        }
+        for metrics in training
+    ]
     return {"epochs": epochs, "state": net.state_dict()}
 
 

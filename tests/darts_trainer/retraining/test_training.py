@@ -56,9 +56,9 @@ def test_it_learns(precision):
     net = network(precision=precision)
     *_, last = training(net, data(64, train_portion=0.5), num_epochs=10, learning_rate=0.1)
     assert last.epoch == 10
-    assert last.train_accuracy > 0.9
-    assert last.validation_accuracy > 0.9
-    assert last.validation_loss < math.log(2)
+    assert last.training.accuracy > 0.9
+    assert last.validation.accuracy > 0.9
+    assert last.validation.loss < math.log(2)
     assert all(weight.dtype == torch.float32 for weight in net.parameters())
 
 
@@ -94,7 +94,7 @@ def test_a_step_is_sgd_on_the_loss_of_both_classifiers():
     (loss + 0.4 * functional.cross_entropy(auxiliary_bk, labels_b)).backward()
     assert torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5) > 0.5
     sgd.step()
-    assert metrics.train_loss == pytest.approx(loss.item())
+    assert metrics.training.loss == pytest.approx(loss.item())
     for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -103,7 +103,7 @@ def test_without_weight_there_is_no_second_classifier():
     net = network(auxiliary=False)
     assert not any(name.startswith("auxiliary") for name, _ in net.named_parameters())
     (metrics,) = training(net, data(), auxiliary_weight=0.0, num_epochs=1)
-    assert math.isfinite(metrics.train_loss)
+    assert math.isfinite(metrics.training.loss)
 
 
 def test_classifying_changes_nothing_and_drops_nothing():

@@ -1,7 +1,6 @@
 import contextlib
 import io
 import logging
-import math
 
 import pytest
 import torch
@@ -9,12 +8,12 @@ from torch.nn import functional
 
 from cell_networks.layout import Layout
 from darts_service.settings import DartsSettings
-from darts_trainer.search.loop import Search, SearchData
+from darts_trainer.search.loop import Search
+from darts_trainer.supernet.classification import Classification
+from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import ALONE
-from trial_runtime.tally import Tally, evaluate
 
 CPU = torch.device("cpu")
 
@@ -37,16 +36,20 @@ def supernet(seed=0, **options):
     return Supernet(layout, primitives, generator=torch.Generator().manual_seed(seed), **options)
 
 
+def search(net, halves, settings, **options):
+    return Search(Classification(net, halves), settings, **options)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_search_learns_weights_and_alphas(order):
     net = supernet()
     alphas = [alpha.detach().clone() for alpha in net.alphas()]
     settings = DartsSettings(num_epochs=4, w_lr=0.1, alpha_lr=0.01)
-    epochs = list(Search(net, data(64, 8), settings, order=order))
+    epochs = list(search(net, data(64, 8), settings, order=order))
     assert [metrics.epoch for metrics in epochs] == [1, 2, 3, 4]
-    assert epochs[-1].train_loss < 0.7 * epochs[0].train_loss
-    assert epochs[-1].validation_accuracy > 0.9
-    assert all(0 <= metrics.train_accuracy <= 1 for metrics in epochs)
+    assert epochs[-1].training.loss < 0.7 * epochs[0].training.loss
+    assert epochs[-1].validation.accuracy > 0.9
+    assert all(0 <= metrics.training.accuracy <= 1 for metrics in epochs)
     assert not any(torch.equal(before, after) for before, after in zip(alphas, net.alphas(), strict=True))
 
 
@@ -55,22 +58,16 @@ def test_alphas_stay_as_they_are_while_the_weights_warm_up():
     alphas = [alpha.detach().clone() for alpha in net.alphas()]
     weight = net.stem[0].weight.detach().clone()
     still = []
-    for _ in Search(net, data(24, 6), DartsSettings(num_epochs=3), order=2, alpha_warmup_epochs=2):
+    for _ in search(net, data(24, 6), DartsSettings(num_epochs=3), order=2, alpha_warmup_epochs=2):
         still.append([torch.equal(before, now) for before, now in zip(alphas, net.alphas(), strict=True)])
         assert not torch.equal(weight, net.stem[0].weight)
     assert still == [[True, True], [True, True], [False, False]]
 
 
-def test_auxiliary_skips_lose_weight_from_epoch_to_epoch():
-    net = supernet(auxiliary_skip=True)
-    weights = [net.auxiliary_weight.item() for _ in Search(net, data(24, 6), DartsSettings(num_epochs=4), order=1)]
-    assert weights == [1, 0.75, 0.5, 0.25]
-
-
 def test_a_search_is_repeatable():
     def run():
         net = supernet()
-        epochs = list(Search(net, data(24, 6), DartsSettings(num_epochs=2), order=2))
+        epochs = list(search(net, data(24, 6), DartsSettings(num_epochs=2), order=2))
         return epochs, [parameter.detach().clone() for parameter in net.parameters()]
 
     (epochs, parameters), (epochs_again, parameters_again) = run(), run()
@@ -82,32 +79,37 @@ class Left(Exception):
     """Stands in for whatever ends a process."""
 
 
-@pytest.mark.parametrize("left_at", [(1, 1), (1, 3), (2, 0), (2, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("left_at", "train_portion"),
+    [((1, 1), 0.45), ((1, 3), 0.45), ((2, 0), 0.45), ((2, 2), 0.45), ((3, 3), 0.45), ((1, 2), 0.3)],
+)
 @pytest.mark.parametrize("order", [1, 2])
-def test_a_search_that_is_left_and_gone_on_with_ends_the_same_to_the_bit(left_at, order):
-    """At a step within an epoch, at an epoch's last step, and between epochs (step 0)."""
+def test_a_search_that_is_left_and_gone_on_with_ends_the_same_to_the_bit(left_at, train_portion, order):
+    """At a step within an epoch, at an epoch's last step, and between epochs (step 0).
+
+    The passes over the two parts have different lengths: 3 batches each, of 12 and 15 images, or 2 and 4.
+    """
     settings = DartsSettings(num_epochs=3, w_lr=0.1, alpha_lr=0.01)
 
     def begin(seed, after_step=None):
-        # 13 and 14 images: the passes over the two parts have different lengths.
-        halves = SearchData.of(dataset(27), 4, device=CPU, seed=seed, train_portion=0.45, cutout=2)
-        return Search(supernet(seed), halves, settings, order=order, after_step=after_step)
+        halves = SearchData.of(dataset(27), 4, device=CPU, seed=seed, train_portion=train_portion, cutout=2)
+        return search(supernet(seed), halves, settings, order=order, after_step=after_step)
 
     saved = io.BytesIO()
 
-    def leave(search):
-        if (len(left), search.step) == (left_at[0] - 1, left_at[1]):
-            torch.save(search.state_dict(), saved)
+    def leave(running):
+        if (len(left), running.step) == (left_at[0] - 1, left_at[1]):
+            torch.save(running.state_dict(), saved)
             raise Left
 
     whole = begin(seed=0)
     expected = list(whole)
     left = []
-    search = begin(seed=0, after_step=leave)
+    running = begin(seed=0, after_step=leave)
     with contextlib.suppress(Left):
-        for metrics in search:
+        for metrics in running:
             left.append(metrics)
-            leave(search)
+            leave(running)
     saved.seek(0)
     gone_on_with = begin(seed=0)
     gone_on_with.load_state_dict(torch.load(saved, weights_only=True))
@@ -128,64 +130,24 @@ def _same(a, b):
     return a == b
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_only_weight_steps_count_in_the_running_statistics(order):
-    net = supernet()
-    list(Search(net, data(24, 4), DartsSettings(num_epochs=2), order=order))
-    assert net.stem[1].num_batches_tracked.item() == 2 * 3
-
-
-def test_halves_share_no_image():
-    halves = data(21, 4)
-    training, validation = halves.training._images_nchw, halves.validation._images_nchw
-    assert sorted((len(training), len(validation))) == [10, 11]
-    assert halves.architecture._labels_n.tolist() == halves.validation._labels_n.tolist()
-    first_pixels = {tuple(image.flatten()[:20].tolist()) for image in validation}
-    inner = training[:, :, 1:-1, 1:-1]
-    assert not first_pixels & {tuple(image.flatten()[:20].tolist()) for image in inner}
-
-
-def test_a_half_smaller_than_the_batch_is_one_batch_with_a_warning(caplog):
-    with caplog.at_level(logging.WARNING):
-        halves = data(21, 64)
-    assert halves.batch_size == 10
-    assert "batch_size 64 is more than the smaller part of the data: using 10" in caplog.text
-    assert len(halves.training) == 1
-    epochs = list(Search(supernet(), halves, DartsSettings(num_epochs=1), order=2))
-    assert math.isfinite(epochs[0].train_loss)
-
-
-def test_validation_is_in_eval_mode_over_the_whole_half_as_it_is():
-    net, halves = supernet(), data(22, 4)
-    net(torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
-    loss, accuracy = evaluate(net, halves.validation, Tally("validation", ALONE, ""))
-    assert not net.training
-    x_bchw, labels_b = (torch.cat(parts) for parts in zip(*halves.validation, strict=True))
-    assert len(labels_b) == 11
-    with torch.no_grad():
-        logits_bk = net(x_bchw)
-    assert loss == pytest.approx(functional.cross_entropy(logits_bk, labels_b).item(), rel=1e-5)
-    assert accuracy == pytest.approx((logits_bk.argmax(1) == labels_b).double().mean().item())
-
-
 def test_training_metrics_are_those_of_the_weight_steps():
     """With both learning rates zero, the mean loss over the epoch is that of the first weights, batch by batch."""
     net, halves, twin = supernet(), data(24, 4), data(24, 4)
     still = DartsSettings(num_epochs=1, w_lr=0.0, w_lr_min=0.0, alpha_lr=0.0)
     expected = [functional.cross_entropy(net(x), y).item() for x, y in twin.training]
-    (metrics,) = Search(net, halves, still, order=1)
-    assert metrics.train_loss == pytest.approx(sum(expected) / len(expected), rel=1e-5)
+    (metrics,) = search(net, halves, still, order=1)
+    assert metrics.training.loss == pytest.approx(sum(expected) / len(expected), rel=1e-5)
 
 
 def test_divergence_names_epoch_step_and_settings():
     net = supernet()
     with pytest.raises(TrainingDiverged, match=r"epoch 1, training step [23]: the loss is nan; .* w_lr \(1e\+30\)"):
-        list(Search(net, data(24, 4), DartsSettings(w_lr=1e30, w_grad_clip=0.0), order=1))
+        list(search(net, data(24, 4), DartsSettings(w_lr=1e30, w_grad_clip=0.0), order=1))
 
 
 def test_step_lines_hold_no_metric(caplog):
     with caplog.at_level(logging.INFO):
-        list(Search(supernet(), data(24, 4), DartsSettings(num_epochs=1, print_step=2), order=1))
+        list(search(supernet(), data(24, 4), DartsSettings(num_epochs=1, print_step=2), order=1))
     lines = [record.getMessage() for record in caplog.records if "step" in record.getMessage()]
     assert [line.split(":")[0] for line in lines] == ["epoch 1, step 2 of 3"]
     assert "=" not in caplog.text

@@ -1,0 +1,112 @@
+"""What is kept of an epoch of a search for cells of pictures.
+
+Shape suffixes: e edges of a cell, o operations.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from darts_genotype import katib_form
+from darts_genotype.genotype import Genotype, num_skips
+from darts_trainer.search.loop import EpochMetrics
+from darts_trainer.search.records import EdgeWeight
+from darts_trainer.supernet.supernet import Supernet
+from trial_runtime import metric_lines
+from trial_runtime.tally import Means
+
+_METRIC_NAMES = {
+    "Train-Loss": "train_loss",
+    "Train-Accuracy": "train_accuracy",
+    "Validation-Loss": "validation_loss",
+    "Validation-Accuracy": "validation_accuracy",
+    "Normal-Skips": "normal_skips",
+    "Reduction-Skips": "reduction_skips",
+}
+"""What Katib's manifests ask for, and the skip connections: by name, the fields of `Epoch`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    """See `darts_trainer.search.records.Epoch`; for what is not explained here, `EpochMetrics` and `Means`."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    normal_entropy: float
+    """Mean over the edges of the entropy of the softmax of their alphas, in nats: 0 when all is decided."""
+    reduction_entropy: float | None
+    """None where there are no reduction cells."""
+    normal_skips: int
+    """Edges of the genotype's cell that are skip connections."""
+    reduction_skips: int
+    seconds: float
+    images_per_second: float
+    time: str
+    genotype: str
+
+    @classmethod
+    def of(cls, metrics: EpochMetrics[Means], supernet: Supernet, found: Genotype) -> "Epoch":
+        """Describe the epoch that has just ended."""
+        reduce_eo = supernet.alpha_reduce_eo
+        return cls(
+            epoch=metrics.epoch,
+            train_loss=metrics.training.loss,
+            train_accuracy=metrics.training.accuracy,
+            validation_loss=metrics.validation.loss,
+            validation_accuracy=metrics.validation.accuracy,
+            learning_rate=metrics.learning_rate,
+            normal_entropy=_entropy(supernet.alpha_normal_eo),
+            reduction_entropy=None if reduce_eo is None else _entropy(reduce_eo),
+            normal_skips=num_skips(found.normal),
+            reduction_skips=num_skips(found.reduce),
+            seconds=metrics.seconds,
+            images_per_second=metrics.examples_per_second,
+            time=metric_lines.now(),
+            genotype=katib_form.write(found),
+        )
+
+    @property
+    def validation_score(self) -> float:
+        """See the class."""
+        return self.validation_accuracy
+
+    def metrics(self) -> dict[str, float | str]:
+        """See the class."""
+        return {name: getattr(self, field) for name, field in _METRIC_NAMES.items()}
+
+    def curves(self) -> dict[str, float]:
+        """See the class."""
+        numbers: dict[str, float] = {
+            "loss/train": self.train_loss,
+            "loss/validation": self.validation_loss,
+            "accuracy/train": self.train_accuracy,
+            "accuracy/validation": self.validation_accuracy,
+            "search/learning rate": self.learning_rate,
+            "search/seconds": self.seconds,
+            "search/images a second": self.images_per_second,
+            "entropy/normal": self.normal_entropy,
+            "skips/normal": self.normal_skips,
+        }
+        if self.reduction_entropy is not None:
+            numbers |= {"entropy/reduction": self.reduction_entropy, "skips/reduction": self.reduction_skips}
+        return numbers
+
+
+def edge_weights(supernet: Supernet) -> Iterator[EdgeWeight]:
+    """Each operation on each edge of the normal cells, and then of the reduction cells, if there are any."""
+    for kind, weight_eo in zip(("normal", "reduction"), supernet.mixtures(), strict=True):
+        if weight_eo is None:
+            continue
+        for (source, node), row in zip(supernet.edges, weight_eo.tolist(), strict=True):
+            for primitive, weight in zip(supernet.primitives, row, strict=True):
+                yield EdgeWeight(kind, source, node, primitive, weight)
+
+
+def _entropy(alpha_eo: Tensor) -> float:
+    log_eo = alpha_eo.detach().double().log_softmax(dim=-1)
+    return float(-(log_eo.exp() * log_eo).sum(dim=-1).mean())

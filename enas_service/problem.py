@@ -1,0 +1,99 @@
+"""What an experiment asks to be solved: which search space, by which policy, and whether a call may cost that much."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from enas_service.cost import Sizes
+from enas_service.limits import DEFAULT, EnasLimits
+from enas_service.policies import joins
+from enas_service.policies.policy import PolicyForm
+from enas_service.settings import EnasSettings
+from enas_service.spaces.macro import MacroSpace
+from enas_service.spaces.space import Space
+from katib_suggestion import settings
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Experiment, Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an experiment asks to be solved, checked."""
+
+    space: Space
+    settings: EnasSettings
+    objective: Objective
+    form: PolicyForm = field(repr=False, compare=False)
+    """Of the policy that decides in the space; the space and the settings say all of it."""
+
+    @classmethod
+    def of(cls, experiment: Experiment, limits: EnasLimits = DEFAULT) -> "Problem":
+        """Read an experiment.
+
+        Raises:
+            InvalidExperiment: it cannot run, or not within the limits.
+        """
+        if experiment.objective is None:
+            allowed = "an objective names a metric and a type, minimize or maximize"
+            raise InvalidExperiment("objective", "incomplete", allowed)
+        values = settings.parse(EnasSettings, experiment.settings)
+        space, form = _chosen(experiment, values, limits)
+        problem = cls(space=space, settings=values, objective=experiment.objective, form=form)
+        problem._check_cost(limits)
+        problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
+        return problem
+
+    @property
+    def sizes(self) -> Sizes:
+        """What its calls cost."""
+        return Sizes(
+            form=self.form,
+            # One of each option, but of a bit, which has two options, a single one.
+            num_features=sum(self.space.counts) - self.space.num_bits,
+            num_steps=self.settings.controller_train_steps,
+        )
+
+    def check_count(self, count: int, limits: EnasLimits, where: str = "current_request_number") -> None:
+        """Check that one call can make so many suggestions.
+
+        Raises:
+            InvalidExperiment: it cannot within the limits.
+        """
+        most, name = self.sizes.max_suggestions(limits, self.space.max_suggestion_bytes)
+        if count > most:
+            raise InvalidExperiment(where, count, f"{most} suggestions of this search take {limits.allowed(name)}")
+
+    def _check_cost(self, limits: EnasLimits) -> None:
+        sizes = self.sizes
+        for setting, given, name in (
+            ("controller_hidden_size", self.settings.controller_hidden_size, "max_hidden_size"),
+            ("controller_train_steps", self.settings.controller_train_steps, "max_train_steps"),
+        ):
+            if given > getattr(limits, name):
+                raise InvalidExperiment(f"algorithmSettings.{setting}", given, limits.allowed(name))
+        for needed, name in ((sizes.memory_mib, "max_memory"), (sizes.propose_s + sizes.learn_s, "max_call_time")):
+            if needed > getattr(limits, name):
+                allowed = f"together these take {needed:.0f}: {limits.allowed(name)}"
+                raise InvalidExperiment(self.space.where, f"{self.space.summary}, {sizes}", allowed)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal problems, in every process."""
+        # Under the name that the space had in checkpoints of 0.1.0, which go on being read.
+        text = repr(self).replace("MacroSpace(", "SearchSpace(", 1)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) -> tuple[Space, PolicyForm]:
+    """The search space that an experiment asks for, and the form of the policy that decides in it.
+
+    Here, and nowhere else, a kind of space is told from another.
+    """
+    space = MacroSpace.of(experiment, limits)
+    return space, joins.Form(
+        num_layers=space.num_layers,
+        num_operations=len(space.operations),
+        hidden_size=values.controller_hidden_size,
+        temperature=values.controller_temperature,
+        tanh_const=values.controller_tanh_const,
+        skip_target=values.controller_skip_target,
+    )

@@ -1,0 +1,64 @@
+"""The service goes on with a search whose state 0.1.0 wrote."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from katib_suggestion import api_pb2
+
+
+@pytest.fixture(scope="module")
+def state(copied: Callable[[str], Path]) -> Path:
+    return copied("enas-service/state")
+
+
+@pytest.fixture(scope="module")
+def ask(start_service: Callable[..., Any], state: Path, kept: Path) -> Callable[[str], Any]:
+    """Send a request that stands in a file."""
+    service = start_service("enas_service", "--state-dir", str(state))
+    service.wait_until_serving()
+
+    def send(name: str) -> Any:
+        request = json_format.Parse((kept / "enas-service" / name).read_text(), api_pb2.GetSuggestionsRequest())
+        return json_format.MessageToDict(service.stub.GetSuggestions(request, timeout=60))
+
+    return send
+
+
+def rows(state: Path) -> list[dict[str, str]]:
+    (file,) = state.glob("*/history.csv")
+    with file.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def architectures(message: dict[str, Any]) -> list[str]:
+    return [
+        item["value"]
+        for one in message["parameterAssignments"]
+        for item in one["assignments"]
+        if item["name"] == "architecture"
+    ]
+
+
+def test_a_request_that_was_answered_gets_the_same_answer(ask: Callable[[str], Any], kept: Path) -> None:
+    assert ask("last-request.json") == json.loads((kept / "enas-service/last-reply.json").read_text())
+
+
+def test_the_next_request_goes_on(ask: Callable[[str], Any], state: Path, kept: Path) -> None:
+    before = rows(kept / "enas-service/state")
+    assert [row["num_trials"] for row in before] == ["2", "4", "6", "8"]
+
+    found = architectures(ask("next-request.json"))
+
+    trials = json.loads((kept / "enas-service/next-request.json").read_text())["trials"]
+    proposed = [item["value"] for trial in trials for item in trial["spec"]["parameterAssignments"]["assignments"]]
+    assert len({*found} - {*proposed}) == 2
+    # It has learned from the two trials that are new, and begun with what it had learned before.
+    after = rows(state)
+    assert after[:-1] == before
+    assert after[-1]["num_trials"] == "10"
