@@ -45,7 +45,7 @@ def test_what_agrees_agrees_at_a_distance():
     "words", [["modifier1"], ["a-subject1", "b-verb1"], ["a-subject1", "a-verb0", "object0", "b-echo"]]
 )
 def test_what_is_none_of_the_language_is_refused(words):
-    with pytest.raises(ValueError, match="is not allowed: .* is due"):
+    with pytest.raises(ValueError, match=r"is not allowed: .* is due"):
         grammar.log_probability(words)
 
 
