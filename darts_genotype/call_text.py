@@ -1,10 +1,10 @@
-"""Texts that read ``Genotype(normal=…,normal_concat=…,reduce=…,reduce_concat=…)``: taken apart, never evaluated."""
+"""Texts that read ``Genotype(normal=…,…)`` or ``Genotype(recurrent=…,…)``: taken apart, never evaluated."""
 
 import ast
 import re
 import warnings
 
-from darts_genotype.fields import FIELDS
+from darts_genotype.fields import FIELDS, RECURRENT_FIELDS
 from darts_genotype.genotype import GenotypeError
 
 START = "Genotype("
@@ -12,7 +12,7 @@ START = "Genotype("
 MAX_CHARACTERS = 50_000
 """Longest genotype that is read, whatever stands before; one of 64 nodes a cell has about 8,000 characters."""
 
-_WHOLE = f"it reads Genotype({'=…,'.join(FIELDS)}=…)"
+_WHOLE = f"it reads Genotype({'=…,'.join(FIELDS)}=…) or Genotype({'=…,'.join(RECURRENT_FIELDS)}=…)"
 
 
 def read(text: str) -> dict[str, object]:
@@ -31,8 +31,9 @@ def read(text: str) -> dict[str, object]:
         raise GenotypeError("text", f"{len(after)} characters after {START}", f"there are at most {MAX_CHARACTERS}")
     call = _parse(before, start + after)
     names = [keyword.arg for keyword in call.keywords]
-    if call.args or sorted(map(str, names)) != sorted(FIELDS):
-        raise GenotypeError("fields", names, f"they are {', '.join(FIELDS)}")
+    if call.args or sorted(map(str, names)) not in (sorted(FIELDS), sorted(RECURRENT_FIELDS)):
+        allowed = f"they are {', '.join(FIELDS)}, or {' and '.join(RECURRENT_FIELDS)}"
+        raise GenotypeError("fields", names, allowed)
     return {str(keyword.arg): _value(str(keyword.arg), keyword.value, start + after) for keyword in call.keywords}
 
 

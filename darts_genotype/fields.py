@@ -1,10 +1,14 @@
-"""What all forms have in common: four fields, which lists, texts and integers fill."""
+"""What all forms have in common: four fields, or two for a recurrent cell, which lists, texts and integers fill."""
 
 from collections.abc import Mapping
 
-from darts_genotype.genotype import NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.genotype import MAX_NODES, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.recurrent import RecurrentGenotype
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+
+RECURRENT_FIELDS = ("recurrent", "concat")
+"""Of the genotype of a recurrent cell, which has the same fields in every form."""
 
 
 def from_nested(fields: Mapping[str, object]) -> Genotype:
@@ -19,6 +23,26 @@ def from_nested(fields: Mapping[str, object]) -> Genotype:
     genotype = Genotype(normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]))
     check_concat(genotype, fields)
     return genotype
+
+
+def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
+    """Read the fields of a recurrent cell.
+
+    Args:
+        fields: has each of `RECURRENT_FIELDS`; others are not looked at.
+
+    Raises:
+        GenotypeError: they hold something else.
+    """
+    nodes, concat = fields["recurrent"], fields["concat"]
+    if not isinstance(nodes, list | tuple):
+        raise GenotypeError("recurrent", nodes, "it is a list of edges, one a node")
+    if isinstance(concat, range) and len(concat) > MAX_NODES:
+        raise GenotypeError("concat", concat, f"it lists {MAX_NODES} nodes at most")
+    if not isinstance(concat, list | tuple | range) or not all(type(node) is int for node in concat):
+        raise GenotypeError("concat", concat, "it is a list of nodes' numbers")
+    edges = (read_edge(f"recurrent, node {node}", edge) for node, edge in enumerate(nodes, start=1))
+    return RecurrentGenotype(recurrent=tuple(edges), concat=tuple(concat))
 
 
 def check_concat(genotype: Genotype, fields: Mapping[str, object]) -> None:

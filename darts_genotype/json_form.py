@@ -1,17 +1,27 @@
-"""Our form in JSON: an object of a version and the four fields; ``docs/reference/genotype.md`` is its schema."""
+"""Our form in JSON: an object of a version and the fields; ``docs/reference/genotype.md`` is its schema."""
 
 import json
 from typing import Any
 
-from darts_genotype.fields import FIELDS, from_nested
-from darts_genotype.genotype import Cell, Genotype, GenotypeError
+from darts_genotype.fields import FIELDS, RECURRENT_FIELDS, from_nested, from_recurrent
+from darts_genotype.genotype import Cell, GenotypeError
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
 VERSION = 1
 """Of the form; it changes when a reader of today would misread, or could not read, what is written."""
 
+RECURRENT_VERSION = 2
+"""Of the form of recurrent cells, which readers of version 1 cannot read."""
 
-def document(genotype: Genotype) -> dict[str, Any]:
+
+def document(genotype: AnyGenotype) -> dict[str, Any]:
     """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
+    if isinstance(genotype, RecurrentGenotype):
+        return {
+            "version": RECURRENT_VERSION,
+            "recurrent": [list(edge) for edge in genotype.recurrent],
+            "concat": list(genotype.concat),
+        }
     return {
         "version": VERSION,
         "normal": _cell(genotype.normal),
@@ -21,12 +31,12 @@ def document(genotype: Genotype) -> dict[str, Any]:
     }
 
 
-def write(genotype: Genotype) -> str:
+def write(genotype: AnyGenotype) -> str:
     """Write the object on one line."""
     return json.dumps(document(genotype))
 
 
-def read(text: str) -> Genotype:
+def read(text: str) -> AnyGenotype:
     """Read a text that holds such an object; fields beside those of the form are not looked at.
 
     Raises:
@@ -41,12 +51,16 @@ def read(text: str) -> Genotype:
         raise GenotypeError("text", text, f"it is an object of JSON ({error})") from error
     if not isinstance(fields, dict):
         raise GenotypeError("text", text, "it is an object of JSON")
-    if missing := [name for name in ("version", *FIELDS) if name not in fields]:
+    is_recurrent = RECURRENT_FIELDS[0] in fields
+    needed = RECURRENT_FIELDS if is_recurrent else FIELDS
+    if missing := [name for name in ("version", *needed) if name not in fields]:
         raise GenotypeError("fields", list(fields), f"{', '.join(missing)} must be among them")
+    known = RECURRENT_VERSION if is_recurrent else VERSION
     version = fields["version"]
-    if version != VERSION or isinstance(version, bool):
-        raise GenotypeError("version", version, f"this program reads version {VERSION}")
-    return from_nested(fields)
+    if version != known or isinstance(version, bool):
+        of_what = " of recurrent cells" if is_recurrent else ""
+        raise GenotypeError("version", version, f"this program reads version {known}{of_what}")
+    return from_recurrent(fields) if is_recurrent else from_nested(fields)
 
 
 def _cell(cell: Cell) -> list[list[list[object]]]:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import IO
 
 from darts_genotype import call_text, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 
 
-def load(text: str) -> Genotype:
+def load(text: str) -> AnyGenotype:
     """Read a genotype from a text in any form, or else from the file of that name.
 
     Raises:

@@ -1,10 +1,14 @@
-"""The form of the DARTS authors' code, ``cnn/genotypes.py`` of quark0/darts: a cell is one flat list of edges."""
+"""The form of the DARTS authors' code, quark0/darts: a cell is one flat list of edges, two a node or, recurrent, one.
+
+``cnn/genotypes.py`` and ``rnn/genotypes.py`` there. Activation functions have the same names here and there.
+"""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from darts_genotype.fields import check_concat, read_edge
 from darts_genotype.genotype import EDGES_PER_NODE, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
 OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,12 +48,15 @@ def from_fields(fields: Mapping[str, object]) -> Genotype:
     return genotype
 
 
-def write(genotype: Genotype) -> str:
+def write(genotype: AnyGenotype) -> str:
     """Write it as a Python expression, one line.
 
     Raises:
-        GenotypeError: it has no reduction cell; each network there has one.
+        GenotypeError: it is one of pictures and has no reduction cell; each network there has one.
     """
+    if isinstance(genotype, RecurrentGenotype):
+        nodes = [tuple(edge) for edge in genotype.recurrent]
+        return f"Genotype(recurrent={nodes}, concat={genotype.concat_text.replace(',', ', ')})"
     _check_reduce(genotype)
     return (
         f"Genotype(normal={_flat(genotype.normal)}, normal_concat={genotype.concat}, "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from darts_genotype.activations import ACTIVATIONS
-from darts_genotype.genotype import MAX_NODES, Edge, GenotypeError
+from darts_genotype.genotype import MAX_NODES, Edge, Genotype, GenotypeError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +42,15 @@ class RecurrentGenotype:
         """Nodes beside node 0."""
         return len(self.recurrent)
 
+    @property
+    def concat_text(self) -> str:
+        """The nodes of the output, without blanks: a range of Python's where they follow each other."""
+        first, *_ = self.concat
+        as_range = range(first, first + len(self.concat))
+        if self.concat == tuple(as_range):
+            return f"range({as_range.start},{as_range.stop})"
+        return "[" + ",".join(map(str, self.concat)) + "]"
+
     @classmethod
     def of(cls, *recurrent: tuple[str, int]) -> "RecurrentGenotype":
         """Make one whose output is the mean of all nodes.
@@ -50,3 +59,7 @@ class RecurrentGenotype:
             GenotypeError: see the class.
         """
         return cls(recurrent=tuple(Edge(*edge) for edge in recurrent), concat=tuple(range(1, len(recurrent) + 1)))
+
+
+AnyGenotype = Genotype | RecurrentGenotype
+"""What any search of DARTS ends with."""

@@ -74,19 +74,38 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     """Add the flags of `DataOptions`, and ``--output-dir``, ``--seed`` and ``--device``.
 
     In the namespace, besides what `data_options` reads: ``output_dir: Path``, ``seed: int | None``, ``device:
-    torch.device``. Where a flag is not given, its environment variable decides, so that a runner or a cluster changes
-    the data without changing a command.
+    torch.device``. For the environment see `VariableArguments`.
 
     Args:
         parser: the trainer's.
         train_portion: the default; 1 for a trainer that needs no images but those that its weights learn from.
         cutout: the default.
     """
-    group = parser.add_argument_group("data and machine")
+    group = VariableArguments(parser, "data and machine")
+    group.add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
+    group.add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    group.add("--max-images", integer(1), None, "use that many training images, drawn at random")
+    portion = "share of the training images that the weights learn from; the others are held out"
+    group.add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
+    group.add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
+    group.add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
+    group.add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
+    add_machine_arguments(group)
 
-    def add(flag: str, convert: Callable[[str], object], default: str | None, text: str) -> None:
+
+class VariableArguments:
+    """A group of flags with a variable of the environment each, which decides where the flag is not given.
+
+    So a runner or a cluster changes the data without changing a command.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
+        self.group = parser.add_argument_group(title)
+
+    def add(self, flag: str, convert: Callable[[str], object], default: str | None, text: str) -> None:
+        """Add a flag."""
         variable = f"KATIB_NAS_{flag.removeprefix('--').replace('-', '_').upper()}"
-        group.add_argument(
+        self.group.add_argument(
             flag,
             type=convert,
             # An empty variable counts as none: manifests set variables to nothing to switch them off.
@@ -94,18 +113,15 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
             help=f"{text} (without it: ${variable}, else {default or 'none'})",
         )
 
-    add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
-    add("--max-images", integer(1), None, "use that many training images, drawn at random")
-    portion = "share of the training images that the weights learn from; the others are held out"
-    add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
-    add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
-    add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
-    add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
-    add("--output-dir", Path, "output", "folder for what the trial writes")
-    group.add_argument("--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)")
+
+def add_machine_arguments(arguments: VariableArguments) -> None:
+    """Add ``--output-dir``, ``--seed`` and ``--device``."""
+    arguments.add("--output-dir", Path, "output", "folder for what the trial writes")
+    arguments.group.add_argument(
+        "--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)"
+    )
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
-    group.add_argument("--device", type=_device, default="auto", help=device)
+    arguments.group.add_argument("--device", type=_device, default="auto", help=device)
 
 
 def add_resume_arguments(parser: argparse.ArgumentParser) -> None:

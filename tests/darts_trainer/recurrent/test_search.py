@@ -119,7 +119,7 @@ def test_embedding_and_decoder_move_in_the_look_ahead_and_all_weights_are_back_a
 def test_a_shorter_window_takes_a_smaller_step(search):
     found = search()
     problem = found._problem
-    batch, other = batches(problem)
+    batch, _ = batches(problem)
     short = (batch[0][:3], batch[1][:3], *batch[2:])
     assert (problem.step_size(batch), problem.step_size(short)) == (1.0, 0.5)
     before = problem.weights()[0].detach().clone()
