@@ -3,10 +3,10 @@
     python -m benchmarks.recurrent_quality --wikitext2 DIR --work DIR [--searches 4] [--random 16]
 
 DIR holds the validation and the test part of WikiText-2 as valid.txt and test.txt. The first is trained on here; the
-first lines of the second are for the alphas and for validation, others decide. Each genotype that a search found, random
-ones (a source and a function of each node, all alike), the two that the paper's authors published, and an LSTM of as many
-parameters are trained by the same recipe from the same seed. What is done already in the work folder is not done again,
-so that the benchmark can be stopped and gone on with; what is there is reported, however little it is.
+first lines of the second are for the alphas and for validation, others decide. Each genotype that a search found,
+random ones (a source and a function of each node, all alike), the two that the paper's authors published, and an LSTM
+with as many parameters are trained by the same recipe from the same seed. What is done already in the work folder is
+not done again, so that the benchmark can be stopped and gone on with; what is there is reported, however little it is.
 """
 
 import argparse

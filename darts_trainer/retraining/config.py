@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from darts_genotype import katib_form, loading
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import Genotype
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
@@ -124,13 +124,18 @@ class RetrainConfig:
 
 
 def is_recurrent(argv: Sequence[str]) -> bool:
-    """Whether a command line's genotype is a recurrent cell; one that is no genotype is left to `from_arguments`."""
+    """Whether a command line's genotype is a recurrent cell, which decides what else it may say.
+
+    Raises:
+        GenotypeError: it is no genotype.
+    """
     parser = command_line.Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--genotype", default="")
+    parser.add_argument("--genotype")
     try:
-        return isinstance(genotype_of(parser.parse_known_args(argv)[0]), RecurrentGenotype)
-    except (command_line.CommandLineError, GenotypeError):
+        arguments = parser.parse_known_args(argv)[0]
+    except command_line.CommandLineError:  # which the whole parser will say better
         return False
+    return arguments.genotype is not None and isinstance(genotype_of(arguments), RecurrentGenotype)
 
 
 def genotype_of(arguments: argparse.Namespace) -> AnyGenotype:

@@ -69,16 +69,17 @@ def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
-def test_a_seed_gives_one_search_and_what_is_over_is_told_again(search, tmp_path):
+def test_a_seed_gives_one_search_and_what_is_over_is_told_again(search, caplog):
+    caplog.set_level("INFO")
     _, out, _ = search("--seed", "3")
     _, again, _ = search("--seed", "3", out="other")
     assert [line.split(" ", 1)[1] for line in out.splitlines()] == [
         line.split(" ", 1)[1] for line in again.splitlines()
     ]
-    _, third, err = search("--seed", "3")
+    _, third, _ = search("--seed", "3")
     assert third.splitlines()[:-1] == out.splitlines()[1:-1]
     assert metrics(third)[-1] == metrics(out)[-1]
-    assert "is over" in err
+    assert "is over" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -105,12 +106,13 @@ def test_what_makes_no_sense_is_one_line(search, changes, others, message):
     assert re.search(f"^error: .*{message}", err.splitlines()[-1]), err
 
 
-def test_the_vocabulary_and_the_text_of_the_environment(search, monkeypatch, tmp_path):
+def test_the_vocabulary_and_the_text_of_the_environment(search, monkeypatch, tmp_path, caplog):
+    caplog.set_level("INFO")
     monkeypatch.setenv("KATIB_NAS_DATASET", "grammar:700")
     monkeypatch.setenv("KATIB_NAS_MAX_VOCABULARY", "20")
     code, _, err = search("--seed", "1", dataset=None, settings={**SETTINGS, "num_epochs": "1"})
     assert code == 0, err
-    assert "vocabulary 20;" in err
+    assert "vocabulary 20;" in caplog.text
     assert json.loads((tmp_path / "out/genotype.json").read_text())["max_vocabulary"] == 20
 
 
