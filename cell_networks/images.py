@@ -19,11 +19,11 @@ from cell_networks.layout import (
     cell_inputs,
     cell_places,
     final_map_size,
-    output_channels,
     reduction_layers,
     stem,
 )
 from darts_genotype.genotype import NUM_INPUTS, Genotype, GenotypeError
+from darts_genotype.primitives import SKIP_CONNECTION
 from trial_runtime.precision import autocast
 
 
@@ -34,6 +34,7 @@ class Cell(nn.Module):
         super().__init__()
         self.inputs = nn.ModuleList(cell_inputs(place, affine=True))
         self._nodes = genotype.reduce if place.is_reduction else genotype.normal
+        self._concat = genotype.reduce_concat if place.is_reduction else genotype.normal_concat
         self.nodes = nn.ModuleList()
         for node in self._nodes:
             strides = [2 if place.is_reduction and edge.source < NUM_INPUTS else 1 for edge in node]
@@ -44,6 +45,15 @@ class Cell(nn.Module):
                 )
             )
 
+        # An input that the output concatenates has to come to the size of the others.
+        self.concatenated_inputs = nn.ModuleDict(
+            {
+                str(node): operations.build(SKIP_CONNECTION, place.channels, 2, affine=True)
+                for node in self._concat
+                if node < NUM_INPUTS and place.is_reduction
+            }
+        )
+
     @property
     def num_paths(self) -> int:
         """Edges that can be dropped."""
@@ -52,7 +62,7 @@ class Cell(nn.Module):
     def forward(
         self, before_previous_bchw: Tensor, previous_bchw: Tensor, path_scale_pb: Tensor | None = None
     ) -> Tensor:
-        """Compute the concatenation of all inner nodes, each path scaled by its row where scales are given."""
+        """Compute the concatenation of the cell's output, each path scaled by its row where scales are given."""
         scales = repeat(None) if path_scale_pb is None else iter(path_scale_pb[:, :, None, None, None])
         states = [self.inputs[0](before_previous_bchw), self.inputs[1](previous_bchw)]
         for node, modules in zip(self._nodes, self.nodes, strict=True):
@@ -65,7 +75,11 @@ class Cell(nn.Module):
                 terms.append(term if scale is None else (term * scale).to(term.dtype))
             first, second = terms
             states.append(first + second)
-        return torch.cat(states[NUM_INPUTS:], dim=1)
+        return torch.cat([self._concatenated(node, states[node]) for node in self._concat], dim=1)
+
+    def _concatenated(self, node: int, state_bchw: Tensor) -> Tensor:
+        name = str(node)
+        return self.concatenated_inputs[name](state_bchw) if name in self.concatenated_inputs else state_bchw
 
 
 class Network(nn.Module):
@@ -99,14 +113,16 @@ class Network(nn.Module):
             allowed = f"a network of {layout.num_layers} layers has reduction cells"
             raise GenotypeError("reduce", list(genotype.reduce), allowed)
         self.stem = stem(layout)
-        self.cells = nn.ModuleList(Cell(genotype, place) for place in cell_places(layout))
-        self.classifier = nn.Linear(output_channels(layout), layout.num_classes)
+        widths = {"num_normal": len(genotype.normal_concat), "num_reduce": len(genotype.reduce_concat)}
+        places = list(cell_places(layout, **widths))
+        self.cells = nn.ModuleList(Cell(genotype, place) for place in places)
+        self.classifier = nn.Linear(places[-1].output_channels, layout.num_classes)
         self._auxiliary_layer = 2 * layout.num_layers // 3
         self.auxiliary_head = None
         if auxiliary_image_size is not None:
-            place = list(cell_places(layout))[self._auxiliary_layer]
+            width = places[self._auxiliary_layer].output_channels
             map_size = final_map_size(layout.num_layers, auxiliary_image_size)
-            self.auxiliary_head = AuxiliaryHead(place.channels * layout.num_nodes, map_size, layout.num_classes)
+            self.auxiliary_head = AuxiliaryHead(width, map_size, layout.num_classes)
         operations.initialise(self, generator)
 
     @property

@@ -18,7 +18,7 @@ class Layout:
     num_layers: int
     """Cells, one after the other; >= 1."""
     num_nodes: int
-    """Inner nodes of a cell, >= 1; its output is the concatenation of all of them."""
+    """Inner nodes of a cell, >= 1."""
     init_channels: int
     """Channels of a node in the first cell; each reduction cell doubles them."""
     stem_multiplier: int
@@ -43,7 +43,9 @@ class CellPlace:
     channels_previous: int
     """Channels of node 1."""
     channels: int
-    """Channels of each inner node."""
+    """Channels of each node."""
+    output_channels: int
+    """Channels of the output, a concatenation of nodes."""
     is_reduction: bool
     """Whether the edges that leave the two inputs have stride 2."""
     follows_reduction: bool
@@ -70,8 +72,14 @@ def edge_sources(num_nodes: int) -> list[tuple[int, ...]]:
     return [tuple(range(NUM_INPUTS + node)) for node in range(num_nodes)]
 
 
-def cell_places(layout: Layout) -> Iterator[CellPlace]:
-    """Where each cell of a network stands, from the stem to the classifier."""
+def cell_places(layout: Layout, *, num_normal: int | None = None, num_reduce: int | None = None) -> Iterator[CellPlace]:
+    """Where each cell of a network stands, from the stem to the classifier.
+
+    Args:
+        layout: of the network.
+        num_normal: nodes that the output of a normal cell concatenates; None for as many as there are inner ones.
+        num_reduce: the same of a reduction cell.
+    """
     reductions = reduction_layers(layout.num_layers)
     before_previous = previous = layout.stem_channels
     channels = layout.init_channels
@@ -80,21 +88,18 @@ def cell_places(layout: Layout) -> Iterator[CellPlace]:
         is_reduction = layer in reductions
         if is_reduction:
             channels *= 2
+        num_concatenated = (num_reduce if is_reduction else num_normal) or layout.num_nodes
+        output_channels = channels * num_concatenated
         yield CellPlace(
             channels_before_previous=before_previous,
             channels_previous=previous,
             channels=channels,
+            output_channels=output_channels,
             is_reduction=is_reduction,
             follows_reduction=follows_reduction,
         )
-        before_previous, previous = previous, channels * layout.num_nodes
+        before_previous, previous = previous, output_channels
         follows_reduction = is_reduction
-
-
-def output_channels(layout: Layout) -> int:
-    """Channels of the last cell's output."""
-    last = list(cell_places(layout))[-1]
-    return last.channels * layout.num_nodes
 
 
 def stem(layout: Layout) -> nn.Module:

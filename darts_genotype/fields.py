@@ -10,6 +10,8 @@ FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 RECURRENT_FIELDS = ("recurrent", "concat")
 """Of the genotype of a recurrent cell, which has the same fields in every form."""
 
+_MOST_LISTED = NUM_INPUTS + MAX_NODES
+
 
 def from_nested(fields: Mapping[str, object]) -> Genotype:
     """Read fields whose cells are lists of nodes, and nodes lists of edges.
@@ -20,9 +22,9 @@ def from_nested(fields: Mapping[str, object]) -> Genotype:
     Raises:
         GenotypeError: they hold something else.
     """
-    genotype = Genotype(normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]))
-    check_concat(genotype, fields)
-    return genotype
+    return Genotype(
+        normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]), **read_concats(fields)
+    )
 
 
 def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
@@ -34,26 +36,25 @@ def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
     Raises:
         GenotypeError: they hold something else.
     """
-    nodes, concat = fields["recurrent"], fields["concat"]
+    nodes = fields["recurrent"]
     if not isinstance(nodes, list | tuple):
         raise GenotypeError("recurrent", nodes, "it is a list of edges, one a node")
-    if isinstance(concat, range) and len(concat) > MAX_NODES:
-        raise GenotypeError("concat", concat, f"it lists {MAX_NODES} nodes at most")
-    if not isinstance(concat, list | tuple | range) or not all(type(node) is int for node in concat):
-        raise GenotypeError("concat", concat, "it is a list of nodes' numbers")
     edges = (read_edge(f"recurrent, node {node}", edge) for node, edge in enumerate(nodes, start=1))
-    return RecurrentGenotype(recurrent=tuple(edges), concat=tuple(concat))
+    return RecurrentGenotype(recurrent=tuple(edges), concat=_concat("concat", fields["concat"]))
 
 
-def check_concat(genotype: Genotype, fields: Mapping[str, object]) -> None:
-    """Check that each cell's output concatenates all its inner nodes.
+def read_concats(fields: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
+    """Read the nodes that each cell's output concatenates, as `Genotype` takes them; which they are is not looked at.
 
     Raises:
-        GenotypeError: it does not.
+        GenotypeError: something is no list of nodes.
     """
-    for name in ("normal_concat", "reduce_concat"):
-        if fields[name] not in (genotype.concat, list(genotype.concat), tuple(genotype.concat)):
-            raise GenotypeError(name, fields[name], f"it lists all inner nodes, {list(genotype.concat)}")
+    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat")}
+
+
+def concat_text(genotype: Genotype, concat: tuple[int, ...]) -> str:
+    """Write what an output concatenates as Python does: all inner nodes as a range, as DARTS prints them, or a list."""
+    return str(genotype.inner_nodes if concat == tuple(genotype.inner_nodes) else list(concat))
 
 
 def read_edge(place: str, value: object) -> Edge:
@@ -66,6 +67,14 @@ def read_edge(place: str, value: object) -> Edge:
         case [str(operation), int(source)] if not isinstance(source, bool):
             return Edge(operation, source)
     raise GenotypeError(place, value, "an edge is an operation and the number of the node that it comes from")
+
+
+def _concat(name: str, value: object) -> tuple[int, ...]:
+    # A range can be longer than any memory.
+    few = value[: _MOST_LISTED + 1] if isinstance(value, list | tuple | range) else ()
+    if not 1 <= len(few) <= _MOST_LISTED or any(type(node) is not int for node in few):
+        raise GenotypeError(name, value, f"it is a list of 1 to {_MOST_LISTED} nodes")
+    return tuple(few)
 
 
 def _cell(kind: str, nodes: object) -> Cell:

@@ -11,7 +11,7 @@ NUM_INPUTS = 2
 """Inputs of a cell: the outputs of the cell before the previous one (node 0) and of the previous one (node 1)."""
 
 EDGES_PER_NODE = 2
-"""Incoming edges that each node keeps (arXiv 1806.09055, section 2.4)."""
+"""Incoming edges of a node (arXiv 1806.09055, section 2.4; 1802.03268, section 2.4)."""
 
 MAX_NODES = 64
 """The most inner nodes that a cell may have: what the setting ``num_nodes`` allows."""
@@ -49,17 +49,22 @@ class Genotype:
     """The two kinds of cells of a network.
 
     Node 0 is the output of the cell before the previous one, node 1 that of the previous one, inner nodes count from 2.
-    Each cell's output is the concatenation of all its inner nodes.
+    Each cell's output is the concatenation of some of its nodes: of all inner ones, as DARTS has it, where nothing else
+    is said; of those that no other node reads, inputs among them, in ENAS's micro space.
 
     Raises:
-        GenotypeError: an operation is unknown, an edge comes from no earlier node, a node has not two edges from two
-            nodes, or a cell has not 1 to `MAX_NODES` nodes.
+        GenotypeError: an operation is unknown, an edge comes from no earlier node, a node has not two edges, a cell has
+            not 1 to `MAX_NODES` nodes, an output lists what is no node, or nothing comes of a node.
     """
 
     normal: Cell
     """The normal cell."""
     reduce: Cell
     """The reduction cell, with as many nodes as the normal one; empty where the network has none."""
+    normal_concat: tuple[int, ...] = ()
+    """Nodes that the normal cell's output concatenates, ascending; if none are given, all inner ones."""
+    reduce_concat: tuple[int, ...] = ()
+    """The same of the reduction cell; all inner ones where there is no such cell."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_nodes <= MAX_NODES:
@@ -70,6 +75,10 @@ class Genotype:
         for kind, cell in (("normal", self.normal), ("reduce", self.reduce)):
             for index, node in enumerate(cell, start=NUM_INPUTS):
                 _check_node(f"{kind}, node {index}", index, node)
+        inner = tuple(self.inner_nodes)
+        for name, cell in (("normal_concat", self.normal), ("reduce_concat", self.reduce)):
+            object.__setattr__(self, name, getattr(self, name) or inner)
+            _check_concat(name, getattr(self, name), cell, inner)
 
     @property
     def num_nodes(self) -> int:
@@ -77,8 +86,8 @@ class Genotype:
         return len(self.normal)
 
     @property
-    def concat(self) -> range:
-        """The nodes that a cell's output concatenates, in either kind of cell."""
+    def inner_nodes(self) -> range:
+        """The numbers of the inner nodes, in either kind of cell."""
         return range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
 
 
@@ -96,5 +105,15 @@ def _check_node(place: str, index: int, node: Node) -> None:
         if not 0 <= edge.source < index:
             allowed = f"an edge comes from an earlier node, 0 to {index - 1}"
             raise GenotypeError(place, edge.source, allowed)
-    if len({edge.source for edge in node}) != len(node):
-        raise GenotypeError(place, node[0].source, "the edges of a node come from different nodes")
+
+
+def _check_concat(name: str, concat: tuple[int, ...], cell: Cell, inner: tuple[int, ...]) -> None:
+    if not cell and concat != inner:
+        allowed = f"there is no reduction cell, and then it lists all inner nodes, {list(inner)}"
+        raise GenotypeError(name, list(concat), allowed)
+    if list(concat) != sorted(set(concat)) or not 0 <= concat[0] <= concat[-1] <= inner[-1]:
+        raise GenotypeError(name, list(concat), f"it lists nodes, 0 to {inner[-1]}, each once and ascending")
+    read = {edge.source for node in cell for edge in node}
+    for node in inner if cell else ():
+        if node not in read and node not in concat:
+            raise GenotypeError(name, list(concat), f"no node reads node {node}, so it must be among them")

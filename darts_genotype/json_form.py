@@ -7,27 +7,30 @@ from darts_genotype.fields import FIELDS, RECURRENT_FIELDS, from_nested, from_re
 from darts_genotype.genotype import Cell, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
-VERSION = 1
-"""Of the form; it changes when a reader of today would misread, or could not read, what is written."""
+VERSION = 2
+"""Of the form; it changes when a reader of today would misread, or could not read, what is written.
 
-RECURRENT_VERSION = 2
-"""Of the form of recurrent cells, which readers of version 1 cannot read."""
+Version 1 knows no recurrent cell, no output but that of all inner nodes, and no node with both edges from one. What it
+can say is written in it, so that its readers go on.
+"""
+
+_VERSIONS = (1, VERSION)
 
 
 def document(genotype: AnyGenotype) -> dict[str, Any]:
     """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
     if isinstance(genotype, RecurrentGenotype):
         return {
-            "version": RECURRENT_VERSION,
+            "version": VERSION,
             "recurrent": [list(edge) for edge in genotype.recurrent],
             "concat": list(genotype.concat),
         }
     return {
-        "version": VERSION,
+        "version": _version(genotype),
         "normal": _cell(genotype.normal),
-        "normal_concat": list(genotype.concat),
+        "normal_concat": list(genotype.normal_concat),
         "reduce": _cell(genotype.reduce),
-        "reduce_concat": list(genotype.concat),
+        "reduce_concat": list(genotype.reduce_concat),
     }
 
 
@@ -51,16 +54,25 @@ def read(text: str) -> AnyGenotype:
         raise GenotypeError("text", text, f"it is an object of JSON ({error})") from error
     if not isinstance(fields, dict):
         raise GenotypeError("text", text, "it is an object of JSON")
-    is_recurrent = RECURRENT_FIELDS[0] in fields
-    needed = RECURRENT_FIELDS if is_recurrent else FIELDS
+    needed = RECURRENT_FIELDS if RECURRENT_FIELDS[0] in fields else FIELDS
     if missing := [name for name in ("version", *needed) if name not in fields]:
         raise GenotypeError("fields", list(fields), f"{', '.join(missing)} must be among them")
-    known = RECURRENT_VERSION if is_recurrent else VERSION
     version = fields["version"]
-    if version != known or isinstance(version, bool):
-        of_what = " of recurrent cells" if is_recurrent else ""
-        raise GenotypeError("version", version, f"this program reads version {known}{of_what}")
-    return from_recurrent(fields) if is_recurrent else from_nested(fields)
+    if version not in _VERSIONS or isinstance(version, bool):
+        raise GenotypeError("version", version, f"this program reads the versions {' and '.join(map(str, _VERSIONS))}")
+    genotype = from_nested(fields) if needed is FIELDS else from_recurrent(fields)
+    if version < _version(genotype):
+        raise GenotypeError("version", version, f"what stands there needs version {_version(genotype)}")
+    return genotype
+
+
+def _version(genotype: AnyGenotype) -> int:
+    """The first that can say it."""
+    if isinstance(genotype, RecurrentGenotype):
+        return VERSION
+    concatenates_all = set(genotype.inner_nodes) == {*genotype.normal_concat} == {*genotype.reduce_concat}
+    nodes = (*genotype.normal, *genotype.reduce)
+    return 1 if concatenates_all and all(first.source != second.source for first, second in nodes) else VERSION
 
 
 def _cell(cell: Cell) -> list[list[list[object]]]:

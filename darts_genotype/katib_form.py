@@ -1,5 +1,6 @@
 """Katib's form, the value of ``Best-Genotype`` in a trial's log: nodes are lists of edges, one line without blanks."""
 
+from darts_genotype.fields import concat_text
 from darts_genotype.genotype import Cell
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
@@ -12,10 +13,12 @@ def write(genotype: AnyGenotype) -> str:
     if isinstance(genotype, RecurrentGenotype):
         nodes = ",".join(f"('{edge.operation}',{edge.source})" for edge in genotype.recurrent)
         return f"Genotype(recurrent=[{nodes}],concat={genotype.concat_text})"
-    concat = f"range({genotype.concat.start},{genotype.concat.stop})"
+    normal_concat, reduce_concat = (
+        concat_text(genotype, concat).replace(" ", "") for concat in (genotype.normal_concat, genotype.reduce_concat)
+    )
     return (
-        f"Genotype(normal={_cell_text(genotype.normal)},normal_concat={concat},"
-        f"reduce={_cell_text(genotype.reduce)},reduce_concat={concat})"
+        f"Genotype(normal={_cell_text(genotype.normal)},normal_concat={normal_concat},"
+        f"reduce={_cell_text(genotype.reduce)},reduce_concat={reduce_concat})"
     )
 
 

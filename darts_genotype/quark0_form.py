@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from darts_genotype.fields import check_concat, read_edge
+from darts_genotype.fields import concat_text, read_concats, read_edge
 from darts_genotype.genotype import EDGES_PER_NODE, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
@@ -39,12 +39,12 @@ def from_fields(fields: Mapping[str, object]) -> Genotype:
     """Read the fields of a text.
 
     Raises:
-        GenotypeError: they hold something else, or what has no counterpart among our genotypes: another operation, a
-            cell whose output does not concatenate all its nodes, or a node with both edges from one node.
+        GenotypeError: they hold something else, or an operation that has no counterpart among ours.
     """
-    genotype = Genotype(normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]))
+    genotype = Genotype(
+        normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]), **read_concats(fields)
+    )
     _check_reduce(genotype)
-    check_concat(genotype, fields)
     return genotype
 
 
@@ -59,8 +59,8 @@ def write(genotype: AnyGenotype) -> str:
         return f"Genotype(recurrent={nodes}, concat={genotype.concat_text.replace(',', ', ')})"
     _check_reduce(genotype)
     return (
-        f"Genotype(normal={_flat(genotype.normal)}, normal_concat={genotype.concat}, "
-        f"reduce={_flat(genotype.reduce)}, reduce_concat={genotype.concat})"
+        f"Genotype(normal={_flat(genotype.normal)}, normal_concat={concat_text(genotype, genotype.normal_concat)}, "
+        f"reduce={_flat(genotype.reduce)}, reduce_concat={concat_text(genotype, genotype.reduce_concat)})"
     )
 
 

@@ -8,7 +8,7 @@ from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings, RecurrentSettings, SearchSettings
 from katib_suggestion import assignment, feasible_space, settings
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 from katib_suggestion.limits import DEFAULT, Limits
 
@@ -44,15 +44,23 @@ class DartsSuggester:
 
 
 def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
-    if not 1 <= experiment.num_layers <= MAX_LAYERS:
-        allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
-        raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
     is_recurrent = any(operation.type in ACTIVATIONS for operation in experiment.operations)
-    kind = RecurrentSettings if is_recurrent else DartsSettings
-    read = _activations if is_recurrent else _search_space
+    faults = Faults()
+    with faults.noted():
+        if not 1 <= experiment.num_layers <= MAX_LAYERS:
+            allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
+            raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
+    with faults.noted():
+        algorithm_settings = _algorithm_settings(
+            RecurrentSettings if is_recurrent else DartsSettings, experiment.settings
+        )
+    with faults.noted():
+        read = _activations if is_recurrent else _search_space
+        search_space = read(experiment.operations, limits)
+    faults.raise_noted()
     return {
-        "algorithm-settings": assignment.encode(_algorithm_settings(kind, experiment.settings)),
-        "search-space": assignment.encode(read(experiment.operations, limits)),
+        "algorithm-settings": assignment.encode(algorithm_settings),
+        "search-space": assignment.encode(search_space),
         "num-layers": str(experiment.num_layers),
     }
 
@@ -69,20 +77,23 @@ def _algorithm_settings(kind: type[SearchSettings], pairs: Sequence[tuple[str, s
 def _activations(operations: Sequence[Operation], limits: Limits) -> list[str]:
     """The activation functions of a recurrent cell: such operations have no parameters, and no others beside them."""
     found: list[str] = []
+    faults = Faults()
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        if operation.type not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            allowed = (
-                f"the operations of a recurrent cell, of which there are some here, are {known}: no others beside them"
-            )
-            raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
-        if operation.parameters:
-            names = [parameter.name for parameter in operation.parameters]
-            raise InvalidExperiment(f"{where}.parameters", names, f"{operation.type} has no parameters")
-        if operation.type in found:
-            raise InvalidExperiment(where, operation.type, "an operation may stand only once in the search space")
-        found.append(operation.type)
+        with faults.noted():
+            if operation.type not in ACTIVATIONS:
+                known = ", ".join(ACTIVATIONS)
+                allowed = (
+                    f"some operations here are those of a recurrent cell, {known}: no others may stand beside them"
+                )
+                raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
+            if operation.parameters:
+                names = [parameter.name for parameter in operation.parameters]
+                raise InvalidExperiment(f"{where}.parameters", names, f"{operation.type} has no parameters")
+            if operation.type in found:
+                raise InvalidExperiment(where, operation.type, "an operation may stand only once in the search space")
+            found.append(operation.type)
+    faults.raise_noted()
     return found
 
 
@@ -91,12 +102,15 @@ def _search_space(operations: Sequence[Operation], limits: Limits) -> list[str]:
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     primitives: list[str] = []
+    faults = Faults()
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        for primitive in _primitives(operation, where, limits):
-            if primitive in primitives:
-                raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
-            primitives.append(primitive)
+        with faults.noted():
+            for primitive in _primitives(operation, where, limits):
+                if primitive in primitives:
+                    raise InvalidExperiment(where, primitive, "an operation may stand only once in the search space")
+                primitives.append(primitive)
+    faults.raise_noted()
     return primitives
 
 

@@ -11,7 +11,7 @@ from darts_genotype.primitives import NONE, PRIMITIVES
 from darts_service.settings import DartsSettings
 from darts_trainer import search_arguments, variants
 from darts_trainer.variants import Variants
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.resume import ResumeOptions
@@ -105,13 +105,8 @@ def from_arguments(argv: Sequence[str]) -> TrainerConfig:
         precision=arguments.precision,
         compile=search_arguments.compile_of(arguments),
         cuda_graph=arguments.cuda_graph,
-        data=command_line.data_options(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
         genotype=arguments.genotype,
-        device=arguments.device,
+        **command_line.trial_options(arguments),
     )
 
 

@@ -4,8 +4,8 @@ The graph of a network of pictures has one input, ``images``: uint8, 0 to 255, (
 is inside. Its output is ``logits``, (B, K).
 
 That of a language model takes one step of B texts. Its inputs are ``words``, int64, (B,): the places of words in the
-vocabulary of ``network.json``; and ``state``, float32, (L, B, H): zeros before a text. Its outputs are ``logits`` of the
-next word, (B, V), and ``next_state``, which goes with that word.
+vocabulary of ``network.json``; and ``state``, float32, (L, B, H): zeros before a text. Its outputs are ``logits`` of
+the next word, (B, V), and ``next_state``, which goes with that word.
 
 Where onnxruntime is installed it runs the graph beside the network, on random images or texts, and a difference is an
 error.

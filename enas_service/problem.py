@@ -11,7 +11,7 @@ from enas_service.settings import EnasSettings
 from enas_service.spaces.macro import MacroSpace
 from enas_service.spaces.space import Space
 from katib_suggestion import settings
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Objective
 
 
@@ -32,12 +32,17 @@ class Problem:
         Raises:
             InvalidExperiment: it cannot run, or not within the limits.
         """
-        if experiment.objective is None:
-            allowed = "an objective names a metric and a type, minimize or maximize"
-            raise InvalidExperiment("objective", "incomplete", allowed)
-        values = settings.parse(EnasSettings, experiment.settings)
-        space, form = _chosen(experiment, values, limits)
-        problem = cls(space=space, settings=values, objective=experiment.objective, form=form)
+        faults = Faults()
+        with faults.noted():
+            objective = _objective(experiment)
+        # The defaults, so that the space is read whatever is wrong with the settings.
+        values = EnasSettings()
+        with faults.noted():
+            values = settings.parse(EnasSettings, experiment.settings)
+        with faults.noted():
+            space, form = _chosen(experiment, values, limits)
+        faults.raise_noted()
+        problem = cls(space=space, settings=values, objective=objective, form=form)
         problem._check_cost(limits)
         problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
         return problem
@@ -64,12 +69,15 @@ class Problem:
 
     def _check_cost(self, limits: EnasLimits) -> None:
         sizes = self.sizes
+        faults = Faults()
         for setting, given, name in (
             ("controller_hidden_size", self.settings.controller_hidden_size, "max_hidden_size"),
             ("controller_train_steps", self.settings.controller_train_steps, "max_train_steps"),
         ):
-            if given > getattr(limits, name):
-                raise InvalidExperiment(f"algorithmSettings.{setting}", given, limits.allowed(name))
+            with faults.noted():
+                if given > getattr(limits, name):
+                    raise InvalidExperiment(f"algorithmSettings.{setting}", given, limits.allowed(name))
+        faults.raise_noted()
         for needed, name in ((sizes.memory_mib, "max_memory"), (sizes.propose_s + sizes.learn_s, "max_call_time")):
             if needed > getattr(limits, name):
                 allowed = f"together these take {needed:.0f}: {limits.allowed(name)}"
@@ -81,6 +89,13 @@ class Problem:
         # Under the name that the space had in checkpoints of 0.1.0, which go on being read.
         text = repr(self).replace("MacroSpace(", "SearchSpace(", 1)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _objective(experiment: Experiment) -> Objective:
+    if experiment.objective is None:
+        allowed = "an objective names a metric and a type, minimize or maximize"
+        raise InvalidExperiment("objective", "incomplete", allowed)
+    return experiment.objective
 
 
 def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) -> tuple[Space, PolicyForm]:

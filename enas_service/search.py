@@ -18,7 +18,7 @@ from enas_service.problem import Problem
 from enas_service.proposals import NUM_BEST, NUM_CANDIDATES, propose
 from enas_service.scores import Floats, advantages, ranked
 from enas_service.spaces.space import ForeignAssignments
-from katib_suggestion.experiment import Trial
+from katib_suggestion.experiment import Trial, TrialCondition
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,8 @@ class Search:
         finished = sorted(
             (one for one in trials if one.is_finished and one.name not in known), key=lambda one: one.name
         )
-        new = [lesson for trial in finished if (lesson := self._lesson(trial)) is not None]
+        worst = self._worst(finished)
+        new = [lesson for trial in finished if (lesson := self._lesson(trial, worst)) is not None]
         if not new:
             return 0
         self.memory.lessons += new
@@ -174,9 +175,23 @@ class Search:
     def _scores(self) -> Floats:
         return ranked([lesson.reward for lesson in self.memory.lessons])
 
-    def _lesson(self, trial: Trial) -> Lesson | None:
-        """What a finished trial teaches; None, with one warning, where it cannot be read."""
+    def _worst(self, finished: Sequence[Trial]) -> float | None:
+        """The worst reward among what was learned from and what is new; None where there is none yet."""
+        rewards = [lesson.reward for lesson in self.memory.lessons]
+        rewards += [reward for trial in finished if (reward := trial.reward(self.problem.objective)) is not None]
+        return min(rewards, default=None)
+
+    def _lesson(self, trial: Trial, worst: float | None) -> Lesson | None:
+        """What a finished trial teaches; None, with one warning, where it cannot be read.
+
+        One that was stopped early did worse than others, whether or not its metric has come: without it, it is taken
+        for as bad as the worst.
+        """
         reward = trial.reward(self.problem.objective)
+        if reward is None and trial.condition is TrialCondition.EARLY_STOPPED:
+            if worst is None:
+                return None  # until there is one to compare with
+            reward = worst
         if reward is None:
             metric = self.problem.objective.metric
             self._warn(trial, f"its {metric} is {trial.metrics.get(metric)!r:.100}, not a finite number")

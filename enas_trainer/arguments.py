@@ -13,7 +13,7 @@ import torch
 from enas_trainer import fields
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from trial_runtime import command_line, devices, seeds
+from trial_runtime import command_line, devices
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
@@ -74,6 +74,9 @@ def parse(argv: Sequence[str]) -> Trial:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
     """
     arguments = _parser().parse_args(argv)
+    options = command_line.trial_options(arguments)
+    if not arguments.num_gpus:
+        options["device"] = devices.resolve("cpu")
     return Trial(
         architecture=arguments.architecture,
         nn_config=arguments.nn_config,
@@ -84,14 +87,9 @@ def parse(argv: Sequence[str]) -> Trial:
             learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.optimizer],
         ),
         precision=arguments.precision,
-        data=command_line.data_options(arguments),
-        output_dir=arguments.output_dir,
         shared_weights=arguments.shared_weights,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
         num_gpus=arguments.num_gpus,
-        device=arguments.device if arguments.num_gpus else devices.resolve("cpu"),
+        **options,
     )
 
 

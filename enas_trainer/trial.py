@@ -22,9 +22,6 @@ from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 
-COMMON_SEED = 0
-"""Decides which images are held out: the same for every trial of a search, so that all are compared on the same."""
-
 MIN_IMAGES = 2
 """Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""
 
@@ -91,7 +88,7 @@ class _Run:
         self._saver = saver
         self._architecture, self._network = config.read(trial.architecture, trial.nn_config)
         _check_batch_size(trial.settings.batch_size, group)
-        images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
+        images = trial.data.load(seeds.generator(seeds.COMMON_SEED, "subset"))
         self._network.check_data(images.image_shape, images.num_classes)
         precision.settle(trial.device)
         training_images, validation_images = divide(images, trial.data.train_portion, group.size)
@@ -193,7 +190,7 @@ def divide(images: ImageDataset, train_portion: float, num_processes: int = 1) -
     Raises:
         DatasetError: there are too few.
     """
-    validation, training = datasets.split(images, 1 - train_portion, seeds.generator(COMMON_SEED, "validation"))
+    validation, training = datasets.split(images, 1 - train_portion, seeds.generator(seeds.COMMON_SEED, "validation"))
     if len(training) < MIN_IMAGES * num_processes:
         allowed = f"of {len(images)} images it must leave at least {MIN_IMAGES * num_processes} to train on"
         raise DatasetError("train_portion", train_portion, allowed)

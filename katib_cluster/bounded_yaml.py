@@ -5,8 +5,9 @@ could count. So they are counted while the text is parsed, each alias for as muc
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import yaml
 
@@ -40,6 +41,25 @@ class UnreadableYaml(yaml.YAMLError):
         super().__init__(f"{where}: {shown(value)} is not allowed: {allowed}")
 
 
+_KUBERNETES_ALONE = (
+    ("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), "yYnN"),
+    ("tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), "-+.0123456789"),
+    ("tag:yaml.org,2002:int", re.compile("[-+]?0o[0-7]+$"), "-+0"),
+)
+"""What kubectl, which reads YAML as Go does, takes for another value than a text, and PyYAML does not."""
+
+_Resolvers: TypeAlias = dict[str, list[tuple[str, re.Pattern[str]]]]
+
+
+def _with_kubernetes_own(resolvers: _Resolvers) -> _Resolvers:
+    """Add to what tells values without a tag apart, each by its first letter."""
+    found = {first: list(listed) for first, listed in resolvers.items()}
+    for tag, pattern, letters in _KUBERNETES_ALONE:
+        for letter in letters:
+            found.setdefault(letter, []).append((tag, pattern))
+    return found
+
+
 class Loader(yaml.SafeLoader):
     """YAML as Kubernetes reads it: what JSON can say, no key twice, and neither dates nor numbers of base 60.
 
@@ -49,13 +69,16 @@ class Loader(yaml.SafeLoader):
         yaml.YAMLError: the text is no YAML, or has a tag that is not plain.
     """
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_KUBERNETES]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers = _with_kubernetes_own(
+        {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_KUBERNETES]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+    )
     yaml_constructors = {  # noqa: RUF012
         tag: yaml.SafeLoader.yaml_constructors[tag] for tag in [*_PLAIN_TAGS, None]
     }
+    bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -140,6 +163,12 @@ class Loader(yaml.SafeLoader):
         if self._num_values > MAX_VALUES:
             allowed = f"at most {MAX_VALUES} values, those that aliases stand for included"
             raise UnreadableYaml(where, "a text that large", allowed)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes a text so that Kubernetes reads it as one: in quotes where it would be a number or a truth."""
+
+    yaml_implicit_resolvers = _with_kubernetes_own(yaml.SafeDumper.yaml_implicit_resolvers)
 
 
 @contextlib.contextmanager

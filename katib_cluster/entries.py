@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from katib_cluster import resources
+
 Entry: TypeAlias = dict[str, Any]
 
 ALGORITHMS = ("enas", "darts")
 
 _MEMORY = {"enas": ("320Mi", "400Mi"), "darts": ("64Mi", "100Mi")}
-"""What is asked for, and the limit: those of Katib's stock configuration."""
+"""What is asked for, and the limit: since 0.17 that of Katib's stock configuration."""
 
 _SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -50,12 +52,18 @@ def entry(algorithm: str, image: str) -> Entry:
 def merged(existing: Mapping[str, Any], ours: Mapping[str, Any]) -> Entry:
     """Return an entry with our image, and our other fields where it had none.
 
-    So what somebody has set for their cluster stays. ``command`` and ``args`` go if they were for another image.
+    So what somebody has set for their cluster stays. ``command`` and ``args`` go if they were for another image, and
+    resources that are less than ours become ours.
+
+    Raises:
+        InvalidConfiguration: a resource is no quantity.
     """
     image = existing.get("image")
     another = not isinstance(image, str) or _repository(image) != _repository(ours["image"])
     kept = {key: value for key, value in existing.items() if not (another and key in _FOR_ITS_IMAGE)}
-    return {**kept, "image": ours["image"], **{key: value for key, value in ours.items() if key not in kept}}
+    if kept.get("resources"):
+        kept["resources"] = resources.raised(kept["resources"], ours["resources"], f"{ours['algorithmName']}.resources")
+    return {**kept, "image": ours["image"], **{key: value for key, value in ours.items() if not kept.get(key)}}
 
 
 def _probe(period_s: int, failures: int) -> Entry:

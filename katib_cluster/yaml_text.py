@@ -76,7 +76,7 @@ def _ends(node: yaml.Node) -> Iterator[int]:
             yield from _ends(part)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(bounded_yaml.Dumper):
     """Writes lists as people do, indented below their key, and nothing as an alias."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from katib_suggestion import api_pb2
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import (
     Direction,
     Experiment,
@@ -42,6 +42,12 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
     """
     spec = message.spec
     graph = spec.nas_config.graph_config
+    operations = []
+    faults = Faults()
+    for index, operation in enumerate(spec.nas_config.operations.operation):
+        with faults.noted():
+            operations.append(_operation(operation, f"nasConfig.operations[{index}]"))
+    faults.raise_noted()
     return Experiment(
         name=message.name,
         objective=_objective(spec.objective),
@@ -51,10 +57,7 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
         num_layers=graph.num_layers,
         input_sizes=tuple(graph.input_sizes),
         output_sizes=tuple(graph.output_sizes),
-        operations=tuple(
-            _operation(operation, f"nasConfig.operations[{index}]")
-            for index, operation in enumerate(spec.nas_config.operations.operation)
-        ),
+        operations=tuple(operations),
     )
 
 
@@ -91,13 +94,13 @@ def _objective(message: api_pb2.ObjectiveSpec) -> Objective | None:
 
 
 def _operation(message: api_pb2.Operation, where: str) -> Operation:
-    return Operation(
-        type=message.operation_type,
-        parameters=tuple(
-            _parameter(parameter, f"{where}.parameters[{index}]")
-            for index, parameter in enumerate(message.parameter_specs.parameters)
-        ),
-    )
+    parameters = []
+    faults = Faults()
+    for index, parameter in enumerate(message.parameter_specs.parameters):
+        with faults.noted():
+            parameters.append(_parameter(parameter, f"{where}.parameters[{index}]"))
+    faults.raise_noted()
+    return Operation(type=message.operation_type, parameters=tuple(parameters))
 
 
 def _parameter(message: api_pb2.ParameterSpec, where: str) -> Parameter:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 from katib_suggestion.assignment import is_safe
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
 from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.settings import MAX_INTEGER
@@ -42,15 +42,22 @@ def parameters(operation: Operation, where: str, limits: Limits = DEFAULT) -> di
         raise InvalidExperiment(f"{where}.parameters", len(operation.parameters), f"at most {MAX_PARAMETERS} of them")
     listed: dict[str, tuple[Value, ...]] = {}
     combinations = 1
+    faults = Faults()
     for index, parameter in enumerate(operation.parameters):
         place = f"{where}.parameters[{index}]"
-        check_text(parameter.name, f"{place}.name")
-        if parameter.name in listed:
-            raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
-        listed[parameter.name] = values(parameter, f"{place}.feasibleSpace")
-        combinations *= len(listed[parameter.name])
+        with faults.noted():
+            check_text(parameter.name, f"{place}.name")
+            if parameter.name in listed:
+                raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
+        with faults.noted():
+            listed[parameter.name] = values(parameter, f"{place}.feasibleSpace")
+            combinations *= len(listed[parameter.name])
+        if combinations > limits.max_operations:
+            break
+    with faults.noted():
         if combinations > limits.max_operations:
             raise InvalidExperiment(where, combinations, limits.allowed("max_operations"))
+    faults.raise_noted()
     return listed
 
 

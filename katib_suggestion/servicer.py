@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 import grpc
 
 from katib_suggestion import api_pb2, api_pb2_grpc, converters
-from katib_suggestion.errors import InvalidExperiment, one_line
+from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Trial
 from katib_suggestion.limits import Limits
 
@@ -111,8 +111,9 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
         try:
             yield suggester
         except InvalidExperiment as error:
-            logger.info("refused: %s", error)
-            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, one_line(error))
+            for fault in error.faults:
+                logger.info("refused: %s", fault)
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, error.in_one_line)
         except Exception as error:
             logger.exception("a call failed")
             _abort(context, unexpected, f"unexpected {type(error).__name__}; the service's log has the details")

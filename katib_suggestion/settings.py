@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 
 SUGGESTION_TRIAL_DIR = "suggestion_trial_dir"
 """Katib's own: mounts into each trial a folder of its own on the suggestion's volume. Every service leaves it alone."""
@@ -68,7 +68,13 @@ class _Reader:
     interval: Interval
     optional: bool
 
-    def read(self, text: str) -> float | int | None:
+    def read(self, text: str, where: str) -> float | int | None:
+        try:
+            return self._read(text)
+        except ValueError as error:
+            raise InvalidExperiment(where, text, self.allowed) from error
+
+    def _read(self, text: str) -> float | int | None:
         if len(text) > _MAX_TEXT:
             raise ValueError(text)
         if self.optional and text == "None":
@@ -126,19 +132,19 @@ def parse(
     }
     values: dict[str, float | int | None] = {}
     seen: set[str] = set()
+    faults = Faults()
     for name, text in pairs:
-        where = place(name)
-        if name in seen:
-            raise InvalidExperiment(where, text, "the setting is given twice")
-        seen.add(name)
-        if name == SUGGESTION_TRIAL_DIR:
-            continue
-        if name not in readers:
-            raise InvalidExperiment("algorithmSettings", name, _unknown(name, [*readers, SUGGESTION_TRIAL_DIR]))
-        try:
-            values[name] = readers[name].read(text)
-        except ValueError as error:
-            raise InvalidExperiment(where, text, readers[name].allowed) from error
+        with faults.noted():
+            where = place(name)
+            if name in seen:
+                raise InvalidExperiment(where, text, "the setting is given twice")
+            seen.add(name)
+            if name == SUGGESTION_TRIAL_DIR:
+                continue
+            if name not in readers:
+                raise InvalidExperiment("algorithmSettings", name, _unknown(name, [*readers, SUGGESTION_TRIAL_DIR]))
+            values[name] = readers[name].read(text, where)
+    faults.raise_noted()
     return settings(**values)
 
 

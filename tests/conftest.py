@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
+from tests.warm_python import COLD, Program, with_tensorflow, with_torch
 
 # CI tries the same few examples each time, on whatever machine; --hypothesis-profile=campaign tries many at random.
 _SLOW_IS_NO_FAULT = {
@@ -38,7 +39,7 @@ settings.load_profile("ci")
 class Service:
     """A running service and a channel to it."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes] | Program
     port: int
     log: Path
     channel: grpc.Channel
@@ -64,7 +65,7 @@ class Service:
             time.sleep(0.05)
 
 
-def wait_for_port(process: subprocess.Popen[str], log: Path, timeout_s: float = 60) -> int:
+def wait_for_port(process: subprocess.Popen[bytes] | Program, log: Path, timeout_s: float = 60) -> int:
     """Read the port that a service listens on from its log."""
     deadline = time.monotonic() + timeout_s
     while not (found := re.search(r"listening on port (\d+)", log.read_text())):
@@ -76,15 +77,17 @@ def wait_for_port(process: subprocess.Popen[str], log: Path, timeout_s: float = 
 
 @pytest.fixture(scope="session")
 def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
-    """Start a service's module on a free port; whatever was started is stopped at the end."""
+    """Start a service's module on a free port; whatever was started is stopped at the end.
+
+    Where tests look at how a service starts, or at its memory, ``cold=True`` gives it an interpreter of its own.
+    """
     started: list[Service] = []
 
-    def start(module: str, *flags: str) -> Service:
+    def start(module: str, *flags: str, cold: bool = False) -> Service:
         log = tmp_path_factory.mktemp(module) / "log"
+        python = COLD if cold or module == "darts_service" else with_tensorflow
         with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, "--port", "0", *flags], stderr=stream, env=os.environ, text=True
-            )
+            process = python.start("-m", module, "--port", "0", *flags, stderr=stream.fileno())
         port = wait_for_port(process, log)
         service = Service(process, port, log, grpc.insecure_channel(f"127.0.0.1:{port}"))
         started.append(service)
@@ -180,16 +183,14 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a script, or ``-m`` and a module, as several processes of one trial."""
+    """Run a script, or ``-m`` and a module, as several processes of one trial; ``cold=True`` runs torchrun itself."""
 
-    def run(num_processes: int, *command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def run(num_processes: int, *command: object, cwd: Path, cold: bool = False) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
-        launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}")
-        done = subprocess.run(
-            [sys.executable, *launcher, *map(str, command)],
-            cwd=cwd, env=environment | {"OMP_NUM_THREADS": "1"},
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        flags = ("--standalone", f"--nproc-per-node={num_processes}")
+        launcher = ("-m", "torch.distributed.run") if cold else (Path(__file__).with_name("warm_torchrun.py"),)
+        python = COLD if cold else with_torch
+        done = python.run(*launcher, *flags, *command, cwd=cwd, env=environment | {"OMP_NUM_THREADS": "1"})
         # Gloo of some versions of torch says there that it is connected; in such a line no collector finds a metric.
         # Processes write into each other's such lines, and leave empty ones.
         lines = [line for line in done.stdout.splitlines(keepends=True) if line.strip()]

@@ -4,8 +4,8 @@ A trainer reads::
 
     parser = command_line.Parser(prog="…")
     command_line.add_data_arguments(parser, train_portion=0.5)
-    arguments = parser.parse_args(argv)
-    data = command_line.data_options(arguments)
+    command_line.add_resume_arguments(parser)
+    options = command_line.trial_options(parser.parse_args(argv))
 
 inside the function that it hands to `run`, so that every mistake becomes one line on standard error.
 """
@@ -17,12 +17,13 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
+import torch
 from torch import OutOfMemoryError
 
 from katib_suggestion.errors import one_line
-from trial_runtime import devices, processes
+from trial_runtime import devices, processes, seeds
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import DataOptions
@@ -73,8 +74,7 @@ class Parser(argparse.ArgumentParser):
 def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float, cutout: int = 0) -> None:
     """Add the flags of `DataOptions`, and ``--output-dir``, ``--seed`` and ``--device``.
 
-    In the namespace, besides what `data_options` reads: ``output_dir: Path``, ``seed: int | None``, ``device:
-    torch.device``. For the environment see `VariableArguments`.
+    For flags that are not given see `VariableArguments`.
 
     Args:
         parser: the trainer's.
@@ -134,13 +134,40 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fresh", action="store_true", help="begin anew, whatever is in the output folder")
 
 
-def resume_options(arguments: argparse.Namespace) -> ResumeOptions:
-    """Read what `add_resume_arguments` added."""
-    return ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh)
+class MachineOptions(TypedDict):
+    """What every trial is asked for, whatever its data; see `trial_runtime.resume.Trial`."""
+
+    output_dir: Path
+    seed: int
+    is_seeded: bool
+    resume: ResumeOptions
+    device: torch.device
+
+
+class TrialOptions(MachineOptions):
+    """What every trial on images is asked for by the flags that are added here."""
+
+    data: DataOptions
+
+
+def machine_options(arguments: argparse.Namespace) -> MachineOptions:
+    """Read what `add_machine_arguments` and `add_resume_arguments` added; without ``--seed`` one is drawn."""
+    return MachineOptions(
+        output_dir=arguments.output_dir,
+        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
+        is_seeded=arguments.seed is not None,
+        resume=ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh),
+        device=arguments.device,
+    )
+
+
+def trial_options(arguments: argparse.Namespace) -> TrialOptions:
+    """Read what `add_data_arguments` and `add_resume_arguments` added; without ``--seed`` one is drawn."""
+    return TrialOptions(data=data_options(arguments), **machine_options(arguments))
 
 
 def data_options(arguments: argparse.Namespace) -> DataOptions:
-    """Read what `add_data_arguments` added."""
+    """Read the flags of `DataOptions` alone."""
     return DataOptions(
         dataset=arguments.dataset,
         data_dir=arguments.data_dir,

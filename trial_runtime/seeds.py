@@ -5,6 +5,9 @@ import secrets
 
 import torch
 
+COMMON_SEED = 0
+"""For what shall be the same in every run, so that runs can be compared: such as which images are held out."""
+
 
 def fresh_seed() -> int:
     """Draw a seed in [0, 2**32) from the operating system, for a run that was given none."""

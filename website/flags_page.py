@@ -31,20 +31,20 @@ trials](../guides/enas-trainer.md), [DARTS](../guides/darts-trainer.md) and its
 def text() -> str:
     """Return the page."""
     parts = [_HEAD]
-    parts += (_section(command, parser) for command, parser in _commands(KATIB_NAS, programs.parser_of(KATIB_NAS)))
+    parts += (_section(command, parser) for command, parser in commands(KATIB_NAS, programs.parser_of(KATIB_NAS)))
     parts += (_section(f"python -m {module}", programs.parser_of(module)) for module in MODULES)
     return "\n".join(parts).replace(str(Path.home()), "~")
 
 
 # argparse tells what was added to a parser by no public name.
-def _commands(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def commands(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """The commands below a command, or itself where there are none."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:
         yield name, parser
     for action in below:
         for command, subparser in action.choices.items():
-            yield from _commands(f"{name} {command}", subparser)
+            yield from commands(f"{name} {command}", subparser)
 
 
 def _section(command: str, parser: argparse.ArgumentParser) -> str:

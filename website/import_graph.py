@@ -1,20 +1,23 @@
-"""Which of our modules imports which, and a picture of it by packages.
+"""Which of our modules imports which, and a picture of it: by packages, and by the folders inside the largest of them.
 
 ``python -m website.import_graph`` draws the picture again.
 """
 
 import ast
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from katib_local.drawing import svg
-from katib_local.drawing.layered_layout import Box, lay_out
+from katib_local.drawing.layered_layout import Box, Picture, lay_out
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/contributing/import-graph.svg"
 
 Graph = Mapping[str, frozenset[str]]
+
+LARGE = ("katib_local", "darts_trainer")
+"""Packages whose folders are drawn, too."""
 
 _JOBS = {
     "katib_suggestion": "Katib's side",
@@ -27,6 +30,16 @@ _JOBS = {
     "enas_trainer": "trial",
     "katib_local": "katib-nas",
     "katib_cluster": "configuration",
+    "katib_local.commands": "katib-nas",
+    "katib_local.drawing": "pictures",
+    "katib_local.manifest": "what was asked",
+    "katib_local.record": "what is kept",
+    "katib_local.report": "the page",
+    "katib_local.running": "processes",
+    "katib_local.showing": "what is said",
+    "darts_trainer.retraining": "what was found",
+    "darts_trainer.search": "of any network",
+    "darts_trainer.supernet": "of pictures",
 }
 
 
@@ -58,37 +71,79 @@ def reached(graph: Graph, start: str) -> frozenset[str]:
     return frozenset(seen)
 
 
-def arrows(graph: Graph) -> dict[str, frozenset[str]]:
-    """Which of our packages each of them imports."""
-    ours = {module.partition(".")[0] for module in graph}
-    return {
-        package: frozenset(
-            name
-            for module, found in graph.items()
-            if module.partition(".")[0] == package
-            for name in {other.partition(".")[0] for other in found} & ours - {package}
-        )
-        for package in sorted(ours)
-    }
+def package(module: str) -> str:
+    """The package that a module lies in."""
+    return module.partition(".")[0]
 
 
-def draw(packages_to_imports: Mapping[str, frozenset[str]]) -> str:
-    """Return the text of an SVG file of what :func:`arrows` found."""
-    order = list(packages_to_imports)
+def folder(module: str) -> str:
+    """The folder inside a package that a module lies in; one at the top of its package is by itself."""
+    return ".".join(module.split(".")[:2])
+
+
+def rooms(graph: Graph, large: str) -> dict[str, str]:
+    """Where each module of a package lies: in a folder inside it, above these folders, or below them.
+
+    Above are the modules at the top of the package that import a folder, by way of whatever; below are the others, and
+    their room has their names.
+    """
+    ours = [module for module in graph if package(module) == large]
+    folders = {folder(module) for module in ours if module.count(".") > 1}
+    top = {module for module in ours if folder(module) not in folders}
+    below = {module for module in top - {large} if not {folder(name) for name in reached(graph, module)} & folders}
+    base = f"{large}: {', '.join(sorted(module.removeprefix(f'{large}.') for module in below))}"
+    return {module: base if module in below else large if module in top else folder(module) for module in ours}
+
+
+def arrows(graph: Graph, room: Callable[[str], str | None] = package) -> dict[str, frozenset[str]]:
+    """Which rooms the modules of each room import.
+
+    Args:
+        graph: of the modules.
+        room: of a module; None for one that does not count.
+    """
+    found: dict[str, set[str]] = {}
+    for module, imported in graph.items():
+        if (here := room(module)) is not None:
+            there = {room(name) for name in imported & graph.keys()}
+            found.setdefault(here, set()).update(
+                name for name in there if name not in (here, None) and name is not None
+            )
+    return {name: frozenset(found[name]) for name in sorted(found)}
+
+
+def draw(graph: Graph) -> str:
+    """Return the text of an SVG file."""
+    whole = arrows(graph)
+    pictures = {"An arrow leads from a package to one that it imports": _picture(whole)}
+    words = _words(whole)
+    for large in LARGE:
+        inside = arrows(graph, rooms(graph, large).get)
+        pictures[f"Inside {large}"] = _picture(inside)
+        words += _words(inside)
+    return svg.page(pictures, title="The packages and their imports", description=". ".join(words) + ".")
+
+
+def _picture(imported: Mapping[str, frozenset[str]]) -> Picture:
+    order = list(imported)
     boxes = [
-        Box(
-            lines=(name, _JOBS[name]),
-            kind="node" if found else "output",
-            title=f"{name} imports {', '.join(sorted(found)) or 'none of the others'}",
-        )
-        for name, found in packages_to_imports.items()
+        Box(lines=_lines(name), kind="node" if found else "output", title=words)
+        for (name, found), words in zip(imported.items(), _words(imported), strict=True)
     ]
-    edges = [(order.index(name), order.index(other)) for name in order for other in sorted(packages_to_imports[name])]
-    return svg.page(
-        {"An arrow leads from a package to one that it imports": lay_out(boxes, edges)},
-        title="The packages and their imports",
-        description=". ".join(box.title for box in boxes) + ".",
+    return lay_out(
+        boxes, [(order.index(name), order.index(other)) for name in order for other in sorted(imported[name])]
     )
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    """A room and what it is for, or what it holds."""
+    _, _, inside = name.partition(".")
+    named, _, held = name.partition(": ")
+    return (named, held) if held else (inside or name, _JOBS[name])
+
+
+def _words(imported: Mapping[str, frozenset[str]]) -> list[str]:
+    return [f"{name} imports {', '.join(sorted(found)) or 'none of the others'}" for name, found in imported.items()]
 
 
 def _module(path: Path, root: Path) -> str:
@@ -116,4 +171,4 @@ def _nearest(name: str, files: Mapping[str, Path]) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(arrows(imports(ROOT, packages()))))
+    PICTURE.write_text(draw(imports(ROOT, packages())))

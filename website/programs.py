@@ -62,7 +62,12 @@ def parse(program: str, argv: Sequence[str]) -> argparse.Namespace:
     return found[0]
 
 
-def _module(program: str) -> str:
+def module_of(program: str) -> str:
+    """Return the module whose ``main`` a program is.
+
+    Raises:
+        ValueError: there is no such program.
+    """
     if program == KATIB_NAS:
         return "katib_local.commands.cli"
     found = find_spec(program)
@@ -78,7 +83,7 @@ def _run(program: str, argv: Sequence[str], parse_args: Callable[..., None]) -> 
         _no_variables_of_ours(),
         suppress(_Stopped, SystemExit),
     ):
-        importlib.import_module(_module(program)).main()
+        importlib.import_module(module_of(program)).main()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import NONE
 from darts_service.settings import RecurrentSettings
 from darts_trainer import search_arguments
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.text import options
@@ -85,12 +85,8 @@ def from_arguments(argv: Sequence[str]) -> RecurrentConfig:
         compile=search_arguments.compile_of(arguments),
         cuda_graph=arguments.cuda_graph,
         data=options.of(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
         genotype=arguments.genotype,
-        device=arguments.device,
+        **command_line.machine_options(arguments),
     )
 
 

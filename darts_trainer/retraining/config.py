@@ -15,7 +15,7 @@ from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
@@ -26,8 +26,8 @@ CUTOUT = 16
 
 _MATTERS_NOT = frozenset(
     {
-        "genotype.normal", "genotype.reduce", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
-        "resume.every_steps", "resume.fresh", "device",
+        "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
+        "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
     }
 )  # fmt: skip
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
@@ -163,12 +163,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         size=parsed(NetworkSize, arguments),
         settings=parsed(RetrainSettings, arguments),
         precision=arguments.precision,
-        data=command_line.data_options(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
-        device=arguments.device,
+        **command_line.trial_options(arguments),
     )
 
 

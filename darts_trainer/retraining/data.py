@@ -11,9 +11,6 @@ from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import ALONE, Processes
 
-COMMON_SEED = 0
-"""Decides which images are held out: the same in every run, so that runs can be compared."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -51,7 +48,7 @@ class RetrainData:
         """
         held_out = None
         if train_portion < 1:
-            images, held_out = datasets.split(images, train_portion, seeds.generator(COMMON_SEED, "held out"))
+            images, held_out = datasets.split(images, train_portion, seeds.generator(seeds.COMMON_SEED, "held out"))
         if len(images) < batch_size:
             logger.warning("batch_size %d is more than there are training images: using %d", batch_size, len(images))
             batch_size = len(images)

@@ -14,7 +14,7 @@ from darts_genotype.recurrent import RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.config import flag, genotype_of, parsed
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -146,11 +146,7 @@ def from_arguments(argv: Sequence[str]) -> TextRetrainConfig:
         settings=parsed(TextTrainingSettings, arguments),
         precision=arguments.precision,
         data=options.of(arguments),
-        output_dir=arguments.output_dir,
-        seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
-        resume=command_line.resume_options(arguments),
-        device=arguments.device,
+        **command_line.machine_options(arguments),
     )
 
 

@@ -177,7 +177,9 @@ class Retraining:
         loss = total = functional.cross_entropy(logits_bk, labels_b)
         if auxiliary_bk is not None:
             total = loss + self._settings.auxiliary_weight * functional.cross_entropy(auxiliary_bk, labels_b)
-        shares = torch.autograd.grad(share_of_loss(total, labels_b, self._data.batch_size), self._weights)
+        share = share_of_loss(total, labels_b, self._data.batch_size)
+        # Where no cell reads an input, nothing may come of the cell there: its gradients are zeros.
+        shares = torch.autograd.grad(share, self._weights, materialize_grads=True)
         gradients = clipped(self._processes.add_up(shares), self._settings.grad_clip)
         apply_gradients(self._sgd, self._weights, gradients)
         self._standing.tally.add(loss, logits_bk, labels_b)

@@ -12,7 +12,7 @@ from cell_networks.layout import Layout, final_map_size
 from darts_trainer import predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.retraining.config import RetrainConfig
-from darts_trainer.retraining.data import COMMON_SEED, RetrainData
+from darts_trainer.retraining.data import RetrainData
 from darts_trainer.retraining.training import EpochMetrics, Retraining
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
@@ -60,7 +60,7 @@ class _Trial:
         self._trial = trial
         self._group = group
         self._saver = saver
-        self._images = images = trial.data.load(seeds.generator(COMMON_SEED, "subset"))
+        self._images = images = trial.data.load(seeds.generator(seeds.COMMON_SEED, "subset"))
         # Loaded now, so that test images that are missing are missed before the training and not after it.
         self._test_images = trial.data.load_test(images) if trial.data.train_portion == 1 else None
         self._data = RetrainData.of(

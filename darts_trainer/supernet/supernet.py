@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cell_networks import operations
-from cell_networks.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers, stem
+from cell_networks.layout import Layout, cell_places, edge_sources, reduction_layers, stem
 from darts_genotype.genotype import NUM_INPUTS
 from darts_trainer.supernet.fused_cell import FusedCell
 from darts_trainer.supernet.partial_channels import edge_weights
@@ -65,11 +65,11 @@ class Supernet(nn.Module):
         self._primitives = tuple(primitives)
         self._sources = edge_sources(layout.num_nodes)
         self.stem = stem(layout)
+        places = list(cell_places(layout))
         self.cells = nn.ModuleList(
-            PlainCell(self._operations, layout.num_nodes, place, k=partial_channels or 1)
-            for place in cell_places(layout)
+            PlainCell(self._operations, layout.num_nodes, place, k=partial_channels or 1) for place in places
         )
-        self.classifier = nn.Linear(output_channels(layout), layout.num_classes)
+        self.classifier = nn.Linear(places[-1].output_channels, layout.num_classes)
         operations.initialise(self, generator)
         num_edges = sum(len(sources) for sources in self._sources)
         kinds = ["normal", "reduce"] if reduction_layers(layout.num_layers) else ["normal"]

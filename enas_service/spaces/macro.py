@@ -18,7 +18,7 @@ from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.spaces.operations import OperationChoice, Trait, expanded, traits
 from enas_service.spaces.space import Attribute, ForeignAssignments
 from katib_suggestion import assignment
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment
 
 MAX_SIZES = 10
@@ -45,19 +45,25 @@ class MacroSpace:
             InvalidExperiment: a size, an operation or a feasible space is none of what is allowed.
         """
         graph = "nasConfig.graphConfig"
-        if experiment.num_layers < 1:
-            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, "it must be an integer >= 1")
-        if experiment.num_layers > limits.max_layers:
-            raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, limits.allowed("max_layers"))
+        faults = Faults()
+        with faults.noted():
+            if experiment.num_layers < 1:
+                raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, "it must be an integer >= 1")
+            if experiment.num_layers > limits.max_layers:
+                raise InvalidExperiment(f"{graph}.numLayers", experiment.num_layers, limits.allowed("max_layers"))
         for name, sizes in (("inputSizes", experiment.input_sizes), ("outputSizes", experiment.output_sizes)):
-            if not 1 <= len(sizes) <= MAX_SIZES or min(sizes) < 1:
-                allowed = f"it must list integers >= 1, up to {MAX_SIZES} of them"
-                raise InvalidExperiment(f"{graph}.{name}", list(sizes), allowed)
+            with faults.noted():
+                if not 1 <= len(sizes) <= MAX_SIZES or min(sizes) < 1:
+                    allowed = f"it must list integers >= 1, up to {MAX_SIZES} of them"
+                    raise InvalidExperiment(f"{graph}.{name}", list(sizes), allowed)
+        with faults.noted():
+            operations = expanded(experiment.operations, limits)
+        faults.raise_noted()
         space = cls(
             num_layers=experiment.num_layers,
             input_sizes=experiment.input_sizes,
             output_sizes=experiment.output_sizes,
-            operations=expanded(experiment.operations, limits),
+            operations=operations,
         )
         if space.max_suggestion_bytes > MAX_SUGGESTION_BYTES:
             allowed = f"a suggestion may be {MAX_SUGGESTION_BYTES} bytes long: have fewer layers or shorter texts"

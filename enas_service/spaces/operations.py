@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
 from katib_suggestion import feasible_space
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Operation
 from katib_suggestion.feasible_space import Value
 
@@ -48,17 +48,21 @@ def expanded(operations: Sequence[Operation], limits: EnasLimits) -> tuple[Opera
     if not operations:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     choices: list[OperationChoice] = []
+    faults = Faults()
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
-        feasible_space.check_text(operation.type, f"{where}.operationType")
-        spaces = feasible_space.parameters(operation, where, limits)
-        total = len(choices) + math.prod(len(values) for values in spaces.values())
-        if total > limits.max_operations:
-            raise InvalidExperiment(where, total, limits.allowed("max_operations"))
-        choices += [
-            OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
-            for values in itertools.product(*spaces.values())
-        ]
+        with faults.noted():
+            feasible_space.check_text(operation.type, f"{where}.operationType")
+        with faults.noted():
+            spaces = feasible_space.parameters(operation, where, limits)
+            total = len(choices) + math.prod(len(values) for values in spaces.values())
+            if total > limits.max_operations:
+                raise InvalidExperiment(where, total, limits.allowed("max_operations"))
+            choices += [
+                OperationChoice(operation.type, tuple(zip(spaces, values, strict=True)))
+                for values in itertools.product(*spaces.values())
+            ]
+    faults.raise_noted()
     return tuple(choices)
 
 

@@ -43,14 +43,16 @@ class _StandardError(logging.Handler):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; every failure is one line on standard error and an exit code of its own."""
+    """Run the command line; every failure is a line on standard error, and has an exit code of its own."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[_StandardError()])
     try:
         arguments = parser(run, validate, report, register).parse_args(argv)
         code: int = arguments.command(arguments)
     except (UsageError, RunFolderError, InvalidConfiguration) as error:
         return _fail(error, EXIT_USAGE)
-    except (InvalidExperiment, ExperimentRefused, GenotypeError, InvalidNetwork) as error:
+    except InvalidExperiment as error:
+        return max(_fail(fault, EXIT_REFUSED) for fault in error.faults)
+    except (ExperimentRefused, GenotypeError, InvalidNetwork) as error:
         return _fail(error, EXIT_REFUSED)
     except SuggestionError as error:
         return _fail(error, EXIT_SERVICE)

@@ -61,8 +61,13 @@ def show(arguments: argparse.Namespace) -> int:
         console.print(f"{name}: {summary}", markup=False, highlight=False, soft_wrap=True)
         if cell:
             console.print(_table(cell))
-    nodes = ", ".join(map(str, genotype.concat))
-    console.print(f"A cell's output is the concatenation of its nodes {nodes}", highlight=False, soft_wrap=True)
+    concats = {"The normal": genotype.normal_concat, "The reduction": genotype.reduce_concat}
+    if genotype.normal_concat == genotype.reduce_concat:
+        concats = {"A": genotype.normal_concat}
+    for which, concat in concats.items():
+        nodes = ", ".join(map(str, concat))
+        output = f"{which} cell's output is the concatenation of its nodes {nodes}"
+        console.print(output, highlight=False, soft_wrap=True)
     return 0
 
 

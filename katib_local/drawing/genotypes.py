@@ -1,6 +1,7 @@
 """A genotype as a picture: both cells of pictures as one SVG, or a recurrent cell."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from darts_genotype.genotype import NUM_INPUTS, Cell, num_skips
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
@@ -12,12 +13,13 @@ def draw(genotype: AnyGenotype) -> str:
     """Return the text of an SVG file."""
     if isinstance(genotype, RecurrentGenotype):
         return _draw_recurrent(genotype)
-    cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
-    drawn = {name: cell for name, cell in cells.items() if cell}
+    drawn = [("Normal cell", genotype.normal, genotype.normal_concat)]
+    if genotype.reduce:
+        drawn.append(("Reduction cell", genotype.reduce, genotype.reduce_concat))
     return svg.page(
-        {f"{name}: {facts(cell)}": lay_out(cell) for name, cell in drawn.items()},
+        {f"{name}: {facts(cell)}": lay_out(cell, concat) for name, cell, concat in drawn},
         title=f"A genotype of {genotype.num_nodes} nodes",
-        description=" ".join(_words(name, cell) for name, cell in drawn.items()),
+        description=" ".join(_words(name, cell, concat) for name, cell, concat in drawn),
     )
 
 
@@ -52,10 +54,12 @@ def _draw_recurrent(genotype: RecurrentGenotype) -> str:
     )
 
 
-def _words(name: str, cell: Cell) -> str:
+def _words(name: str, cell: Cell, concat: Sequence[int]) -> str:
     """The cell for those who do not see it."""
     nodes = (
         f"node {index} is the sum of {' and '.join(f'{edge.operation} of node {edge.source}' for edge in node)}"
         for index, node in enumerate(cell, start=NUM_INPUTS)
     )
-    return f"{name}, {facts(cell)}: {'; '.join(nodes)}. Its output concatenates the nodes."
+    inner = range(NUM_INPUTS, NUM_INPUTS + len(cell))
+    output = "the nodes" if list(concat) == [*inner] else f"the nodes {', '.join(map(str, concat))}"
+    return f"{name}, {facts(cell)}: {'; '.join(nodes)}. Its output concatenates {output}."

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_local.manifest.checks import check_text
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment, together
 
 Document: TypeAlias = dict[str, Any]
 
@@ -74,14 +74,17 @@ def check_fields(model: type[BaseModel], document: Mapping[str, object], path: s
         InvalidExperiment: naming the key, where it stands, and the closest that exists.
     """
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    faults = Faults()
     for key, value in document.items():
         where = f"{path}.{key}" if path else key
-        if key not in fields:
-            closest = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {closest[0]}? " if closest else ""
-            raise InvalidExperiment(path or "manifest", key, f"unknown field; {hint}known are {', '.join(fields)}")
-        for inner in _models(fields[key]):
-            _check_inside(inner, value, where)
+        with faults.noted():
+            if key not in fields:
+                closest = difflib.get_close_matches(key, fields, n=1)
+                hint = f"did you mean {closest[0]}? " if closest else ""
+                raise InvalidExperiment(path or "manifest", key, f"unknown field; {hint}known are {', '.join(fields)}")
+            for inner in _models(fields[key]):
+                _check_inside(inner, value, where)
+    faults.raise_noted()
 
 
 def parse(model: type[M], document: Mapping[str, object], path: str = "") -> M:
@@ -93,12 +96,14 @@ def parse(model: type[M], document: Mapping[str, object], path: str = "") -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        # A union reports once for each of its types, and the name of the type is no part of the path.
-        first = error.errors(include_url=False)[0]
-        location = [item for item in first["loc"] if item not in ("float", "int")]
-        where = "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in location)
-        field = f"{path}{where}".lstrip(".")
-        raise InvalidExperiment(field, first["input"], _expected(first["type"], first["msg"])) from error
+        found: dict[str, InvalidExperiment] = {}
+        for item in error.errors(include_url=False):
+            # A union reports once for each of its types, and the name of the type is no part of the path.
+            location = [part for part in item["loc"] if part not in ("float", "int")]
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+            field = f"{path}{where}".lstrip(".")
+            found.setdefault(field, InvalidExperiment(field, item["input"], _expected(item["type"], item["msg"])))
+        raise together(list(found.values())) from error
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
@@ -116,13 +121,16 @@ def _check_inside(model: type[BaseModel], value: object, where: str) -> None:
     if isinstance(value, dict):
         check_fields(model, value, where)
     elif isinstance(value, list):
+        faults = Faults()
         for index, item in enumerate(value):
-            _check_inside(model, item, f"{where}[{index}]")
+            with faults.noted():
+                _check_inside(model, item, f"{where}[{index}]")
+        faults.raise_noted()
 
 
 def _expected(kind: str, message: str) -> str:
     return {
-        "string_type": "it must be a text; put a number in quotes",
+        "string_type": "it must be a text; put a number in quotes, and so y, n, yes, no, on and off",
         "int_type": "it must be an integer",
         "float_type": "it must be a number",
         "bool_type": "it must be true or false",

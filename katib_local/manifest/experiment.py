@@ -50,6 +50,18 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EarlyStopping:
+    """When a trial that does badly is stopped: Katib's ``medianstop``."""
+
+    settings: tuple[tuple[str, str], ...]
+    """As given, names and texts, in order."""
+    min_trials_required: int
+    """Trials that have to succeed before any other is compared with them."""
+    start_step: int
+    """Values of the objective that a trial has reported when it is compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Collector:
     """Where a trial's metrics come from."""
 
@@ -137,6 +149,8 @@ class Experiment:
     parameters: tuple[ParameterSpec, ...]
     collector: Collector
     template: TrialTemplate
+    early_stopping: EarlyStopping | None
+    """None lets every trial run to its end."""
 
     @property
     def suggestion_trial_dir(self) -> str | None:

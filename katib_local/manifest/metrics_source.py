@@ -7,7 +7,7 @@ from katib_local.manifest.checks import one_of
 from katib_local.manifest.experiment import Collector, MetricsFormat
 from katib_local.manifest.resources import V1beta1MetricsCollectorSpec, V1beta1SourceSpec
 from katib_local.manifest.template import Container
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 
 DEFAULT_PATH = "/var/log/katib/metrics.log"
 """Where Katib's File collector looks when the manifest does not say."""
@@ -33,8 +33,11 @@ def collector(spec: V1beta1MetricsCollectorSpec | None) -> Collector:
             f"{_PATH}.source.httpGet", "httpGet", f"no collector here reads it ({', '.join(_KINDS)})"
         )
     filters = tuple((source.filter.metrics_format if source.filter else None) or [])
+    faults = Faults()
     for index, pattern in enumerate(filters):
-        _check_filter(pattern, f"{_PATH}.source.filter.metricsFormat[{index}]")
+        with faults.noted():
+            _check_filter(pattern, f"{_PATH}.source.filter.metricsFormat[{index}]")
+    faults.raise_noted()
     if kind == "StdOut":
         return Collector(path=None, format=MetricsFormat.TEXT, filters=filters)
     return _file(source, filters)

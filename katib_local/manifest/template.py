@@ -7,7 +7,7 @@ and arguments with blanks and hands them to ``sh -c``.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from katib_local.errors import TrialError
@@ -16,7 +16,7 @@ from katib_local.manifest.checks import check_text
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import TrialParameter, TrialTemplate
 from katib_local.manifest.resources import IoK8sApiCoreV1Container, IoK8sApiCoreV1PodTemplateSpec
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.errors import Faults, InvalidExperiment
 
 SPEC_PATH = "spec.trialTemplate.trialSpec"
 
@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
 _META = re.compile(r"\$\{trialSpec\.(.+?)\}")
 _META_KEYS = ("Name", "Namespace", "Kind", "APIVersion")
 _META_INDEX = re.compile(r"(Annotations|Labels)\[(.+)\]")
-_VARIABLE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
+_VARIABLE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 _JOB_FIELDS = frozenset(
     {
@@ -83,26 +83,34 @@ def check(template: TrialTemplate) -> Container:
     except ValueError as error:
         allowed = "it must stay a mapping once its placeholders are filled in: each ends with '}' in its own text"
         raise InvalidExperiment(SPEC_PATH, template.spec, allowed) from error
-    container = _container(filled, template.container)
     used = set(_PLACEHOLDER.findall(template.spec))
     names = {parameter.name for parameter in template.parameters}
+    faults = Faults()
+    with faults.noted():
+        container = _container(filled, template.container)
     for parameter in template.parameters:
-        where = f"spec.trialTemplate.trialParameters.{parameter.name}"
-        if parameter.name not in used:
-            allowed = f"trialSpec must use ${{trialParameters.{parameter.name}}}"
-            raise InvalidExperiment(where, parameter.name, allowed)
-        match = _META.search(parameter.reference)
-        if match and match[1] not in _META_KEYS and not _META_INDEX.fullmatch(match[1]):
-            allowed = f"${{trialSpec.…}} must name {', '.join(_META_KEYS)}, Annotations[…] or Labels[…]"
-            raise InvalidExperiment(f"{where}.reference", parameter.reference, allowed)
-        _meta_value(parameter.reference, resource, "trial", "namespace")
-    if used - names:
-        missing = ", ".join(sorted(used - names))
-        allowed = (
-            f"each placeholder needs a trial parameter of its name; there are {', '.join(sorted(names)) or 'none'}"
-        )
-        raise InvalidExperiment(SPEC_PATH, missing, allowed)
+        with faults.noted():
+            _check_parameter(parameter, used, resource)
+    with faults.noted():
+        if used - names:
+            missing, there = ", ".join(sorted(used - names)), ", ".join(sorted(names)) or "none"
+            allowed = f"each placeholder needs a trial parameter of its name; there are {there}"
+            raise InvalidExperiment(SPEC_PATH, missing, allowed)
+    faults.raise_noted()
     return container
+
+
+def _check_parameter(parameter: TrialParameter, used: Set[str], resource: Document) -> None:
+    """Check that a trial parameter has its place in the resource, and that what it refers to of the trial is there."""
+    where = f"spec.trialTemplate.trialParameters.{parameter.name}"
+    if parameter.name not in used:
+        allowed = f"trialSpec must use ${{trialParameters.{parameter.name}}}"
+        raise InvalidExperiment(where, parameter.name, allowed)
+    match = _META.search(parameter.reference)
+    if match and match[1] not in _META_KEYS and not _META_INDEX.fullmatch(match[1]):
+        allowed = f"${{trialSpec.…}} must name {', '.join(_META_KEYS)}, Annotations[…] or Labels[…]"
+        raise InvalidExperiment(f"{where}.reference", parameter.reference, allowed)
+    _meta_value(parameter.reference, resource, "trial", "namespace")
 
 
 def render(template: TrialTemplate, trial: str, namespace: str, assignments: Mapping[str, str]) -> Container:
@@ -253,8 +261,11 @@ def _shell(words: list[str]) -> tuple[str, ...]:
 
 
 def _expand(text: str, environment: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` by a variable of the container, and ``$$`` by ``$``, as Kubernetes does."""
-    return _VARIABLE.sub(lambda match: environment.get(match[1], match[0]) if match[1] else "$", text)
+    """Replace ``$(NAME)`` by a variable of the container, and ``$$`` by ``$``, as Kubernetes does.
+
+    What stands in the brackets of no variable stays as it is, ``$$`` too.
+    """
+    return _VARIABLE.sub(lambda match: "$" if match[1] is None else environment.get(match[1], match[0]), text)
 
 
 def _present(fields: Document, names: Iterable[str]) -> list[str]:

@@ -60,7 +60,7 @@ def collect(output: IO[bytes], metrics: Sequence[str], collector: Collector) -> 
     if collector.format is MetricsFormat.JSON:
         found = _json_points(lines, metrics)
     else:
-        found = _text_points(lines, metrics, [compiled(pattern) for pattern in collector.filters or (DEFAULT_FILTER,)])
+        found = _text_points(lines, metrics, patterns(collector))
     points: list[Point] = []
     count = 0
     for point in found:
@@ -69,6 +69,20 @@ def collect(output: IO[bytes], metrics: Sequence[str], collector: Collector) -> 
         if count > MAX_POINTS:
             raise MalformedMetrics(f"it reports more than {MAX_POINTS} values")
     return points
+
+
+def patterns(collector: Collector) -> list[Any]:
+    """Compile the patterns that find metrics in a line of text."""
+    return [compiled(pattern) for pattern in collector.filters or (DEFAULT_FILTER,)]
+
+
+def matches(line: bytes, patterns: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """Find what looks like a metric in a line of UTF-8, each with its value."""
+    for pattern in patterns:
+        # On bytes it is three times as fast.
+        for match in pattern.finditer(line):
+            name, value = ((match[group] or b"").decode(errors="replace").strip() for group in (1, 2))
+            yield name, value
 
 
 def observe(points: Sequence[Point], objective: Objective) -> dict[str, str] | None:
@@ -119,12 +133,9 @@ def _text_points(lines: Iterable[bytes], metrics: Sequence[str], patterns: Seque
         text = line.decode(errors="replace")
         first, blank, _ = text.partition(" ")
         time = (_rfc3339(first) if blank else None) or NO_TIME
-        for pattern in patterns:
-            # On bytes it is three times as fast.
-            for match in pattern.finditer(text.encode()):
-                name, value = ((match[group] or b"").decode(errors="replace").strip() for group in (1, 2))
-                if name in metrics:
-                    yield Point(metric=name, value=value, time=time)
+        for name, value in matches(text.encode(), patterns):
+            if name in metrics:
+                yield Point(metric=name, value=value, time=time)
 
 
 def _json_points(lines: Iterable[bytes], metrics: Sequence[str]) -> Iterator[Point]:

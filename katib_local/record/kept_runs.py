@@ -93,7 +93,7 @@ def read(folder: RunFolder) -> KeptRun:
         return KeptRun(
             folder=folder,
             document=document,
-            experiment=manifest.parse(document),
+            experiment=manifest.parse(document, is_new=False),
             options=store.options,
             reply_settings=store.reply_settings,
             versions=store.versions,

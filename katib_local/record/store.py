@@ -14,14 +14,16 @@ from typing import Any
 from katib_local.errors import RunFolderError
 from katib_local.manifest.document import Document
 from katib_local.manifest.manifest import EDITABLE
-from katib_local.record import versions
+from katib_local.record import stop_rules, versions
 from katib_local.record.collector import NO_TIME, Point
 from katib_local.record.options import Options
 from katib_local.record.trials import Trial, Verdict
 from katib_suggestion.errors import shown
 from katib_suggestion.experiment import TrialCondition
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
+_READABLE = (2, _SCHEMA_VERSION)
+"""A run of version 2 has trials without rules, and is brought up to date when it goes on."""
 
 _SCHEMA = """
 CREATE TABLE experiment (
@@ -44,7 +46,8 @@ CREATE TABLE trials (
     started TEXT,
     finished TEXT,
     exit_code INTEGER,
-    observation TEXT                 -- one reduced value a metric, as JSON
+    observation TEXT,                -- one reduced value a metric, as JSON
+    rules TEXT NOT NULL DEFAULT '[]' -- by which it is stopped early, as JSON
 ) STRICT;
 CREATE TABLE observations (
     trial TEXT NOT NULL REFERENCES trials (name),
@@ -98,6 +101,7 @@ class Store:
                     f"--resume: the manifest differs from that of the run at {difference}; "
                     f"only {', '.join(EDITABLE)} may change. Start a new run for the new manifest"
                 )
+            store._bring_up_to_date()
             stack.pop_all()
         return store
 
@@ -126,8 +130,18 @@ class Store:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise RunFolderError(f"{path} cannot be read: {error}") from error
-        if version != _SCHEMA_VERSION:
-            raise RunFolderError(f"{path} is of version {version}; this katib-nas reads {_SCHEMA_VERSION}")
+        if version not in _READABLE:
+            readable = " and ".join(map(str, _READABLE))
+            raise RunFolderError(f"{path} is of version {version}; this katib-nas reads {readable}")
+
+    def _bring_up_to_date(self) -> None:
+        with self._connection as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA_VERSION:
+                return
+            connection.executescript(
+                "BEGIN; ALTER TABLE trials ADD COLUMN rules TEXT NOT NULL DEFAULT '[]'; "
+                f"PRAGMA user_version = {_SCHEMA_VERSION};"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -192,7 +206,7 @@ class Store:
         with self._connection as connection:
             connection.executemany(
                 "INSERT INTO trials VALUES (:name, :number, :condition, :assignments, :labels, :reason, :started, "
-                ":finished, :exit_code, :observation)",
+                ":finished, :exit_code, :observation, :rules)",
                 [_row(trial) for trial in trials],
             )
             connection.execute("UPDATE experiment SET reply_settings = ?", (json.dumps(dict(reply_settings)),))
@@ -254,6 +268,7 @@ def _row(trial: Trial) -> dict[str, object]:
         "finished": trial.finished.isoformat() if trial.finished else None,
         "exit_code": trial.exit_code,
         "observation": None if trial.observation is None else json.dumps(dict(trial.observation)),
+        "rules": stop_rules.to_json(trial.rules),
     }
 
 
@@ -269,6 +284,7 @@ def _trial(row: sqlite3.Row) -> Trial:
         finished=_moment(row["finished"]),
         exit_code=row["exit_code"],
         observation=_texts(row["observation"]) if row["observation"] else None,
+        rules=stop_rules.from_json(row["rules"]) if "rules" in row.keys() else (),  # noqa: SIM118 - a row's `in` asks for values
     )
 
 

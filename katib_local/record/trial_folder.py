@@ -13,6 +13,8 @@ LOG = "output.log"
 """What the trial printed, standard output and standard error together."""
 EXIT_CODE = "exit_code"
 """Written once the trial has ended of itself."""
+STOPPED = "early_stopped"
+"""There once a trial's rules have it stopped early."""
 ARTIFACTS = "artifacts"
 """What the trial wrote for keeps."""
 METRICS = "metrics"
@@ -34,6 +36,11 @@ def exit_code(folder: Path) -> int | None:
     except FileNotFoundError:
         return None
     return int(content) if re.fullmatch(r"\d{1,3}\n", content) else None
+
+
+def was_stopped(folder: Path) -> bool:
+    """Tell whether a trial was stopped early, or was about to be when nobody looked any more."""
+    return (folder / STOPPED).exists()
 
 
 def metrics_file(folder: Path, collector: Collector) -> Path:

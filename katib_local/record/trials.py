@@ -7,6 +7,7 @@ from datetime import datetime
 
 from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record import collector
+from katib_local.record.stop_rules import StopRule
 from katib_suggestion.experiment import TrialCondition
 
 COMPLETED = frozenset(
@@ -15,6 +16,7 @@ COMPLETED = frozenset(
         TrialCondition.FAILED,
         TrialCondition.KILLED,
         TrialCondition.METRICS_UNAVAILABLE,
+        TrialCondition.EARLY_STOPPED,
     }
 )
 """Conditions that do not change any more and count towards maxTrialCount."""
@@ -37,8 +39,10 @@ class Trial:
     assignments: Mapping[str, str]
     """Word for word as the service returned them."""
     labels: Mapping[str, str]
+    rules: tuple[StopRule, ...] = ()
+    """By which it is stopped early; none where it is not."""
     reason: str = ""
-    """Why it failed, or has no metrics."""
+    """Why it failed, was stopped, or has no metrics."""
     started: datetime | None = None
     finished: datetime | None = None
     exit_code: int | None = None

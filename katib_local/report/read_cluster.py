@@ -8,7 +8,7 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from katib_cluster import connection
+from katib_cluster import bounded_yaml, connection
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.errors import ClusterError
 from katib_local.manifest import document, manifest
@@ -109,7 +109,7 @@ def _report(found: dict[str, Any], trials: Sequence[dict[str, Any]], suggestion:
         settings=tuple({item.name or "": item.value or "" for item in settings}.items()),
         trials=tuple(TrialReport(trial=trial) for trial in _trials(trials, order, objective)),
         command=f"kubectl apply -f {name}.yaml",
-        manifest=yaml.safe_dump(written, sort_keys=False, allow_unicode=True),
+        manifest=yaml.dump(written, Dumper=bounded_yaml.Dumper, sort_keys=False, allow_unicode=True),
         absent=(_ABSENT,),
     )
 

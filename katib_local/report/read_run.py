@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from katib_cluster import bounded_yaml
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, collector, kept_runs, trial_folder
 from katib_local.record.collector import MalformedMetrics, Point
@@ -65,7 +66,7 @@ def of(run: KeptRun) -> Report:
         versions=run.versions,
         # Beside the manifest itself, which the page holds.
         command=again.run(f"{run.experiment.name}.yaml", run.options),
-        manifest=yaml.safe_dump(run.document, sort_keys=False, allow_unicode=True),
+        manifest=yaml.dump(run.document, Dumper=bounded_yaml.Dumper, sort_keys=False, allow_unicode=True),
     )
 
 

@@ -12,10 +12,13 @@ from katib_local.record import collector, trial_folder, trials
 from katib_local.record.collector import MalformedMetrics, Point
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
+from katib_local.record.stop_rules import UnusableValue
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial, Verdict
 from katib_local.running import trial_process
+from katib_local.running.early_stop import EarlyStop
 from katib_local.running.interruption import Interruption
+from katib_local.running.median_stop import MedianStop
 from katib_local.running.suggestion_client import SuggestionClient
 from katib_local.running.trial_process import TrialProcess
 from katib_suggestion.experiment import TrialCondition
@@ -71,6 +74,10 @@ class Controller:
         self._refresh = refresh
         self._trials: dict[str, Trial] = {trial.name: trial for trial in store.trials()}
         self._processes: dict[str, TrialProcess] = {}
+        self._early_stops: dict[str, EarlyStop] = {}
+        """Of those that run and have rules."""
+        settings = experiment.early_stopping
+        self._median_stop = None if settings is None else MedianStop(settings, experiment.objective, store.points)
         self._next_display_s = time.monotonic() + display.interval_s
 
     @property
@@ -105,8 +112,8 @@ class Controller:
             if trial.condition is not TrialCondition.RUNNING:
                 continue
             code = trial_folder.exit_code(self._folder.trial(trial.name))
-            if code is not None:
-                # It had ended, and that runner was killed before it could record so.
+            if code is not None or trial_folder.was_stopped(self._folder.trial(trial.name)):
+                # It had ended, or was to, and that runner was killed before it could record so.
                 self._finish(trial.name, code)
             else:
                 self._record(replace(trial, condition=TrialCondition.CREATED, started=None))
@@ -115,7 +122,9 @@ class Controller:
         count = trials.missing(self._experiment, self.trials)
         if count == 0:
             return
+        rules = () if self._median_stop is None else self._median_stop.rules(self.trials)
         new, settings = self._client.suggest(self.trials, count, self._store.reply_settings)
+        new = [replace(trial, rules=rules) for trial in new]
         self._store.add(new, settings)
         self._trials.update({trial.name: trial for trial in new})
 
@@ -133,6 +142,8 @@ class Controller:
                 self._record(failed)
                 continue
             self._processes[trial.name] = process
+            if trial.rules:
+                self._early_stops[trial.name] = EarlyStop(self._experiment, trial, process.folder)
             self._record(replace(trial, condition=TrialCondition.RUNNING, started=now))
 
     def _wait_for_an_end(self) -> None:
@@ -141,6 +152,7 @@ class Controller:
             ended = [process for process in self._processes.values() if self._has_ended(process)]
             for process in ended:
                 del self._processes[process.name]
+                self._early_stops.pop(process.name, None)
             if ended:
                 return
             self._show_running()
@@ -153,12 +165,24 @@ class Controller:
         if code is not None:
             self._finish(process.name, code)
             return True
-        excess = process.excess()
+        excess = process.excess() or self._stop_early(process)
         if excess is None:
             return False
         trial_process.stop([process])
         self._finish(process.name, process.exit_code, excess)
         return True
+
+    def _stop_early(self, process: TrialProcess) -> str | None:
+        """Tell a trial to stop if its rules say so; return why it has to be ended instead, None where it has not."""
+        early_stop = self._early_stops.get(process.name)
+        if early_stop is None or process.is_stopping:
+            return None
+        try:
+            if early_stop.is_due():
+                process.stop_early()
+        except UnusableValue as error:
+            return str(error)
+        return None
 
     def _finish(self, name: str, code: int | None, excess: str = "") -> None:
         """Record how a trial has ended.
@@ -166,11 +190,14 @@ class Controller:
         Args:
             name: of the trial.
             code: its exit code.
-            excess: why it had to be ended; empty where it has ended of itself.
+            excess: why it had to be ended; empty where it has ended of itself, or by its rules.
         """
         points, problem = self._collect(name)
         observation = collector.observe(points, self._experiment.objective)
-        if excess or code != 0:
+        if trial_folder.was_stopped(self._folder.trial(name)):
+            condition = TrialCondition.EARLY_STOPPED
+            reason = "; ".join(map(str, self._trials[name].rules))
+        elif excess or code != 0:
             said = trial_folder.last_error(self._folder.trial(name))
             condition = TrialCondition.FAILED
             reason = excess or (f"exit code {code}: {said}" if said else f"exit code {code}")
@@ -221,7 +248,10 @@ class Controller:
     def _stop_running(self, condition: TrialCondition) -> None:
         """End what runs and record it under a condition; where the experiment is over, nothing stays created."""
         trial_process.stop(self._processes.values())
+        stopped_early = [name for name, process in self._processes.items() if process.is_stopping]
         self._processes.clear()
+        for name in stopped_early:
+            self._finish(name, None)
         for trial in self.trials:
             if trial.condition is TrialCondition.RUNNING or (
                 trial.condition is TrialCondition.CREATED and condition is TrialCondition.KILLED

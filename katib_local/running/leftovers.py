@@ -33,6 +33,11 @@ def find(path: Path) -> list[int]:
     ]
 
 
+def in_group(path: Path, leader: int) -> list[int]:
+    """The same, but only those of a process group."""
+    return [process_id for process_id in find(path) if _group_of(process_id) == leader]
+
+
 def end(path: Path) -> None:
     """Kill all that is marked by a path or one below it, and what it starts meanwhile."""
     for _ in range(_PASSES):
@@ -58,6 +63,13 @@ def _kill(process_id: int) -> None:
         os.kill(process_id, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return  # it has ended meanwhile, or become another user's
+
+
+def _group_of(process_id: int) -> int | None:
+    try:
+        return os.getpgid(process_id)
+    except ProcessLookupError:
+        return None  # it has ended meanwhile
 
 
 def _environment(entry: Path) -> list[bytes]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from katib_local.errors import Interrupted, SuggestionError
-from katib_local.manifest import images, manifest, template
+from katib_local.manifest import cluster_advice, images, manifest, template
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, run_folder
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def validate(read: Document, options: Options, interruption: Interruption) -> None:
-    """Check that a manifest can run here, and that the suggestion service takes it.
+    """Check that a manifest can run here, and that the suggestion service takes it; warn of what a cluster would not.
 
     Raises:
         InvalidExperiment: it cannot run here.
@@ -56,6 +56,8 @@ def validate(read: Document, options: Options, interruption: Interruption) -> No
     """
     experiment = manifest.parse(read)
     _check_runs_here(experiment, options)
+    for sentence in cluster_advice.advice(experiment, read):
+        logger.warning("%s", sentence)
     with (
         tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
         _client(experiment, RunFolder(Path(folder)), options, interruption) as client,
@@ -88,7 +90,7 @@ def run(
         SuggestionError: the service does not answer as it must.
         RunFolderError: the folder cannot be used.
     """
-    experiment = manifest.parse(read)
+    experiment = manifest.parse(read, is_new=not resume)
     now = datetime.now()
     if resume:
         folder = run_folder.find(output_dir, experiment.name)

@@ -15,13 +15,16 @@ from katib_local.manifest.images import program_dir
 from katib_local.manifest.template import Container
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
-from katib_local.record.trial_folder import ARTIFACTS, EXIT_CODE, LOG, METRICS, SUGGESTION, WORK
+from katib_local.record.trial_folder import ARTIFACTS, EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers
 from trial_runtime import spinning
 
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""
+
+EARLY_STOP_TIMEOUT_S = 60.0
+"""The same of one that is stopped early: so long Katib's collector waits for it."""
 
 MAX_OUTPUT_BYTES = 2**30
 """Most that a trial may print: one that floods its output must not fill the disk."""
@@ -43,10 +46,12 @@ class TrialProcess:
         self.folder = folder
         self._deadline_s = deadline_s
         self._started_s = time.monotonic()
+        self._stopped_s: float | None = None
+        """When it was told to stop early."""
 
     def poll(self) -> int | None:
         """Return the exit code, 128 + N after signal N as shells count it; None while the trial runs."""
-        if self._process.poll() is None:
+        if not self._is_over():
             return None
         # What a program leaves in the background must not compete with the next trial.
         self.kill()
@@ -58,6 +63,31 @@ class TrialProcess:
         """The exit code, as `poll` counts it; None before the end is noticed."""
         code = self._process.returncode
         return 128 - code if code is not None and code < 0 else code
+
+    def _is_over(self) -> bool:
+        """Whether the trial has ended; one that is stopped early may take its time to come to a good end."""
+        has_ended = self._process.poll() is not None
+        if self._stopped_s is None:
+            return has_ended
+        # A shell may have ended at once, but not yet what it was waiting for.
+        if has_ended and not leftovers.in_group(self.folder, self._process.pid):
+            return True
+        if time.monotonic() < self._stopped_s + EARLY_STOP_TIMEOUT_S:
+            return False
+        self.kill()
+        self.reap()
+        return True
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop early."""
+        return self._stopped_s is not None
+
+    def stop_early(self) -> None:
+        """Ask the trial to end, for its rules: by a file of its folder anybody knows it was."""
+        (self.folder / STOPPED).touch()
+        self._stopped_s = time.monotonic()
+        self.terminate()
 
     def excess(self) -> str | None:
         """Say what the trial has too much of, and has to be stopped for; None where all is well."""
@@ -145,7 +175,8 @@ def _prepare(folder: Path, program: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / WORK).mkdir(parents=True)
     (folder / ARTIFACTS).mkdir(exist_ok=True)
-    (folder / EXIT_CODE).unlink(missing_ok=True)
+    for name in (EXIT_CODE, STOPPED):
+        (folder / name).unlink(missing_ok=True)
     for entry in program.iterdir():
         if entry.name != "__pycache__":
             (folder / WORK / entry.name).symlink_to(entry.absolute())

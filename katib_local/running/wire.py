@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from katib_local.manifest.early_stopping import MEDIAN_STOP
 from katib_local.manifest.experiment import Experiment, ParameterSpec
-from katib_local.record.trials import Trial
+from katib_local.record.trials import MEASURED, Trial
 from katib_suggestion import api_pb2
 from katib_suggestion.experiment import Direction, TrialCondition
 
@@ -35,6 +36,7 @@ _CONDITIONS = {
     TrialCondition.SUCCEEDED: api_pb2.TrialStatus.SUCCEEDED,
     TrialCondition.KILLED: api_pb2.TrialStatus.KILLED,
     TrialCondition.FAILED: api_pb2.TrialStatus.FAILED,
+    TrialCondition.EARLY_STOPPED: api_pb2.TrialStatus.EARLYSTOPPED,
 }
 
 
@@ -72,6 +74,10 @@ def experiment_message(experiment: Experiment, reply_settings: Mapping[str, str]
         parallel_trial_count=experiment.parallel_trials,
         max_trial_count=experiment.max_trials or 0,
     )
+    if experiment.early_stopping is not None:
+        spec.early_stopping.algorithm_name = MEDIAN_STOP
+        for name, value in experiment.early_stopping.settings:
+            spec.early_stopping.algorithm_settings.add(name=name, value=value)
     if experiment.parameters:
         spec.parameter_specs.parameters.extend(_parameters(experiment.parameters))
     if experiment.nas is not None:
@@ -149,8 +155,8 @@ def _merged(settings: Iterable[tuple[str, str]], newer: Mapping[str, str]) -> li
 
 
 def _trial(experiment: Experiment, trial: Trial) -> api_pb2.Trial:
-    # Katib sends an observation with every trial that has one; ours has one once it has succeeded.
-    observation = trial.observation if trial.condition is TrialCondition.SUCCEEDED else None
+    # Katib sends an observation with every trial that has one; ours has one once it was measured.
+    observation = trial.observation if trial.condition in MEASURED else None
     return api_pb2.Trial(
         name=trial.name,
         spec=api_pb2.TrialSpec(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katib_local.manifest.experiment import Experiment, Objective
-from katib_local.record.trials import COMPLETED, FAILURES, Trial, ranked
+from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
 from katib_local.showing.wording import counts, duration, outcome, seconds_of
@@ -23,6 +23,7 @@ _STYLES = {
     TrialCondition.FAILED: "red",
     TrialCondition.METRICS_UNAVAILABLE: "red",
     TrialCondition.KILLED: "yellow",
+    TrialCondition.EARLY_STOPPED: "yellow",
 }
 _MAX_ROWS = 20
 _OTHER_LINES = 9
@@ -83,7 +84,7 @@ class PlainLines:
             self._write(f"{trial.name} running for {duration(seconds, digits=0)}: {metrics}")
 
     def _line(self, trial: Trial) -> str:
-        metrics = _metrics(self._objective, trial) if trial.finished and not trial.reason else ""
+        metrics = _metrics(self._objective, trial) if trial.condition in MEASURED else ""
         return outcome(trial) + (f": {metrics}" if metrics else "")
 
     def _write(self, line: str) -> None:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cell_networks.images import Network, drop_paths
 from cell_networks.layout import Layout
@@ -70,6 +71,50 @@ def test_a_node_is_the_sum_of_its_edges(example):
     states.append(cell.nodes[2][0](states[0]) + cell.nodes[2][1](states[3]))
     states.append(cell.nodes[3][0](states[0]) + cell.nodes[3][1](states[1]))
     assert torch.equal(cell(a, b), torch.cat(states[2:], dim=1))
+
+
+LOOSE_ENDS = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0), ('max_pool_3x3', 2), ('skip_connect', 0)], "
+    "normal_concat=[1, 3], "
+    "reduce=[('skip_connect', 1), ('avg_pool_3x3', 1), ('dil_conv_3x3', 2), ('skip_connect', 2)], reduce_concat=[0, 3])"
+)
+"""Nodes with both edges from one, and outputs of what no node reads: an input and the last node."""
+
+
+def test_an_output_is_of_the_nodes_that_are_listed_inputs_among_them():
+    """Against the same layers, called one by one, in float64."""
+    sizes = layout(num_layers=2, num_nodes=2)
+    network = Network(forms.read(LOOSE_ENDS), sizes, generator=generator()).double().eval()
+    normal, reduction = network.cells
+    stem = network.stem(torch.randn(2, 3, 9, 9, generator=generator(1), dtype=torch.float64))
+
+    edges = [list(node) for node in normal.nodes]
+    a, b = normal.inputs[0](stem), normal.inputs[1](stem)
+    first = edges[0][0](a) + edges[0][1](a)
+    normal_output = torch.cat([b, functional.max_pool2d(first, 3, 1, 1) + a], dim=1)
+
+    edges = [list(node) for node in reduction.nodes]
+    a, b = reduction.inputs[0](stem), reduction.inputs[1](normal_output)
+    averaged = functional.avg_pool2d(b, 3, 2, 1, count_include_pad=False)
+    first = edges[0][0](b) + averaged
+    halved = reduction.concatenated_inputs["0"](a)
+    output = torch.cat([halved, edges[1][0](first) + first], dim=1)
+
+    assert halved.shape == first.shape
+    torch.testing.assert_close(normal(stem, stem), normal_output, rtol=0, atol=0)
+    torch.testing.assert_close(reduction(stem, normal_output), output, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 6])
+def test_other_outputs_make_a_network_that_learns(num_layers):
+    network = Network(
+        forms.read(LOOSE_ENDS), layout(num_layers=num_layers, num_nodes=2), generator=generator(),
+        auxiliary_image_size=(8, 8) if num_layers > 1 else None,
+    )  # fmt: skip
+    logits_bk, auxiliary_bk = network.training_logits(torch.randn(4, 3, 8, 8, generator=generator()), None)
+    assert logits_bk.shape == (4, 10)
+    (logits_bk.square().sum() + (0 if auxiliary_bk is None else auxiliary_bk.square().sum())).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
 def test_weights_come_from_the_generator(example):

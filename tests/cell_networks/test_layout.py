@@ -1,6 +1,6 @@
 import pytest
 
-from cell_networks.layout import Layout, cell_places, edge_sources, output_channels, reduction_layers
+from cell_networks.layout import Layout, cell_places, edge_sources, reduction_layers
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,14 @@ def test_channels_double_at_reductions():
     assert [place.channels_before_previous for place in places] == [48, 48, 64, 64, 128, 128, 128, 256]
     assert [place.is_reduction for place in places] == [layer in (2, 5) for layer in range(8)]
     assert [place.follows_reduction for place in places] == [layer in (3, 6) for layer in range(8)]
-    assert output_channels(layout) == 256
+    assert places[-1].output_channels == 256
+
+
+def test_an_output_may_concatenate_fewer_nodes_or_more():
+    layout = Layout(num_layers=3, num_nodes=4, init_channels=16, stem_multiplier=3, image_channels=3, num_classes=10)
+    places = list(cell_places(layout, num_normal=5, num_reduce=3))
+    assert [place.output_channels for place in places] == [5 * 16, 3 * 32, 3 * 64]
+    assert [place.channels_previous for place in places] == [48, 80, 96]
 
 
 def test_each_node_of_a_supernet_has_an_edge_from_all_earlier_ones():

@@ -157,7 +157,7 @@ _MIB_IN_A_POD, _FIELDS_IN_A_POD = 20, 200_000
 
 def test_large_requests_leave_enas_within_its_memory(start_service, build, monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # as in the image
-    service = start_service("enas_service", "--seed", "1")
+    service = start_service("enas_service", "--seed", "1", cold=True)
     service.wait_until_serving()
     experiment = build.enas()
     service.stub.GetSuggestions(build.request(experiment, 3), timeout=60)

@@ -20,7 +20,7 @@ def test_the_example_is_read(example):
     assert genotype.num_nodes == 4
     assert genotype.normal[2] == (Edge("max_pooling_3x3", 0), Edge("dilated_convolution_3x3", 3))
     assert genotype.reduce[0] == (Edge("dilated_convolution_5x5", 1), Edge("separable_convolution_3x3", 0))
-    assert genotype.concat == range(2, 6)
+    assert genotype.normal_concat == genotype.reduce_concat == (2, 3, 4, 5)
 
 
 def test_the_example_is_written_as_katib_does(example, one_line):
@@ -77,13 +77,18 @@ def test_without_reduction_cells():
         ("[('max_pooling_3x3',0),('dil", "[('warp_3x3',0),('dil", "normal, node 4: 'warp_3x3'"),
         ("[('max_pooling_3x3',0),('dil", "[('none',0),('dil", "normal, node 4: 'none'"),
         ("('dilated_convolution_3x3',3)", "('dilated_convolution_3x3',4)", "normal, node 4: 4 .* earlier node, 0 to 3"),
-        ("('dilated_convolution_3x3',3)", "('dilated_convolution_3x3',0)", "normal, node 4: 0 .* different nodes"),
         ("('dilated_convolution_3x3',3)", "('dilated_convolution_3x3',)", "normal, node 4: .* an edge is"),
         ("('dilated_convolution_5x5',4)]", "]", "reduce, node 5: .* 2 edges"),
         ("('dilated_convolution_3x3',3)", "('skip_connection',1),('skip_connection',2)", "normal, node 4: .* 2 edges"),
         ("('dilated_convolution_3x3',3)", "7", "normal, node 4: 7 .* an edge is"),
         ("[('max_pooling_3x3',0),('dilated_convolution_3x3',3)]", "7", "normal, node 4: 7 .* a node is"),
-        ("reduce_concat=range(2,6)", "reduce_concat=range(2,7)", "reduce_concat: range\\(2, 7\\)"),
+        ("reduce_concat=range(2,6)", "reduce_concat=range(2,7)", "reduce_concat: \\[2, .*6\\] .* nodes, 0 to 5"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[2,4,3,5]", "reduce_concat: .* each once and ascending"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[2,3,3,4,5]", "reduce_concat: .* each once and ascending"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[]", "reduce_concat: \\[\\] .* a list of 1 to 66 nodes"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[2,3,4,'5']", "reduce_concat: .* a list of"),
+        ("reduce_concat=range(2,6)", "reduce_concat=range(0,67)", "reduce_concat: .* a list of"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[2,3,4]", "reduce_concat: .* no node reads node 5"),
         ("normal_concat=range(2,6)", "normal_concat=[2,3]", "normal_concat: "),
         ("normal_concat=range(2,6)", "normal_concat=range(2,99999999999999)", "normal_concat: "),
         ("normal_concat=range(2,6)", f"normal_concat=range({'9' * 40},2)", "normal_concat: "),

@@ -23,12 +23,30 @@ def test_cells_have_nodes_and_the_same_number_of_them():
 
 
 def test_a_cell_has_as_many_nodes_as_a_search_may_have():
-    assert Genotype(normal=(SKIPS,) * MAX_NODES, reduce=()).concat == range(2, 2 + MAX_NODES)
+    largest = Genotype(normal=(SKIPS,) * MAX_NODES, reduce=())
+    assert largest.normal_concat == largest.reduce_concat == tuple(range(2, 2 + MAX_NODES))
     with pytest.raises(GenotypeError, match="normal: '65 nodes'"):
         Genotype(normal=(SKIPS,) * (MAX_NODES + 1), reduce=())
     assert settings.parse(DartsSettings, [("num_nodes", str(MAX_NODES))]).num_nodes == MAX_NODES
     with pytest.raises(InvalidExperiment, match="num_nodes"):
         settings.parse(DartsSettings, [("num_nodes", str(MAX_NODES + 1))])
+
+
+def test_what_an_output_concatenates_is_all_inner_nodes_where_nothing_is_said():
+    said = Genotype(normal=(SKIPS, SKIPS), reduce=(SKIPS, SKIPS), normal_concat=(2, 3), reduce_concat=(0, 2, 3))
+    assert Genotype(normal=(SKIPS, SKIPS), reduce=(SKIPS, SKIPS), reduce_concat=(0, 2, 3)) == said
+
+
+def test_nothing_comes_of_a_node_that_is_neither_read_nor_concatenated():
+    after = (Edge("skip_connection", 0), Edge("skip_connection", 2))
+    assert Genotype(normal=(SKIPS, after), reduce=(), normal_concat=(3,)).normal_concat == (3,)
+    with pytest.raises(GenotypeError, match=r"normal_concat: \[2\] .* no node reads node 3, so it must be"):
+        Genotype(normal=(SKIPS, SKIPS), reduce=(), normal_concat=(2,))
+
+
+def test_without_a_reduction_cell_its_output_is_nothing_of_its_own():
+    with pytest.raises(GenotypeError, match=r"reduce_concat: \[3\] .* there is no reduction cell"):
+        Genotype(normal=(SKIPS, SKIPS), reduce=(), reduce_concat=(3,))
 
 
 def test_skips_of_the_example_and_of_its_change(example):
@@ -52,7 +70,7 @@ def test_the_package_needs_the_standard_library_only():
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
     }
-    assert names <= sys.stdlib_module_names | {"darts_genotype", "darts_service", "katib_suggestion"}
+    assert names <= sys.stdlib_module_names | {"darts_genotype", "katib_suggestion"}
     code = "import sys; import darts_genotype.forms; print(*({'torch', 'grpc', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "\n"

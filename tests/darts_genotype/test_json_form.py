@@ -22,6 +22,30 @@ def test_the_object(fields):
     assert fields["reduce_concat"] == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("normal_concat=range(2,6)", "normal_concat=[2,4,5]"),
+        ("reduce_concat=range(2,6)", "reduce_concat=[1,2,3,4,5]"),
+        ("('dilated_convolution_3x3',3)", "('dilated_convolution_3x3',0)"),
+    ],
+    ids=["fewer nodes", "an input", "both edges from one node"],
+)
+def test_what_version_1_cannot_say_is_written_in_version_2(example, old, new):
+    one_line = "".join(example.split())
+    assert old in one_line
+    genotype = forms.read(one_line.replace(old, new))
+    document = json_form.document(genotype)
+    assert document["version"] == 2
+    assert json_form.read(json.dumps(document)) == genotype
+    with pytest.raises(GenotypeError, match=r"version: 1 .* needs version 2"):
+        read_with(document, version=1)
+
+
+def test_version_2_may_say_what_version_1_can(fields, example):
+    assert read_with(fields, version=2) == forms.read(example)
+
+
 def test_fields_beside_are_not_looked_at(fields, example):
     assert read_with(fields, genotype=[1], seed=3) == forms.read(example)
 
@@ -29,7 +53,8 @@ def test_fields_beside_are_not_looked_at(fields, example):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "version: 2 is not allowed: this program reads version 1"),
+        ({"version": 3}, "version: 3 is not allowed: this program reads the versions 1 and 2"),
+        ({"normal_concat": [1, 2, 3, 4, 5]}, "version: 1 is not allowed: what stands there needs version 2"),
         ({"version": "1"}, "version: '1'"),
         ({"version": True}, "version: True"),
         ({"version": None}, "version: None"),

@@ -1,6 +1,6 @@
 import pytest
 
-from darts_genotype import forms, quark0_form
+from darts_genotype import forms, katib_form, quark0_form
 from darts_genotype.genotype import Edge, Genotype, GenotypeError, num_skips
 from darts_genotype.primitives import PRIMITIVES
 
@@ -58,10 +58,9 @@ def test_each_of_our_operations_has_a_name_there():
         ("('dil_conv_3x3', 2)", "('conv_7x1_1x7', 2)", "normal, node 5: 'conv_7x1_1x7' .* the operations are sep_conv"),
         ("('dil_conv_3x3', 2)", "('none', 2)", "normal, node 5: 'none'"),
         ("('dil_conv_3x3', 2)", "('separable_convolution_3x3', 2)", "normal, node 5: 'separable_convolution_3x3'"),
-        ("('dil_conv_3x3', 2)", "('dil_conv_3x3', 0)", "normal, node 5: 0 .* different nodes"),
         ("('dil_conv_3x3', 2)", "('dil_conv_3x3', 5)", "normal, node 5: 5 .* earlier node, 0 to 4"),
         (", ('dil_conv_3x3', 2)", "", "normal: '7 edges' .* each node has 2"),
-        ("reduce_concat=[2, 3, 4, 5]", "reduce_concat=[4, 5]", "reduce_concat: \\[4, 5\\]"),
+        ("reduce_concat=[2, 3, 4, 5]", "reduce_concat=[4, 5]", "reduce_concat: \\[4, 5\\] .* no node reads node 3"),
         ("reduce=[", "reduce=7,x=[", "fields: "),
         ("('dil_conv_3x3', 2)", "[('dil_conv_3x3', 2)]", "normal, node 5: .* an edge is"),
     ],
@@ -81,3 +80,40 @@ def test_a_reduction_cell_is_needed():
             "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)], normal_concat=range(2, 3), "
             "reduce=[], reduce_concat=range(2, 3))"
         )
+
+
+# Cells whose outputs are the nodes that none reads, and some nodes of which have both edges from one: NASNet-A (Zoph et
+# al., 1707.07012), as it stands there, too, and the arc that melodyguan/enas publishes.
+NASNET = (
+    "NASNet = Genotype(normal = [('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0), ('sep_conv_3x3', 0), "
+    "('avg_pool_3x3', 1), ('skip_connect', 0), ('avg_pool_3x3', 0), ('avg_pool_3x3', 0), ('sep_conv_3x3', 1), "
+    "('skip_connect', 1)], normal_concat = [2, 3, 4, 5, 6], reduce = [('sep_conv_5x5', 1), ('sep_conv_7x7', 0), "
+    "('max_pool_3x3', 1), ('sep_conv_7x7', 0), ('avg_pool_3x3', 1), ('sep_conv_5x5', 0), ('skip_connect', 3), "
+    "('avg_pool_3x3', 2), ('sep_conv_3x3', 2), ('max_pool_3x3', 1)], reduce_concat = [4, 5, 6])"
+)
+ENAS = (
+    "Genotype(normal=[('avg_pool_3x3', 0), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_5x5', 0), "
+    "('skip_connect', 0), ('sep_conv_5x5', 1), ('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('avg_pool_3x3', 0), "
+    "('sep_conv_5x5', 1)], normal_concat=range(2, 7), reduce=[('sep_conv_3x3', 1), ('sep_conv_3x3', 1), "
+    "('max_pool_3x3', 0), ('avg_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_5x5', 3), ('sep_conv_3x3', 1), "
+    "('skip_connect', 0), ('max_pool_3x3', 0), ('sep_conv_5x5', 1)], reduce_concat=[2, 4, 5, 6])"
+)
+
+
+def test_outputs_of_the_nodes_that_none_reads():
+    genotype = forms.read(NASNET)
+    assert (genotype.normal_concat, genotype.reduce_concat) == ((2, 3, 4, 5, 6), (4, 5, 6))
+    assert genotype.normal[3] == (Edge("avg_pooling_3x3", 0), Edge("avg_pooling_3x3", 0))
+    written = quark0_form.write(genotype)
+    assert written.endswith("reduce_concat=[4, 5, 6])")
+    assert "normal_concat=range(2, 7)" in written
+    assert forms.read(written) == genotype
+
+
+def test_the_published_arc_of_enas():
+    genotype = forms.read(ENAS)
+    assert genotype.reduce[0] == (Edge("separable_convolution_3x3", 1), Edge("separable_convolution_3x3", 1))
+    assert genotype.reduce_concat == (2, 4, 5, 6)
+    assert quark0_form.write(genotype) == ENAS
+    assert katib_form.write(genotype).endswith("reduce_concat=[2,4,5,6])")
+    assert forms.read(katib_form.write(genotype)) == genotype

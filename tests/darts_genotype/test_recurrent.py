@@ -90,7 +90,7 @@ def test_texts_that_are_none_are_refused_by_their_place(old, new, message):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"version": 1}, "version 2 of recurrent cells"), ({"version": True}, "version"), ({"concat": None}, "concat")],
+    [({"version": 1}, "needs version 2"), ({"version": True}, "version"), ({"concat": None}, "concat")],
 )
 def test_objects_that_are_none_are_refused(change, message):
     document = json.loads(forms.WRITERS["json"](forms.read(V2)))

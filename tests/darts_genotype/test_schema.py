@@ -10,7 +10,7 @@ import pytest
 
 from darts_genotype import json_form
 from darts_genotype.fields import FIELDS
-from darts_genotype.genotype import MAX_NODES, Edge, Genotype, GenotypeError
+from darts_genotype.genotype import MAX_NODES, NUM_INPUTS, Edge, Genotype, GenotypeError
 from darts_genotype.primitives import PRIMITIVES
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
@@ -31,10 +31,11 @@ def reads(document):
 
 def test_it_is_a_schema_of_the_version_the_fields_and_the_operations_that_are_written():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["version"]["const"] == json_form.VERSION
+    assert SCHEMA["properties"]["version"]["enum"] == [1, json_form.VERSION]
     assert SCHEMA["required"] == list(SCHEMA["properties"]) == ["version", *FIELDS]
     assert tuple(SCHEMA["$defs"]["edge"]["prefixItems"][0]["enum"]) == PRIMITIVES
-    assert SCHEMA["$defs"]["cell"]["maxItems"] == SCHEMA["$defs"]["nodes"]["maxItems"] == MAX_NODES
+    assert SCHEMA["$defs"]["cell"]["maxItems"] == SCHEMA["$defs"]["inner_nodes"]["maxItems"] == MAX_NODES
+    assert SCHEMA["$defs"]["nodes"]["maxItems"] == NUM_INPUTS + MAX_NODES
 
 
 def test_what_is_written_is_valid(random_genotype):
@@ -62,7 +63,8 @@ def change(path, value):
         [],
         {},
         *({name: value for name, value in DOCUMENT.items() if name != missing} for missing in DOCUMENT),
-        change(["version"], 2),
+        change(["version"], 3),
+        change(["version"], 0),
         change(["version"], "1"),
         change(["version"], True),
         change(["normal"], []),
@@ -84,6 +86,9 @@ def change(path, value):
         change(["normal_concat"], 2),
         change(["reduce_concat"], [1, 2]),
         change(["reduce_concat"], ["2", "3"]),
+        change(["version"], 2) | {"reduce_concat": [2, 2, 3]},
+        change(["version"], 2) | {"reduce_concat": [2, 3, 66]},
+        change(["version"], 2) | {"reduce_concat": [-1, 2, 3]},
     ],
 )
 def test_what_it_refuses_the_reader_refuses(document):

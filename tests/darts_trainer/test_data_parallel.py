@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import darts_trainer
 from darts_trainer import config
 from darts_trainer.trial import run
 from katib_suggestion.errors import InvalidExperiment
+from tests.warm_python import with_torch
 from trial_runtime.processes import Processes
 
 SCRIPT = Path(__file__).with_name("data_parallel.py")
@@ -21,7 +20,7 @@ SETTINGS = {"num_epochs": "2", "num_nodes": "1", "init_channels": "2", "stem_mul
 def found(torchrun, tmp_path_factory):
     """What a process alone found, and what each of two that share every step did."""
     folder = tmp_path_factory.mktemp("found")
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, timeout=120)
+    assert with_torch.run(SCRIPT, folder).returncode == 0
     done = torchrun(2, SCRIPT, folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {name: torch.load(folder / f"{name}.pt") for name in ("0 of 1", "0 of 2", "1 of 2")}
@@ -68,7 +67,9 @@ def flags(*others, **settings):
 
 
 def test_the_first_of_two_processes_alone_prints_and_writes(torchrun, tmp_path):
-    done = torchrun(2, "-m", "darts_trainer", *flags("--dataset", "fake:64", "--output-dir", "out"), cwd=tmp_path)
+    done = torchrun(
+        2, "-m", "darts_trainer", *flags("--dataset", "fake:64", "--output-dir", "out"), cwd=tmp_path, cold=True
+    )
 
     assert done.returncode == 0, done.stderr
     first, second, last = done.stdout.splitlines()

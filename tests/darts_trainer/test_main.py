@@ -3,8 +3,6 @@ import logging
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import darts_trainer
 from darts_genotype import forms, katib_form
 from darts_genotype.genotype import num_skips
 from darts_trainer.__main__ import main
+from tests.warm_python import COLD, with_torch
 
 PACKAGE = Path(darts_trainer.__file__).parent
 SETTINGS = {"num_epochs": "2", "num_nodes": "2", "init_channels": "2", "stem_multiplier": "1", "batch_size": "8"}
@@ -229,12 +228,9 @@ def test_a_batch_that_batch_norm_cannot_normalise_is_refused(tmp_path, capsys):
     assert "batch_size: 1 is not allowed: images of 4x4" in capsys.readouterr().err
 
 
-def run(*command, cwd):
+def run(*command, cwd, python=with_torch):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *command, "--dataset", "fake:12", "--seed", "1"],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = python.run(*command, "--dataset", "fake:12", "--seed", "1", cwd=cwd, env=environment)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -247,7 +243,7 @@ KATIBS_CPU_EXAMPLE = flags(
 
 
 def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path):
-    done = run(PACKAGE / "run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=tmp_path)
+    done = run(PACKAGE / "run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=tmp_path, python=COLD)
     ((name, text),) = katibs_genotypes(done.stdout)
     found = forms.read(text)
     assert name == "Best-Genotype"

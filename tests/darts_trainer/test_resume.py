@@ -6,14 +6,13 @@ import logging
 import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from darts_trainer.__main__ import main
 from katib_suggestion.folder_lock import FolderLock
+from tests.warm_python import with_torch
 from trial_runtime import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
@@ -84,10 +83,7 @@ def before(file, count):
 
 def signalled(name, instant, *arguments):
     """Run a search that gets a signal at an instant."""
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, name, *map(str, (*instant, *arguments))],
-        env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return with_torch.run("-c", PROGRAM, name, *instant, *arguments, env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"})
 
 
 def without_times(lines):
@@ -298,10 +294,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 sys.exit(main(sys.argv[1:]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, *flags(tmp_path, "--seed=1")],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = with_torch.run("-c", script, *flags(tmp_path, "--seed=1"), env=ENVIRONMENT)
 
     assert done.returncode == 0, done.stderr
     genotype = json.loads((whole / "genotype.json").read_text())["genotype"]

@@ -2,8 +2,6 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
 
 import numpy
 import pytest
@@ -11,6 +9,7 @@ import torch
 
 from darts_trainer import predictor
 from darts_trainer.retrain import main
+from tests.warm_python import with_torch
 
 GENOTYPE = (
     "Genotype(normal=[[('separable_convolution_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),"
@@ -38,10 +37,7 @@ def folder(tmp_path):
 def retrain(folder, *flags):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
     command = ["-m", "darts_trainer.retrain", "--genotype", "genotype.txt", *SMALL, *flags]
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment | {"OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return with_torch.run(*command, cwd=folder, env=environment | {"OMP_NUM_THREADS": "1"})
 
 
 def metrics(line):

@@ -1,12 +1,11 @@
 """Searches of processes that are killed while they write their state."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
+
+from tests.warm_python import with_tensorflow
 
 PROGRAM = """
 import json, os, shutil, signal, sys
@@ -56,10 +55,7 @@ def search(build, tmp_path):
             folder.mkdir()
             (folder / "experiment").write_bytes(build.enas(num_layers=4).SerializeToString())
             (folder / "told").touch()
-        return subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(folder), str(num_rounds), event, place, str(count)],
-            env=os.environ, capture_output=True, text=True, timeout=200, check=False,
-        )  # fmt: skip
+        return with_tensorflow.run("-c", PROGRAM, folder, num_rounds, event, place, count)
 
     return run
 

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +5,7 @@ import torch
 
 from enas_trainer import arguments
 from enas_trainer.trial import run
+from tests.warm_python import with_torch
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.datasets import DatasetError
 from trial_runtime.processes import Processes
@@ -18,7 +17,7 @@ SCRIPT = Path(__file__).with_name("data_parallel.py")
 def found(torchrun, tmp_path_factory):
     """What a process alone found, and what each of two that share every step did."""
     folder = tmp_path_factory.mktemp("found")
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, timeout=120)
+    assert with_torch.run(SCRIPT, folder).returncode == 0
     done = torchrun(2, SCRIPT, folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {name: torch.load(folder / f"{name}.pt") for name in ("0 of 1", "0 of 2", "1 of 2")}

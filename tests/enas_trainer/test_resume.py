@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -16,6 +14,7 @@ from torch.utils._pytree import tree_flatten_with_path
 
 from enas_trainer.__main__ import main
 from katib_suggestion.folder_lock import FolderLock
+from tests.warm_python import with_torch
 from trial_runtime import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
@@ -85,8 +84,7 @@ the count-th time."""
 
 
 def disturbed(folder, name, event, count, argv):
-    command = [sys.executable, "-c", PROGRAM, name, event, str(count), *argv]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    return with_torch.run("-c", PROGRAM, name, event, count, *argv, cwd=folder, env=ENVIRONMENT)
 
 
 def bits(folder):

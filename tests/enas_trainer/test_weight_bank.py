@@ -4,8 +4,6 @@ import math
 import os
 import pickle
 import struct
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from safetensors import torch as safetensors_torch
 
 from enas_trainer import weight_bank
 from enas_trainer.weight_bank import Taken, merged, put, take
+from tests.warm_python import with_torch
 
 LIKE = {"weight": torch.zeros(2, 3), "count": torch.tensor(0)}
 A, B, C, D = (letter * 16 for letter in "abcd")
@@ -232,10 +231,7 @@ def test_a_machine_that_refuses_says_so_and_leaves_the_entry_as_it_was(tmp_path)
         "except OSError as error:\n"
         "    print(error)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "entry"], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert "File too large" in result.stdout
+    assert "File too large" in with_torch.run("-c", script, tmp_path / "entry").stdout
     assert _files(tmp_path / "entry") == [f"000001-{A}.safetensors"]
 
 
@@ -252,9 +248,7 @@ def test_what_a_killed_trial_never_finished_is_removed_after_a_day(tmp_path):
 
 def _processes(*arguments):
     script = Path(__file__).with_name("bank_processes.py")
-    result = subprocess.run(
-        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
-    )
+    result = with_torch.run(script, *arguments)
     assert (result.returncode, result.stderr) == (0, "")
     return [json.loads(line) for line in result.stdout.splitlines()]
 

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from katib_cluster import configuration
+from katib_cluster import bounded_yaml, configuration
 from katib_cluster.errors import InvalidConfiguration
 
 IMAGES = {"enas": "registry.example/katib-nas/enas-service:1", "darts": "registry.example/katib-nas/darts-service:1"}
@@ -72,9 +72,122 @@ def test_our_images_are_registered_and_every_other_line_stays() -> None:
 
 def test_what_a_cluster_has_set_stays_and_what_was_for_another_image_goes() -> None:
     enas = entries(configuration.registered(CONFIG, IMAGES))["enas"]
-    assert enas["resources"] == {"limits": {"memory": "800Mi"}}
+    assert enas["resources"]["limits"]["memory"] == "800Mi"
     assert "command" not in enas
     assert "args" not in enas
+
+
+def test_texts_stay_texts() -> None:
+    text = CONFIG.replace("        limits:", '        claims: [{name: "y"}, {name: "1e3"}]\n        limits:')
+    changed = configuration.registered(text, IMAGES)
+    with bounded_yaml.reading(changed) as loader:
+        found = {item["algorithmName"]: item for item in loader.get_single_data()["runtime"]["suggestions"]}
+    assert found["enas"]["resources"]["claims"] == [{"name": "y"}, {"name": "1e3"}]
+
+
+INSTALLATIONS = {
+    "katib-standalone": (True, False), "katib-standalone-postgres": (True, False), "katib-external-db": (True, False),
+    "katib-leader-election": (True, True), "katib-cert-manager": (False, False), "katib-openshift": (False, False),
+}  # fmt: skip
+"""Katib's kinds of installation; whether each has the certificate generator on, and leader election.
+
+katib-with-kubeflow takes the configuration of katib-cert-manager.
+"""
+
+VERSIONS = {"0.16.0": "200Mi", "0.17.0": "400Mi", "0.18.0": "400Mi", "0.19.0": "400Mi"}
+"""Katib's versions with a KatibConfig, and the memory limit of ENAS; no more is said of its resources, or DARTS'."""
+
+
+def stock(version: str, installation: str) -> str:
+    """What Katib's own configuration says, as far as it matters: in its order and its layout."""
+    has_generator, elects = INSTALLATIONS[installation]
+    generator = "  certGenerator:\n    enable: true\n" if has_generator else ""
+    election = "    enableLeaderElection: true\n" if elects else ""
+    others = "".join(
+        f"    - algorithmName: {name}\n      image: registry.example/{program}:v{version}\n"
+        for name, program in (("random", "hyperopt"), ("grid", "optuna"), ("multivariate-tpe", "optuna"))
+    )
+    return (
+        "---\napiVersion: config.kubeflow.org/v1beta1\nkind: KatibConfig\ninit:\n"
+        f"{generator}  controller:\n    webhookPort: 8443\n{election}    trialResources:\n      - Job.v1.batch\n"
+        f"runtime:\n  metricsCollectors:\n    - kind: StdOut\n      image: registry.example/collector:v{version}\n"
+        f"  suggestions:\n{others}"
+        f"    - algorithmName: enas\n      image: registry.example/suggestion-enas:v{version}\n"
+        f"      resources:\n        limits:\n          memory: {VERSIONS[version]}\n"
+        f"    - algorithmName: darts\n      image: registry.example/suggestion-darts:v{version}\n"
+        f"    - algorithmName: pbt\n      image: registry.example/suggestion-pbt:v{version}\n"
+        "      persistentVolumeClaimSpec:\n        accessModes:\n          - ReadWriteMany\n        resources:\n"
+        "          requests:\n            storage: 5Gi\n"
+        f"  earlyStoppings:\n    - algorithmName: medianstop\n      image: registry.example/medianstop:v{version}\n"
+    )
+
+
+@pytest.mark.parametrize("installation", INSTALLATIONS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_stock_configurations_get_what_the_services_need(
+    version: str, installation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = stock(version, installation)
+    changed = configuration.registered(text, IMAGES)
+    assert kept_lines(changed) == kept_lines(text)
+    assert yaml.safe_load(changed)["init"] == yaml.safe_load(text)["init"]
+    for name, request, limit in (("enas", "320Mi", "400Mi"), ("darts", "64Mi", "100Mi")):
+        assert entries(changed)[name]["resources"] == {
+            "requests": {"cpu": "50m", "memory": request},
+            "limits": {"cpu": "500m", "memory": limit},
+        }
+    raised = "enas.resources.limits.memory is raised from 200Mi to 400Mi, which the service needs"
+    assert caplog.messages == ([raised] if version == "0.16.0" else [])
+    assert configuration.registered(changed, IMAGES) == changed
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"limits": {"memory": "399Mi", "cpu": "2"}}, ({}, {"cpu": "2"})),
+        ({"limits": {"memory": "0.5Gi", "cpu": "100m"}}, ({}, {"memory": "0.5Gi"})),
+        ({"requests": {"memory": "10Mi"}, "limits": {"memory": 1e9}}, ({}, {"memory": 1e9})),
+        ({"requests": {"memory": "1Gi", "cpu": 1}}, ({"memory": "1Gi", "cpu": 1}, {"memory": "1Gi", "cpu": 1})),
+        # Katib takes out what is negative.
+        ({"limits": {"memory": "-1", "cpu": -1}}, ({}, {"memory": "-1", "cpu": -1})),
+        ({"requests": {"memory": "-1"}}, ({"memory": "-1"}, {})),
+        (
+            {"limits": {"ephemeral-storage": "1Gi"}, "claims": [{"name": "c"}]},
+            ({}, {"ephemeral-storage": "1Gi"}),
+        ),
+        ({"limits": None}, ({}, {})),
+        ({}, ({}, {})),
+    ],
+)
+def test_resources_are_raised_key_by_key(given: Any, expected: tuple[Any, Any]) -> None:
+    text = yaml.safe_dump(
+        {"kind": "KatibConfig", "runtime": {"suggestions": [{"algorithmName": "enas", "resources": given}]}}
+    )
+    found = entries(configuration.registered(text, {"enas": IMAGES["enas"]}))["enas"]["resources"]
+    assert found["requests"] == {"cpu": "50m", "memory": "320Mi"} | expected[0]
+    assert found["limits"] == {"cpu": "500m", "memory": "400Mi"} | expected[1]
+    assert found.get("claims") == given.get("claims")
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ("lots", "enas.resources: 'lots' is not allowed: it must be a mapping"),
+        ({"limits": ["400Mi"]}, "enas.resources.limits: ['400Mi'] is not allowed: it must be a mapping"),
+        (
+            {"limits": {"memory": "400 MB"}},
+            "resources.limits.memory: '400 MB' is not allowed: it must be a quantity",
+        ),
+        ({"requests": {"cpu": "half"}}, "enas.resources.requests.cpu: 'half' is not allowed: it must be a quantity"),
+    ],
+)
+def test_resources_that_are_none_are_refused(resources: Any, said: str) -> None:
+    text = yaml.safe_dump(
+        {"kind": "KatibConfig", "runtime": {"suggestions": [{"algorithmName": "enas", "resources": resources}]}}
+    )
+    with pytest.raises(InvalidConfiguration) as caught:
+        configuration.registered(text, IMAGES)
+    assert said in str(caught.value)
 
 
 def test_flags_for_our_image_stay_in_a_new_version() -> None:

@@ -66,6 +66,8 @@ def _pods(resource: Document) -> list[Document]:
     kind = f"{resource['apiVersion']} {resource['kind']}"
     if kind == "batch/v1 Job":
         return [resource["spec"]["template"]]
+    if kind == "trainer.kubeflow.org/v1alpha1 TrainJob":
+        return [_pod_of_a_train_job(resource["spec"])]
     assert kind == "kubeflow.org/v1 PyTorchJob"
     assert [*resource["spec"]] == ["pytorchReplicaSpecs"]
     replicas = resource["spec"]["pytorchReplicaSpecs"]
@@ -74,6 +76,16 @@ def _pods(resource: Document) -> list[Document]:
     for replica in replicas.values():
         assert {*replica} == {"replicas", "restartPolicy", "template"}
     return [replica["template"] for replica in replicas.values()]
+
+
+def _pod_of_a_train_job(spec: Document) -> Document:
+    """What Kubeflow Trainer puts into the pods of its runtime for PyTorch, whose container is named node."""
+    assert spec["runtimeRef"] == {"name": "torch-distributed"}
+    assert {*spec} == {"runtimeRef", "trainer"}
+    trainer = spec["trainer"]
+    assert {*trainer} == {"image", "command", "numNodes", "numProcPerNode", "resourcesPerNode"}
+    container = {"name": "node", "resources": trainer["resourcesPerNode"]}
+    return {"spec": {"containers": [container | {key: trainer[key] for key in ("image", "command")}]}}
 
 
 def _check_that_it_renders(read: Document, given: dict[str, str]) -> None:
@@ -148,6 +160,23 @@ def test_a_kind_of_trial_that_is_no_job_says_how_it_ends() -> None:
     pods = sum(replica["replicas"] for replica in replicas.values())
     for replica in replicas.values():
         assert f"--nnodes={pods}" in replica["template"]["spec"]["containers"][0]["command"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_job_that_fails_is_not_tried_again(name: str) -> None:
+    resource = EXPERIMENTS[name]["spec"]["trialTemplate"]["trialSpec"]
+    if resource["kind"] == "Job":
+        assert resource["spec"]["backoffLimit"] == 0
+
+
+def test_katib_says_how_a_train_job_ends() -> None:
+    """Its defaults are right for this kind, and our configuration takes it."""
+    spec = EXPERIMENTS["cluster/darts-trainjob.yaml"]["spec"]["trialTemplate"]
+    assert {*spec} == {"primaryContainerName", "trialParameters", "trialSpec"}
+    resource = spec["trialSpec"]
+    version, group = resource["apiVersion"].rpartition("/")[::-2]
+    config = yaml.safe_load((EXAMPLES.parent / "manifests" / "katib-config.yaml").read_text())
+    assert f"{resource['kind']}.{version}.{group}" in config["init"]["controller"]["trialResources"]
 
 
 def test_volumes_are_claims() -> None:

@@ -77,11 +77,47 @@ def test_the_configuration_is_what_the_command_makes_of_it() -> None:
     )
 
 
-def test_the_network_policy_lets_the_controller_alone_reach_the_services() -> None:
+CONTROLLER = ("kubeflow", {"katib.kubeflow.org/component": "controller"})
+TRIAL = ("team", {"katib.kubeflow.org/trial": "search-1", "job-name": "search-1"})
+
+
+def lets_in(policy: dict[str, Any], namespace: str, labels: dict[str, str], port: int) -> bool:
+    """Whether a policy of the namespace ``team`` lets a pod reach a port."""
+
+    def selects(selector: dict[str, Any], given: dict[str, str]) -> bool:
+        expressions = selector.get("matchExpressions", [])
+        assert all(item["operator"] == "Exists" for item in expressions)
+        wanted = selector.get("matchLabels", {})
+        return wanted.items() <= given.items() and all(item["key"] in given for item in expressions)
+
+    def is_from(source: dict[str, Any]) -> bool:
+        # Without a selector of namespaces, pods of the policy's own are meant.
+        names = {"kubernetes.io/metadata.name": namespace}
+        in_it = selects(source["namespaceSelector"], names) if "namespaceSelector" in source else namespace == "team"
+        return in_it and selects(source.get("podSelector", {}), labels)
+
+    return any(
+        any(map(is_from, rule["from"])) and any(item["port"] == port for item in rule["ports"])
+        for rule in policy["spec"]["ingress"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "ports"),
+    [
+        (CONTROLLER, {6788, 6789}),
+        (TRIAL, {6788}),
+        (("team", {"app": "else"}), set()),
+        (("other", TRIAL[1]), set()),
+        (("other", CONTROLLER[1]), set()),
+        (("kubeflow", {"katib.kubeflow.org/component": "ui"}), set()),
+    ],
+)
+def test_the_network_policy_lets_in_whom_katib_needs(source: tuple[str, dict[str, str]], ports: set[int]) -> None:
     (policy,) = built(MANIFESTS / "network-policy")
     V1NetworkPolicy.model_validate(policy)
-    (rule,) = policy["spec"]["ingress"]
-    assert {item["port"] for item in rule["ports"]} == {6788, 6789}
-    (source,) = rule["from"]
-    assert source["podSelector"]["matchLabels"] == {"katib.kubeflow.org/component": "controller"}
-    assert "namespaceSelector" in source
+    assert policy["spec"]["podSelector"] == {
+        "matchExpressions": [{"key": "katib.kubeflow.org/suggestion", "operator": "Exists"}]
+    }
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert {port for port in (6788, 6789, 9090, 22) if lets_in(policy, *source, port)} == ports

@@ -1,6 +1,6 @@
 import pytest
 
-from katib_suggestion.errors import InvalidExperiment, one_line, shown
+from katib_suggestion.errors import Faults, InvalidExperiment, one_line, shown
 
 
 @pytest.mark.parametrize("value", ["", "a'b", 3, [1, 2], "x" * 198])
@@ -26,3 +26,62 @@ def test_a_message_is_one_line_that_a_terminal_shows_as_it_is():
     assert one_line(ValueError("a\n b\tc\x1b[2J\0\ud800é")) == r"a b c\x1b[2J\x00\ud800é"
     assert one_line(KeyError()) == "KeyError"
     assert one_line(ValueError("x" * 2_001)) == "x" * 2_000 + "…"
+
+
+def refused(*fields):
+    """What is raised where each of these fields is wrong."""
+    faults = Faults()
+    try:
+        for field in fields:
+            with faults.noted():
+                raise InvalidExperiment(field, 1, "it must not")
+        faults.raise_noted()
+    except InvalidExperiment as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def test_what_is_wrong_is_gathered_and_said_in_one_line():
+    error = refused("a", "b")
+    assert error.in_one_line == "2 faults: (1) a: 1 is not allowed: it must not; (2) b: 1 is not allowed: it must not"
+    assert [fault.field for fault in error.faults] == ["a", "b"]
+    assert str(error) == "a: 1 is not allowed: it must not; b: 1 is not allowed: it must not"
+
+
+def test_one_fault_is_itself():
+    error = refused("a")
+    assert type(error) is InvalidExperiment
+    assert error.in_one_line == str(error) == "a: 1 is not allowed: it must not"
+    assert error.faults == (error,)
+
+
+def test_nothing_wrong_raises_nothing():
+    faults = Faults()
+    with faults.noted():
+        pass
+    faults.raise_noted()
+
+
+def test_faults_inside_others_are_listed_with_them():
+    faults = Faults()
+    with faults.noted():
+        raise refused("a", "b")
+    with faults.noted():
+        raise refused("c")
+    with pytest.raises(InvalidExperiment) as caught:
+        faults.raise_noted()
+    assert [fault.field for fault in caught.value.faults] == ["a", "b", "c"]
+
+
+def test_other_errors_go_on():
+    with pytest.raises(KeyError), Faults().noted():
+        raise KeyError
+
+
+def test_a_line_of_many_faults_stays_short_and_counts_the_rest():
+    error = refused(*["x" * 450] * 100_000)
+    line = error.in_one_line
+    assert len(error.faults) == 20
+    assert len(line) < 2_020
+    assert line.startswith("20 faults: (1) xxx")
+    assert line.endswith("; and 16 more")

@@ -1,8 +1,6 @@
 import errno
 import logging
 import os
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.warm_python import with_torch
 from trial_runtime import checkpoints
 from trial_runtime.checkpoints import CheckpointError
 
@@ -163,9 +162,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 assert not checkpoints.write(Path(sys.argv[1]), {"weights": torch.zeros(10_000)}, {})
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = with_torch.run("-c", script, path)
     assert done.returncode == 0, done.stderr
     assert f"{path} cannot be written" in done.stderr
     assert os.strerror(errno.EFBIG) in done.stderr
@@ -190,12 +187,14 @@ for count in range(1_000_000):
     checkpoints.write(Path(sys.argv[1]), {"count": count, "weights": torch.full((300_000,), float(count))}, {})
     print(count, flush=True)
 """
-    process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
-    for _ in range(5):
-        assert process.stdout.readline()
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    counts, writer = os.pipe()
+    process = with_torch.start("-c", script, path, stdout=writer)
+    os.close(writer)
+    with os.fdopen(counts) as lines:
+        for _ in range(5):
+            assert lines.readline()
+        process.kill()
+        process.wait()
 
     state = checkpoints.read(path).state
     assert state["count"] >= 4

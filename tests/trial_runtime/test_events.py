@@ -1,7 +1,6 @@
 import contextlib
-import subprocess
-import sys
 
+from tests.warm_python import with_torch
 from trial_runtime.events import Events
 
 
@@ -43,9 +42,7 @@ for step in range(20):
     events.write(step, {"loss": 1.0})
 events.close()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = with_torch.run("-c", script, tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("TensorBoard's events cannot be written") == 1

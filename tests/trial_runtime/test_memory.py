@@ -1,10 +1,9 @@
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
 
+from tests.warm_python import with_torch
 from trial_runtime import memory
 
 MIB = 2**20
@@ -99,5 +98,5 @@ assert 150 * MIB <= limit.peak() <= 200 * MIB, limit.peak()
 
 
 def test_beyond_its_limit_a_process_is_refused_memory_and_lives():
-    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=120, check=False)
+    done = with_torch.run("-c", LIMITED)
     assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr

@@ -1,5 +1,7 @@
 """Which package imports which: what a change may not add by accident."""
 
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,11 @@ GRAPH = import_graph.imports(import_graph.ROOT, import_graph.packages())
 
 
 def modules(*packages: str) -> list[str]:
-    return [module for module in GRAPH if module.partition(".")[0] in packages]
+    return [module for module in GRAPH if import_graph.package(module) in packages]
+
+
+def within(folder: str) -> list[str]:
+    return [module for module in GRAPH if f"{module}.".startswith(f"{folder}.")]
 
 
 def test_arrows_between_packages() -> None:
@@ -74,9 +80,69 @@ def test_behind_the_choice_of_a_space_no_kind_is_known(module: str) -> None:
     assert {name for name in known if name.startswith("enas_service.policies.")} <= policies
 
 
+def test_no_arrow_runs_back_up() -> None:
+    """Neither between packages, nor between folders inside them, nor by a module at a package's top."""
+    for room in (import_graph.package, import_graph.folder):
+        TopologicalSorter(import_graph.arrows(GRAPH, room)).prepare()  # an error if there is a circle
+
+
+@pytest.mark.parametrize("large", import_graph.LARGE)
+def test_no_arrow_of_the_picture_runs_back_up(large: str) -> None:
+    TopologicalSorter(import_graph.arrows(GRAPH, import_graph.rooms(GRAPH, large).get)).prepare()
+
+
 @pytest.mark.parametrize("module", modules("darts_genotype"))
 def test_genotypes_need_the_standard_library_alone(module: str) -> None:
-    assert {name.partition(".")[0] for name in import_graph.reached(GRAPH, module)} & {"torch", "numpy", *WIRE} == set()
+    others = {name for name in import_graph.reached(GRAPH, module) if name not in GRAPH}
+    assert others <= sys.stdlib_module_names
+    ours = {import_graph.package(name) for name in import_graph.reached(GRAPH, module)} - others
+    assert ours <= {"darts_genotype", "katib_suggestion"}
+
+
+PICTURES = {
+    "cell_networks",
+    "darts_trainer.supernet",
+    "darts_trainer.retraining",
+    "trial_runtime.images",
+    "torchvision",
+}
+"""What knows them."""
+
+
+@pytest.mark.parametrize("module", within("darts_trainer.search"))
+def test_a_search_knows_no_kind_of_network(module: str) -> None:
+    found = import_graph.reached(GRAPH, module)
+    assert not {import_graph.package(name) for name in found} & PICTURES
+    assert not {import_graph.folder(name) for name in found} & PICTURES
+
+
+@pytest.mark.parametrize("module", within("cell_networks"))
+def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
+    found = import_graph.reached(GRAPH, module)
+    assert not {import_graph.folder(name) for name in found} & {"trial_runtime.images", "trial_runtime.command_line"}
+    assert {import_graph.package(name) for name in found if name in GRAPH} <= {
+        "cell_networks", "darts_genotype", "katib_suggestion", "trial_runtime"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("room", "base"),
+    [
+        ("darts_trainer.search", set()),
+        ("darts_trainer.supernet", {"darts_trainer.search"}),
+        ("darts_trainer.retraining", {"darts_trainer.predictor"}),
+        ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
+        (
+            "trial_runtime.images",
+            {f"trial_runtime.{name}" for name in ("errors", "memory", "processes", "progress", "seeds", "termination")},
+        ),
+    ],
+)
+def test_what_folders_of_trainers_know_of_the_rest_of_their_package(room: str, base: set[str]) -> None:
+    found = {name for module in within(room) for name in import_graph.reached(GRAPH, module)}
+    package = import_graph.package(room)
+    inside = {import_graph.folder(name) for name in found if import_graph.package(name) == package and name in GRAPH}
+    assert inside - {room} == base
 
 
 @pytest.mark.parametrize("module", modules("katib_local", "katib_cluster"))
@@ -95,6 +161,29 @@ def test_an_import_inside_a_function_counts_and_is_followed(tmp_path: Path) -> N
     assert import_graph.arrows(graph) == {"one": {"two"}, "two": set()}
 
 
+def test_a_package_has_rooms_for_its_folders_and_for_what_is_above_and_below_them(tmp_path: Path) -> None:
+    (tmp_path / "one/inside").mkdir(parents=True)
+    texts = {
+        "__init__": "",
+        "door": "from one import hall\n",
+        "hall": "from one.inside import room\n",
+        "inside/__init__": "",
+        "inside/room": "import one.cellar\n",
+        "cellar": "import os\n",
+    }
+    for file, text in texts.items():
+        (tmp_path / f"one/{file}.py").write_text(text)
+    graph = import_graph.imports(tmp_path, ["one"])
+    rooms = import_graph.rooms(graph, "one")
+    assert {rooms[name] for name in ("one", "one.door", "one.hall")} == {"one"}
+    assert rooms["one.inside"] == rooms["one.inside.room"] == "one.inside"
+    assert rooms["one.cellar"] == "one: cellar"
+    assert import_graph.arrows(graph, rooms.get) == {
+        "one": {"one.inside"},
+        "one.inside": {"one: cellar"},
+        "one: cellar": set(),
+    }
+
+
 def test_the_picture_is_in_step() -> None:
-    drawn = import_graph.draw(import_graph.arrows(GRAPH))
-    assert import_graph.PICTURE.read_text() == drawn, "run: python -m website.import_graph"
+    assert import_graph.PICTURE.read_text() == import_graph.draw(GRAPH), "run: python -m website.import_graph"

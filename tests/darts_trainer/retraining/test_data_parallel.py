@@ -1,10 +1,10 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.warm_python import with_torch
 
 SCRIPT = Path(__file__).with_name("data_parallel.py")
 GENOTYPE = (
@@ -17,7 +17,7 @@ GENOTYPE = (
 def found(torchrun, tmp_path_factory):
     """What a process alone learnt, and what each of two that share every step did."""
     folder = tmp_path_factory.mktemp("found")
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, timeout=120)
+    assert with_torch.run(SCRIPT, folder).returncode == 0
     done = torchrun(2, SCRIPT, folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {name: torch.load(folder / f"{name}.pt") for name in ("0 of 1", "0 of 2", "1 of 2")}

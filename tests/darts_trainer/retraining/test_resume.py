@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from darts_trainer.retrain import main
+from tests.warm_python import with_torch
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 GENOTYPE = (
@@ -38,20 +37,21 @@ def without_times(lines):
 
 def stopped_at(text, sent, *arguments):
     """Return the exit code of a process that gets a signal the instant after it logs something."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "darts_trainer.retrain", *arguments],
-        env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    log, writer = os.pipe()
+    environment = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
+    process = with_torch.start("-m", "darts_trainer.retrain", *arguments, env=environment, stderr=writer)
+    os.close(writer)
     seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if text in line:
-            process.send_signal(sent)
-            break
-    else:
-        pytest.fail("".join(seen))
-    process.communicate()
-    return process.returncode
+    with os.fdopen(log) as lines:
+        for line in lines:
+            seen.append(line)
+            if text in line:
+                process.send_signal(sent)
+                break
+        else:
+            pytest.fail("".join(seen))
+        lines.read()
+    return process.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,7 @@ sys.exit(main(sys.argv[2:]))
 def test_a_training_that_is_killed_while_it_writes_a_file_writes_it_in_the_end(tmp_path, file):
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     assert main(flags(whole)) == 0
-    killed = subprocess.run(
-        [sys.executable, "-c", WRITES, file, *flags(folder)],
-        env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    killed = with_torch.run("-c", WRITES, file, *flags(folder), env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
     assert main(flags(folder)) == 0

@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -49,6 +50,29 @@ def network(*, auxiliary=True, precision="fp32"):
 def training(net, images, **changes):
     settings = RetrainSettings(**{"num_epochs": 2, "batch_size": 8, "print_step": 3} | changes)
     return Retraining(net, images, settings, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (
+            "normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0)], normal_concat=[1, 2], "
+            "reduce=[('max_pool_3x3', 1), ('skip_connect', 1)], reduce_concat=[0, 2]"
+        ),
+        (
+            "normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0)], normal_concat=[2], "
+            "reduce=[('max_pool_3x3', 0), ('skip_connect', 0)], reduce_concat=[2]"
+        ),
+    ],
+    ids=["outputs of inputs", "an input that no cell reads"],
+)
+def test_cells_of_other_searches_learn(cells):
+    """In the second network nothing comes of the last cell but one."""
+    layout = replace(LAYOUT, num_layers=3)
+    net = Network(forms.read(f"Genotype({cells})"), layout, generator=torch.Generator().manual_seed(0))
+    first, *_, last = training(net, data(64), num_epochs=6, learning_rate=0.1, auxiliary_weight=0.0)
+    assert last.training.loss < 0.8 * first.training.loss
+    assert all(weight.isfinite().all() for weight in net.parameters())
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -320,9 +320,21 @@ def test_what_cannot_run_is_refused_before_anything_starts(
     assert not (tmp_path / "runs").exists()
 
 
+def test_all_that_is_wrong_is_said_a_line_each(run: Run, write_manifest: Write) -> None:
+    changes = {"spec.objective.type": "maximise", "spec.maxTrialCount": 0, "spec.resumePolicy": "Always"}
+    code, printed, errors = run("validate", write_manifest(changes))
+    assert (code, printed) == (3, "")
+    lines = errors.splitlines()
+    assert len(lines) == 3
+    for line, field in zip(lines, ("spec.resumePolicy", "spec.maxTrialCount", "spec.objective.type"), strict=True):
+        assert line.startswith(f"katib-nas: {field}: ")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        ("numLayers: 2", "numLayers: y"),
+        ("objectiveMetricName: score", "objectiveMetricName: n"),
         ("maxTrialCount: 2", f"maxTrialCount: {'1' * 5000}"),
         ("maxTrialCount: 2", "maxTrialCount: !!bool abc"),
         ("type: maximize", f"type: maximize\n    goal: 1{'0' * 400}"),
@@ -350,12 +362,11 @@ def test_what_is_not_heeded_is_said(
 ) -> None:
     program(SCORE)
     changes = {
-        "spec.trialTemplate.retain": True,
         "spec.trialTemplate.primaryPodLabels": {"a": "b"},
         f"{CONTAINER}.resources": {"limits": {"cpu": "1"}},
     }
     assert run("validate", write_manifest(changes))[0] == 0
-    assert caplog.messages == ["this machine does not heed retain, primaryPodLabels, resources of the trial template"]
+    assert caplog.messages == ["this machine does not heed primaryPodLabels, resources of the trial template"]
 
 
 def test_validate_asks_our_own_service(

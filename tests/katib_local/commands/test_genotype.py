@@ -39,6 +39,19 @@ def test_show(run, genotype_file):
     assert lines[-1] == "A cell's output is the concatenation of its nodes 2, 3, 4, 5"
 
 
+def test_show_of_cells_that_concatenate_other_nodes(run, tmp_path):
+    path = tmp_path / "two"
+    node = "[('skip_connection',0),('max_pooling_3x3',0)]"
+    cells = f"normal=[{node}],normal_concat=[1,2],reduce=[{node}],reduce_concat=range(2,3)"
+    path.write_text(f"Genotype({cells})")
+    code, out, _ = run("show", path)
+    assert code == 0
+    assert out.splitlines()[-2:] == [
+        "The normal cell's output is the concatenation of its nodes 1, 2",
+        "The reduction cell's output is the concatenation of its nodes 2",
+    ]
+
+
 def test_show_without_reduction_cell(run, tmp_path):
     path = tmp_path / "one"
     cell = "[[('skip_connection',0),('skip_connection',1)]]"
@@ -84,7 +97,7 @@ def test_draw(run, genotype_file, tmp_path):
         (["show", "/dev/zero"], 3, "genotype: text: '32000004 characters'"),
         (["show", "bytes"], 3, "genotype: file: 'bytes' is not allowed: it must be text in UTF-8"),
         (["show", "wrong"], 3, "genotype: normal, node 4: 'warp' is not allowed: the operations are separable_conv"),
-        (["show", "later"], 3, "genotype: version: 2 is not allowed: this program reads version 1"),
+        (["show", "later"], 3, "genotype: version: 3 is not allowed: this program reads the versions 1 and 2"),
         (["show"], 2, "the following arguments are required: GENOTYPE"),
         (["convert", "wrong"], 2, "the following arguments are required: --to"),
         (["convert", "wrong", "--to", "xml"], 2, "argument --to: invalid choice: 'xml'"),
@@ -99,7 +112,7 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(run, example, tmp_path, monk
     Path("right").write_text(example)
     Path("wrong").write_text(example.replace("[('max_pooling_3x3',0),('dil", "[('warp',0),('dil"))
     converted = forms.WRITERS["json"](forms.read(example))
-    Path("later").write_text(converted.replace('"version": 1', '"version": 2'))
+    Path("later").write_text(converted.replace('"version": 1', '"version": 3'))
     Path("bytes").write_bytes(b"\xff\xfe")
     got, out, err = run(*arguments)
     assert (got, out) == (code, "")

@@ -50,8 +50,43 @@ def random_genotypes() -> list[Genotype]:
     return [Genotype(normal=random_cell(numbers, size), reduce=random_cell(numbers, size)) for size in sizes]
 
 
+def loose_ends(cell: Cell) -> tuple[int, ...]:
+    """What no node reads, inputs among it: the output of a cell in ENAS's micro space."""
+    read = {edge.source for node in cell for edge in node}
+    return tuple(node for node in range(2 + len(cell)) if node not in read)
+
+
+def random_genotypes_of_enas() -> list[Genotype]:
+    numbers = random.Random(1)
+    found = []
+    for size in range(1, 7):
+        normal, reduce = (
+            tuple(
+                tuple(Edge(numbers.choice(PRIMITIVES), numbers.randrange(node)) for _ in range(2))
+                for node in range(2, 2 + size)
+            )
+            for _ in range(2)
+        )
+        ends = {"normal_concat": loose_ends(normal), "reduce_concat": loose_ends(reduce)}
+        found.append(Genotype(normal=normal, reduce=reduce, **ends))
+    return found
+
+
 CHAIN = tuple((Edge("separable_convolution_7x7", node - 1), Edge("skip_connection", node - 2)) for node in range(2, 8))
-GENOTYPES = [*random_genotypes(), Genotype(normal=CHAIN, reduce=()), Genotype(normal=CHAIN[:1], reduce=CHAIN[:1])]
+TWICE = ((Edge("max_pooling_3x3", 1), Edge("max_pooling_3x3", 1)),)
+"""Reads input 1 alone."""
+GENOTYPES = [
+    *random_genotypes(),
+    *random_genotypes_of_enas(),
+    Genotype(normal=TWICE, reduce=TWICE, reduce_concat=(0, 2)),
+    Genotype(normal=CHAIN, reduce=()),
+    Genotype(normal=CHAIN[:1], reduce=CHAIN[:1]),
+]
+
+
+def cells_with_outputs(genotype: Genotype) -> list[tuple[Cell, tuple[int, ...]]]:
+    cells = [(genotype.normal, genotype.normal_concat), (genotype.reduce, genotype.reduce_concat)]
+    return [(cell, concat) for cell, concat in cells if cell]
 
 
 def cells_of(picture: str) -> list[ET.Element]:
@@ -97,13 +132,12 @@ def points_of(path: ET.Element) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("genotype", GENOTYPES, ids=range(len(GENOTYPES)))
 def test_a_picture_has_every_node_and_every_operation_and_nothing_overlaps(genotype):
     picture = draw(genotype)
-    cells = [cell for cell in (genotype.normal, genotype.reduce) if cell]
-    drawn_cells = cells_of(picture)
-    assert len(drawn_cells) == len(cells)
-    for cell, drawn in zip(cells, drawn_cells, strict=True):
+    for (cell, concat), drawn in zip(cells_with_outputs(genotype), cells_of(picture), strict=True):
         boxes = boxes_of(drawn)
         operations = [edge.operation.replace("_", " ") for node in cell for edge in node]
-        nodes = ["node 0 before previous", "node 1 previous cell", *(f"node {n + 2}" for n in range(len(cell)))]
+        used = {edge.source for node in cell for edge in node} | set(concat)
+        inputs = [name for n, name in enumerate(["node 0 before previous", "node 1 previous cell"]) if n in used]
+        nodes = [*inputs, *(f"node {n + 2}" for n in range(len(cell)))]
         assert Counter(map(label, boxes)) == Counter([*operations, *nodes, "output"])
         titles = [f"{e.operation} of node {e.source}, to node {n}" for n, node in enumerate(cell, 2) for e in node]
         assert not Counter(titles) - Counter(box.findtext(f"{SVG}title") for box in boxes)
@@ -113,7 +147,7 @@ def test_a_picture_has_every_node_and_every_operation_and_nothing_overlaps(genot
 
 @pytest.mark.parametrize("genotype", GENOTYPES, ids=range(len(GENOTYPES)))
 def test_lines_lead_where_the_genotype_says_and_around_all_boxes(genotype):
-    for cell, drawn in zip([genotype.normal, genotype.reduce], cells_of(draw(genotype)), strict=False):
+    for (cell, concat), drawn in zip(cells_with_outputs(genotype), cells_of(draw(genotype)), strict=True):
         boxes = [(rectangle(box), box.findtext(f"{SVG}title")) for box in boxes_of(drawn)]
         arrows = Counter()
         for path in drawn.findall(f"{SVG}path"):
@@ -126,9 +160,8 @@ def test_lines_lead_where_the_genotype_says_and_around_all_boxes(genotype):
             for x, y in points[1:-1]:
                 dot = Rectangle(x, y, x, y)
                 assert not any(dot.overlaps(box, margin=-0.2) for box, _ in boxes)
-        expected = Counter()
+        expected = Counter((f"node {index}", "output") for index in concat)
         for index, node in enumerate(cell, start=2):
-            expected[f"node {index}", "output"] += 1
             for operation, source in node:
                 expected[f"node {source}", f"{operation} of node {source}"] += 1
                 expected[f"{operation} of node {source}", f"node {index}"] += 1

@@ -1,7 +1,9 @@
 """YAML to a plain document."""
 
 import pytest
+import yaml
 
+from katib_cluster import bounded_yaml
 from katib_local.manifest import document
 from katib_suggestion.errors import InvalidExperiment
 
@@ -10,7 +12,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 """A few hundred characters that stand for a hundred million values."""
 
-MERGE_BOMB = "a: &a {x: 1, y: 2}\n" + "".join(
+MERGE_BOMB = "a: &a {x: 1, z: 2}\n" + "".join(
     f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 20)}]}}\n"
     for before, name in zip("abcdefg", "bcdefgh", strict=True)
 )
@@ -23,7 +25,7 @@ def test_yaml_as_kubernetes_reads_it() -> None:
 
 
 def test_anchors_and_merges() -> None:
-    assert document.read("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n")["b"] == {"x": 1, "y": 3}
+    assert document.read("a: &a {x: 1, z: 2}\nb: {<<: *a, z: 3}\n")["b"] == {"x": 1, "z": 3}
 
 
 def test_a_mapping_that_overrides_a_merge_is_merged_itself() -> None:
@@ -43,6 +45,22 @@ def test_what_is_no_mapping_cannot_be_merged() -> None:
 
 def test_a_time_of_day_and_an_equals_sign_are_texts_as_in_kubernetes() -> None:
     assert document.read("a: [12:30, 1:02.5, =]\n") == {"a": ["12:30", "1:02.5", "="]}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("y", True), ("Y", True), ("n", False), ("N", False), ("yes", True), ("off", False), ("'y'", "y"),
+        ("yy", "yy"), ("1e3", 1000.0), ("-2.5E-3", -0.0025), (".5e1", 5.0), ("1e", "1e"), ("'1e3'", "1e3"),
+        ("0o17", 15), ("0o8", "0o8"),
+    ],
+)  # fmt: skip
+def test_words_and_numbers_are_those_of_kubectl(written: str, value: object) -> None:
+    read = document.read(f"a: {written}\n")["a"]
+    assert (read, type(read)) == (value, type(value))
+    # What is written is read as it was meant.
+    assert document.read(yaml.dump({"a": value}, Dumper=bounded_yaml.Dumper)) == {"a": value}
+    assert document.read(yaml.dump({"a": written}, Dumper=bounded_yaml.Dumper)) == {"a": written}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +98,7 @@ def test_a_time_of_day_and_an_equals_sign_are_texts_as_in_kubernetes() -> None:
         ("a: !!int ''\n", ["line 1", "''", "2002:int"]),
         ("a: !!float x\n", ["line 1", "'x'", "2002:float"]),
         ("a: !!bool abc\n", ["line 1", "'abc'", "2002:bool"]),
+        ("y: 1\n", ["line 1", "y", "a key must be a text"]),
         ("a: !!map abc\n", ["line 1", "expected a mapping node", "it must be YAML"]),
         ("a: !!timestamp 2020-13-45\n", ["line 1", "timestamp", "it must be YAML"]),
         ("a: !!timestamp abc\n", ["line 1", "timestamp", "it must be YAML"]),

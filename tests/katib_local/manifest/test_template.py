@@ -112,6 +112,10 @@ def test_variables_are_expanded_as_kubernetes_does() -> None:
     command = ["echo", "$(A)", "$(B)", "$(EMPTY)", "$(NOT)", "$$(A)", "$HOME", "$$"]
     rendered = template.render(make({"command": command, "env": environment}), "t-1", "team", {})
     assert rendered.argv[2] == "echo 1 12  $(NOT) $(A) $HOME $"
+    # What stands in the brackets of no variable stays, an escape too; without the second one it is none.
+    command = ["$(echo $$)", "$(A $$ $(A))", "$(a", "$$", "$(A)$$$(A)", "$("]
+    rendered = template.render(make({"command": command, "env": environment}), "t-1", "team", {})
+    assert rendered.argv[2] == "$(echo $$) $(A $$ $(A)) $(a $ 1$1 $("
     assert rendered.environment == {"A": "1", "B": "12", "EMPTY": ""}
 
 

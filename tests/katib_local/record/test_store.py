@@ -13,6 +13,7 @@ import pytest
 from katib_local.errors import RunFolderError
 from katib_local.record.collector import NO_TIME, Point
 from katib_local.record.options import Options
+from katib_local.record.stop_rules import Comparison, StopRule
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial, Verdict
 from katib_suggestion.experiment import TrialCondition
@@ -32,6 +33,7 @@ SUCCEEDED = replace(
     exit_code=0,
     observation={"score": "0.50"},
 )
+RULE = StopRule(metric="score", value=0.1, comparison=Comparison.GREATER, start_step=4)
 POINTS = [Point(metric="score", value="0.5", time=NO_TIME), Point(metric="score", value="0.50", time=NOW)]
 
 
@@ -39,15 +41,44 @@ def test_everything_comes_back_from_the_file(manifest: Make, tmp_path: Path) -> 
     path = tmp_path / "experiment.db"
     options = Options(dataset="digits", images={"i": tmp_path}, seed=3)
     with contextlib.closing(Store.create(path, "mini", manifest(), options, NOW)) as store:
-        store.add([CREATED, replace(CREATED, name="t-2", number=2)], {"rung": "1"})
+        store.add([CREATED, replace(CREATED, name="t-2", number=2, rules=(RULE,))], {"rung": "1"})
         store.update(SUCCEEDED, POINTS)
     with contextlib.closing(Store.open(path, manifest())) as store:
-        assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2)]
+        assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2, rules=(RULE,))]
         assert list(store.trials()[0].assignments) == ["b", "a"]
         assert store.points("t-1") == POINTS
         assert store.points("t-2") == []
         assert store.reply_settings == {"rung": "1"}
         assert store.options == options
+
+
+def test_a_run_of_the_version_before_is_shown_and_goes_on(manifest: Make, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.db"
+    with contextlib.closing(Store.create(path, "mini", manifest(), Options(), NOW)) as store:
+        store.add([CREATED], {})
+        store.update(SUCCEEDED, POINTS)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE before (
+                name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, condition TEXT NOT NULL,
+                assignments TEXT NOT NULL, labels TEXT NOT NULL, reason TEXT NOT NULL, started TEXT, finished TEXT,
+                exit_code INTEGER, observation TEXT
+            ) STRICT;
+            INSERT INTO before SELECT name, number, condition, assignments, labels, reason, started, finished,
+                exit_code, observation FROM trials;
+            DROP TABLE trials;
+            ALTER TABLE before RENAME TO trials;
+            PRAGMA user_version = 2;
+            """
+        )
+    with Store.reading(path) as store:
+        assert store.trials() == [SUCCEEDED]
+    with contextlib.closing(Store.open(path, manifest())) as store:
+        store.add([replace(CREATED, name="t-2", number=2, rules=(RULE,))], {})
+    with contextlib.closing(Store.open(path, manifest())) as store:
+        assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2, rules=(RULE,))]
+        assert store.points("t-1") == POINTS
 
 
 def test_points_take_the_place_of_earlier_ones(manifest: Make, tmp_path: Path) -> None:

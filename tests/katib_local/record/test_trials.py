@@ -12,13 +12,14 @@ from katib_local.record import trials
 from katib_local.record.trials import Trial, Verdict
 from katib_suggestion.experiment import TrialCondition as Condition
 
-S, F, M, K, R, C = (
+S, F, M, K, R, C, E = (
     Condition.SUCCEEDED,
     Condition.FAILED,
     Condition.METRICS_UNAVAILABLE,
     Condition.KILLED,
     Condition.RUNNING,
     Condition.CREATED,
+    Condition.EARLY_STOPPED,
 )
 
 
@@ -50,6 +51,9 @@ def experiment(manifest: Callable[..., dict[str, Any]]) -> Experiment:
         ([S, S, S, R], None),
         ([S, S, S, S], Verdict.MAX_TRIALS_REACHED),
         ([S, F, S, K], Verdict.MAX_TRIALS_REACHED),
+        ([S, E, S, E], Verdict.MAX_TRIALS_REACHED),
+        ([E, E, E], None),
+        ([S, (E, "0.9")], Verdict.GOAL_REACHED),
         ([F, S], None),
         ([F, M], Verdict.TOO_MANY_FAILED),
         ([M, M], Verdict.TOO_MANY_FAILED),

@@ -92,6 +92,20 @@ def test_an_experiment_with_parameters(manifest: Make) -> None:
     ]
 
 
+def test_early_stopping(manifest: Make) -> None:
+    settings = [{"name": "start_step", "value": "2"}]
+    spec = {"spec.earlyStopping": {"algorithmName": "medianstop", "algorithmSettings": settings}}
+    experiment = manifests.parse(manifest(spec))
+    stopped = replace(TRIAL, condition=TrialCondition.EARLY_STOPPED)
+    request = wire.suggestions_request(experiment, {}, [stopped], 1)
+    assert request.experiment.spec.early_stopping == api_pb2.EarlyStoppingSpec(
+        algorithm_name="medianstop", algorithm_settings=[api_pb2.EarlyStoppingSetting(name="start_step", value="2")]
+    )
+    (trial,) = request.trials
+    assert trial.status.condition == api_pb2.TrialStatus.EARLYSTOPPED
+    assert [item.value for item in trial.status.observation.metrics] == ["0.50", "unavailable"]
+
+
 def test_trials_go_with_their_own_assignments_word_for_word(manifest: Make) -> None:
     trials = [
         TRIAL,
