@@ -9,7 +9,6 @@ from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
 from darts_trainer import text_predictor
 from darts_trainer.predictor import NETWORK_FILE, WEIGHTS_FILE
-from darts_trainer.retraining.data import COMMON_SEED
 from darts_trainer.retraining.text_config import TextRetrainConfig
 from darts_trainer.retraining.text_training import EpochMetrics, TextTraining
 from darts_trainer.text_predictor import TextPredictor
@@ -57,7 +56,7 @@ class _Trial:
         self._group = group
         self._saver = saver
         # The division of a text that has no parts of its own is the same in every run, so that runs can be compared.
-        self._corpus = corpus = trial.data.load(COMMON_SEED)
+        self._corpus = corpus = trial.data.load(seeds.COMMON_SEED)
         # Loaded now, so that a test part that is missing is missed before the training and not after it.
         test_n = trial.data.load_test(corpus)
         self._summary = options.summary(corpus)

@@ -130,7 +130,8 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
     [
         ("darts_trainer.search", set()),
         ("darts_trainer.supernet", {"darts_trainer.search"}),
-        ("darts_trainer.retraining", {"darts_trainer.predictor"}),
+        ("darts_trainer.recurrent", {"darts_trainer.search", "darts_trainer.search_arguments"}),
+        ("darts_trainer.retraining", {"darts_trainer.predictor", "darts_trainer.text_predictor"}),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
