@@ -135,7 +135,10 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
-            {f"trial_runtime.{name}" for name in ("errors", "memory", "processes", "progress", "seeds", "termination")},
+            {
+                f"trial_runtime.{name}"
+                for name in ("data_dir", "errors", "memory", "processes", "progress", "seeds", "termination")
+            },
         ),
     ],
 )

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from trial_runtime import seeds
+from trial_runtime.data_dir import default_data_dir
 from trial_runtime.errors import DatasetError
-from trial_runtime.images.datasets import default_data_dir
 from trial_runtime.text import folder, grammar, python_docs
 from trial_runtime.text.vocabulary import Vocabulary
 
