@@ -22,14 +22,18 @@ import torch
 from trial_runtime import checkpoints
 
 _PICTURES = (
-    "--algorithm-settings={'num_epochs': '4', 'num_nodes': '1', 'init_channels': '2', 'stem_multiplier': '1', "
-    "'batch_size': '6', 'print_step': '1'}",
+    (
+        "--algorithm-settings={'num_epochs': '4', 'num_nodes': '1', 'init_channels': '2', 'stem_multiplier': '1', "
+        "'batch_size': '6', 'print_step': '1'}"
+    ),
     "--search-space=['separable_convolution_3x3','max_pooling_3x3','skip_connection']",
     "--num-layers=2", "--dataset=fake:61", "--cutout=8",
 )  # fmt: skip
 _TEXT = (
-    "--algorithm-settings={'num_epochs': '4', 'num_nodes': '2', 'hidden_size': '6', 'batch_size': '4', 'bptt': '6', "
-    "'w_lr': '3', 'print_step': '1'}",
+    (
+        "--algorithm-settings={'num_epochs': '4', 'num_nodes': '2', 'hidden_size': '6', 'batch_size': '4', "
+        "'bptt': '6', 'w_lr': '3', 'print_step': '1'}"
+    ),
     "--search-space=['tanh','relu','sigmoid','identity']", "--num-layers=1", "--dataset=grammar:130",
 )  # fmt: skip
 """Small: most of a search's seconds are those of its start, which every kill costs twice."""

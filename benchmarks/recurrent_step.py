@@ -55,7 +55,7 @@ def published(
                 total = total + (mixture_njf[node, : node + 1, place, None, None] * unweighted).sum(dim=0)
             total = functional.batch_norm(total, None, None, training=True)
             states = torch.cat([states, total[None]])
-        state_bh = states[-NUM_NODES:].mean(dim=0)
+        state_bh = states[1:].mean(dim=0)
         outputs.append(state_bh)
     return torch.stack(outputs)
 

@@ -1,5 +1,6 @@
 """A recurrent genotype: the one cell that a search on text ends with. Standard library only, as all of this package."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from darts_genotype.activations import ACTIVATIONS
@@ -50,6 +51,30 @@ class RecurrentGenotype:
         if self.concat == tuple(as_range):
             return f"range({as_range.start},{as_range.stop})"
         return "[" + ",".join(map(str, self.concat)) + "]"
+
+    def arc(self, activations: Sequence[str] = ACTIVATIONS) -> tuple[int, ...]:
+        """Return it as google-research's ``enas_lm`` writes a fixed arc: of each node its source, then its function.
+
+        What the output is the mean of does not stand there: all nodes.
+
+        Args:
+            activations: functions by their numbers there.
+        """
+        return tuple(number for name, source in self.recurrent for number in (source, activations.index(name)))
+
+    @classmethod
+    def from_arc(cls, arc: Sequence[int], activations: Sequence[str] = ACTIVATIONS) -> "RecurrentGenotype":
+        """Read what `arc` returns.
+
+        Raises:
+            GenotypeError: it is no such row of numbers.
+        """
+        for function in arc[1::2]:
+            if not 0 <= function < len(activations):
+                raise GenotypeError("arc", function, f"functions have the numbers 0 to {len(activations) - 1}")
+        if len(arc) % 2:
+            raise GenotypeError("arc", f"{len(arc)} numbers", "a node has two, its source and its function")
+        return cls.of(*((activations[number], source) for source, number in zip(arc[::2], arc[1::2], strict=True)))
 
     @classmethod
     def of(cls, *recurrent: tuple[str, int]) -> "RecurrentGenotype":

@@ -90,7 +90,7 @@ class _Recurrence(torch.autograd.Function):
     """From the inputs' share of node 0's products, (T, B, 2H), to the outputs, (T, B, H)."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         product_tbg: Tensor,
         state_bh: Tensor,
@@ -117,7 +117,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient_tbh: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient_tbh: Tensor) -> tuple[Tensor | None, ...]:
         input_weight_hg, mixture_njf, mask_bh = ctx.saved_tensors
         _, _, needs_input_weight, needs_node_weight, needs_mixture, *_ = ctx.needs_input_grad
         shape = ctx.shape._replace(needs_mixture=needs_mixture)

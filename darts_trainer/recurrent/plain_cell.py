@@ -44,7 +44,6 @@ def outputs(
         state_mask_bh: the same for states, wherever one meets a matrix.
         normalised: batch norm, by the batch's own statistics at each step, after node 0 and each sum.
     """
-    size = state_bh.shape[1]
 
     def masked(state_bh: Tensor) -> Tensor:
         return state_bh if state_mask_bh is None else state_bh * state_mask_bh
@@ -55,12 +54,12 @@ def outputs(
     found = []
     for x_bh in x_tbh:
         x_bh = x_bh if x_mask_bh is None else x_bh * x_mask_bh
-        gate_bh, candidate_bh = (torch.cat([x_bh, masked(state_bh)], dim=1) @ input_weight_hg).split(size, dim=1)
+        gate_bh, candidate_bh = (torch.cat([x_bh, masked(state_bh)], dim=1) @ input_weight_hg).chunk(2, dim=1)
         nodes = [norm(state_bh + gate_bh.sigmoid() * (candidate_bh.tanh() - state_bh))]
         for node, weight_hg in enumerate(node_weight_nhg):
             sum_bh = torch.zeros_like(state_bh)
             for source in range(node + 1):
-                gate_bh, candidate_bh = (masked(nodes[source]) @ weight_hg).split(size, dim=1)
+                gate_bh, candidate_bh = (masked(nodes[source]) @ weight_hg).chunk(2, dim=1)
                 for weight, name in zip(mixture_njf[node, source], activations, strict=True):
                     changed_bh = FUNCTIONS[name](candidate_bh) - nodes[source]
                     sum_bh = sum_bh + weight * (nodes[source] + gate_bh.sigmoid() * changed_bh)

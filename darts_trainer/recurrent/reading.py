@@ -74,7 +74,8 @@ class Reading:
     def validation_loss(self, batch: Batch) -> Tensor:
         loss, _, after_lbh = self._read(batch, self._architecture_state_lbh)
         self._architecture_state_lbh.copy_(after_lbh)
-        return loss * self._share
+        share: Tensor = loss * self._share
+        return share
 
     @contextmanager
     def passing(self) -> Iterator[None]:

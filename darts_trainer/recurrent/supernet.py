@@ -5,6 +5,7 @@ f activation functions.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -57,13 +58,18 @@ class MixtureCell(nn.Module):
         mixture_njf: Tensor,
     ) -> Tensor:
         """Compute the outputs, (T, B, H); see `plain_cell.outputs`."""
-        arguments = (
-            x_tbh, state_bh, self.input_weight_hg, self.node_weight_nhg, mixture_njf, self._activations,
-        )  # fmt: skip
-        masks = {"x_mask_bh": x_mask_bh, "state_mask_bh": state_mask_bh}
-        if self._plain:
-            return plain_cell.outputs(*arguments, **masks, normalised=self._normalised)
-        return fused_cell.outputs(*arguments, **masks, normalised=self._normalised, compiled=self._compiled)
+        form = plain_cell.outputs if self._plain else partial(fused_cell.outputs, compiled=self._compiled)
+        return form(
+            x_tbh,
+            state_bh,
+            self.input_weight_hg,
+            self.node_weight_nhg,
+            mixture_njf,
+            self._activations,
+            x_mask_bh=x_mask_bh,
+            state_mask_bh=state_mask_bh,
+            normalised=self._normalised,
+        )
 
 
 class RecurrentSupernet(nn.Module):
@@ -132,6 +138,6 @@ class RecurrentSupernet(nn.Module):
     def _by_nodes(self, weight_ef: Tensor) -> Tensor:
         """Lay the edges' weights out as (N, N, F): by the node that an edge leads to, and the one it comes from."""
         rows = []
-        for node, weight_jf in enumerate(weight_ef.split([node + 1 for node in range(self.num_nodes)])):
+        for node, weight_jf in enumerate(weight_ef.split_with_sizes([node + 1 for node in range(self.num_nodes)])):
             rows.append(nn.functional.pad(weight_jf, (0, 0, 0, self.num_nodes - node - 1)))
         return torch.stack(rows)

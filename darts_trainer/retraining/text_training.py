@@ -106,7 +106,7 @@ class TextTraining:
         self._valid = self.to_evaluate(corpus.valid_n, "validation")
         self._share = processes.share(settings.batch_size)
         self._state_lbh = model.initial_state(self._share.stop - self._share.start)
-        self._weights = list(model.parameters())
+        self._weights: list[Tensor] = list(model.parameters())
         self._average: list[Tensor] | None = None
         self._num_averaged = 0
         self._best = [weight.detach().clone() for weight in self._weights]

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from darts_trainer.search import records
 from darts_trainer.search.loop import EpochMetrics, Search
-from darts_trainer.search.records import AnyEpoch, EdgeWeight
+from darts_trainer.search.records import AnyEpoch, EdgeWeight, Epoch
 from trial_runtime import artifacts, checkpoints, metric_lines
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.events import Events
@@ -17,6 +17,8 @@ from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver, Trial
 
 Measures = TypeVar("Measures")
+Kept = TypeVar("Kept", bound=Epoch, covariant=True)
+"""What an epoch is described by."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ AfterStep = Callable[[Search[Any]], None]
 """Called after each step of a search."""
 
 
-class Subject(Protocol[Measures, AnyEpoch]):
+class Subject(Protocol[Measures, Kept]):
     """What is searched: a network on its data, and what is kept of it."""
 
     examples: str
@@ -48,7 +50,7 @@ class Subject(Protocol[Measures, AnyEpoch]):
     def search(self, after_step: AfterStep) -> Search[Measures]:
         """Return the search, before its first epoch."""
 
-    def end_epoch(self, metrics: EpochMetrics[Measures]) -> AnyEpoch:
+    def end_epoch(self, metrics: EpochMetrics[Measures]) -> Kept:
         """Describe the epoch that has just ended, and decide whether the search has."""
 
     def edge_weights(self) -> Iterable[EdgeWeight]:

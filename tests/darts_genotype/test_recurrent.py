@@ -111,3 +111,23 @@ def test_the_schema_takes_what_is_written_and_what_is_read_alone():
         for wrong in ({"version": 1}, {"concat": []}, {"recurrent": []}, {"recurrent": [["none", 0]]}):
             with pytest.raises(jsonschema.ValidationError):
                 jsonschema.validate(document | wrong, schema)
+
+
+def test_the_published_cell_is_that_of_enas_lms_arc():
+    arc = tuple(map(int, ["0", "2", "1", "1", "1", "1", "1", "3", "2", "0", "5", "2", "3", "0", "5", "1"]))
+    assert RecurrentGenotype.from_arc(arc) == forms.read(V2)
+    assert forms.read(V2).arc() == arc
+
+
+def test_other_numbers_of_functions():
+    genotype = RecurrentGenotype.of(("relu", 0), ("tanh", 1))
+    assert genotype.arc(("relu", "tanh")) == (0, 0, 1, 1)
+    assert RecurrentGenotype.from_arc((0, 0, 1, 1), ("relu", "tanh")) == genotype
+
+
+@pytest.mark.parametrize(
+    ("arc", "message"), [((0, 4), "arc: 4"), ((0, 0, 1), "3 numbers"), ((1, 0), "node 1: 1"), ((), "0 nodes")]
+)
+def test_arcs_that_are_none_are_refused(arc, message):
+    with pytest.raises(GenotypeError, match=message):
+        RecurrentGenotype.from_arc(arc)

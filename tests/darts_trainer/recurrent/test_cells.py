@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks import recurrent_step
 from cell_networks.recurrent import RecurrentCell
 from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.recurrent import RecurrentGenotype
@@ -50,6 +51,15 @@ def test_any_choice_of_functions(activations):
     torch.testing.assert_close(*results, rtol=0, atol=1e-10)
     gradients = [torch.autograd.grad(result.square().sum(), [*inputs, mixture]) for result in results]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-10)
+
+
+def test_the_fast_form_is_the_published_one():
+    """As quark0's code has it: a node at a time, by torch's batch norm; written apart from ours."""
+    inputs, _ = draw()
+    mask_bh = torch.rand(B, H, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    masks = {"x_mask_bh": mask_bh, "state_mask_bh": mask_bh}
+    published = recurrent_step.published(*inputs, mask_bh)
+    torch.testing.assert_close(fused_cell.outputs(*inputs, ACTIVATIONS, **masks), published, rtol=0, atol=1e-10)
 
 
 def test_the_fast_form_against_differences():

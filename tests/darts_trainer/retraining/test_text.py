@@ -16,8 +16,11 @@ from darts_trainer.export import TOLERANCE, export, largest_difference
 from darts_trainer.predictor import SavedNetworkError
 from darts_trainer.retraining.text_config import TextTrainingSettings
 from darts_trainer.retraining.text_training import MAX_RETURNS, TextTraining
+from darts_trainer.retraining.text_trial import cost
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.text import corpora, grammar
+from trial_runtime.text.corpora import Corpus
+from trial_runtime.text.vocabulary import Vocabulary
 
 GENOTYPE = "Genotype(recurrent=[('tanh',0),('relu',1)],concat=range(1,3))"
 CELL = RecurrentGenotype.of(("tanh", 0), ("relu", 1))
@@ -208,6 +211,19 @@ def test_layers_learn_the_language(training):
     found = training(settings, num_layers=2)
     *_, last = found
     assert math.exp(grammar.entropy_per_token()) < last.validation.perplexity < 80
+
+
+def test_the_published_cell_of_the_published_size_learns():
+    """23 million parameters; a few short steps on words that repeat."""
+    published = RecurrentGenotype.from_arc((0, 2, 1, 1, 1, 1, 1, 3, 2, 0, 5, 2, 3, 0, 5, 1))
+    model = language_model(published, 10_000, 850, generator=torch.Generator().manual_seed(0))
+    assert cost(model)["Parameters"] == 22_960_000
+    vocabulary = Vocabulary((*map(str, range(9_998)), "<eos>", "<unk>"))
+    words_n = torch.arange(5).repeat(3)
+    corpus = Corpus(name="fives", vocabulary=vocabulary, train_n=words_n, valid_n=words_n, seed=0)
+    settings = TextTrainingSettings(num_epochs=2, batch_size=2, bptt=4)
+    first, last = TextTraining(model, corpus, settings, device=torch.device("cpu"), seed=0)
+    assert last.validation.loss < first.validation.loss < math.log(10_000)
 
 
 @pytest.fixture(scope="module")
