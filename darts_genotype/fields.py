@@ -44,12 +44,12 @@ def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
 
 
 def read_concats(fields: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
-    """Read the nodes that each cell's output concatenates, as `Genotype` takes them; which they are is not looked at.
+    """Read the nodes that outputs of cells concatenate, as `Genotype` takes them; which they are is not looked at.
 
     Raises:
         GenotypeError: something is no list of nodes.
     """
-    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat")}
+    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat") if name in fields}
 
 
 def concat_text(genotype: Genotype, concat: tuple[int, ...]) -> str:

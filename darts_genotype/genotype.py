@@ -90,6 +90,19 @@ class Genotype:
         """The numbers of the inner nodes, in either kind of cell."""
         return range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
 
+    @property
+    def concat(self) -> range:
+        """The nodes that the outputs of both kinds of cells concatenate, where these are all inner ones.
+
+        Raises:
+            GenotypeError: they are others: see ``normal_concat`` and ``reduce_concat``.
+        """
+        for name in ("normal_concat", "reduce_concat"):
+            if getattr(self, name) != tuple(self.inner_nodes):
+                allowed = f"there is a concat where all inner nodes are listed, {[*self.inner_nodes]}"
+                raise GenotypeError(name, list(getattr(self, name)), allowed)
+        return self.inner_nodes
+
 
 def num_skips(cell: Sequence[Node]) -> int:
     """Count the edges of a cell that are skip connections."""

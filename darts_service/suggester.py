@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings, RecurrentSettings, SearchSettings
-from katib_suggestion import assignment, feasible_space, settings
+from katib_suggestion import assignment, operations, settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 from katib_suggestion.limits import DEFAULT, Limits
@@ -45,17 +45,16 @@ class DartsSuggester:
 
 def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
     is_recurrent = any(operation.type in ACTIVATIONS for operation in experiment.operations)
+    kind = RecurrentSettings if is_recurrent else DartsSettings
+    read = _activations if is_recurrent else _search_space
     faults = Faults()
     with faults.noted():
         if not 1 <= experiment.num_layers <= MAX_LAYERS:
             allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
             raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
     with faults.noted():
-        algorithm_settings = _algorithm_settings(
-            RecurrentSettings if is_recurrent else DartsSettings, experiment.settings
-        )
+        algorithm_settings = _algorithm_settings(kind, experiment.settings)
     with faults.noted():
-        read = _activations if is_recurrent else _search_space
         search_space = read(experiment.operations, limits)
     faults.raise_noted()
     return {
@@ -74,18 +73,16 @@ def _algorithm_settings(kind: type[SearchSettings], pairs: Sequence[tuple[str, s
     return dataclasses.asdict(parsed) | given
 
 
-def _activations(operations: Sequence[Operation], limits: Limits) -> list[str]:
+def _activations(given: Sequence[Operation], _: Limits) -> list[str]:
     """The activation functions of a recurrent cell: such operations have no parameters, and no others beside them."""
     found: list[str] = []
     faults = Faults()
-    for index, operation in enumerate(operations):
+    for index, operation in enumerate(given):
         where = f"nasConfig.operations[{index}]"
         with faults.noted():
             if operation.type not in ACTIVATIONS:
                 known = ", ".join(ACTIVATIONS)
-                allowed = (
-                    f"some operations here are those of a recurrent cell, {known}: no others may stand beside them"
-                )
+                allowed = f"some here are operations of a recurrent cell, {known}: no others may stand beside them"
                 raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
             if operation.parameters:
                 names = [parameter.name for parameter in operation.parameters]
@@ -97,13 +94,13 @@ def _activations(operations: Sequence[Operation], limits: Limits) -> list[str]:
     return found
 
 
-def _search_space(operations: Sequence[Operation], limits: Limits) -> list[str]:
+def _search_space(given: Sequence[Operation], limits: Limits) -> list[str]:
     """The primitives that the operations name: the type, then ``_NxN`` for each filter size."""
-    if not operations:
+    if not given:
         raise InvalidExperiment("nasConfig.operations", [], "a search needs at least one operation")
     primitives: list[str] = []
     faults = Faults()
-    for index, operation in enumerate(operations):
+    for index, operation in enumerate(given):
         where = f"nasConfig.operations[{index}]"
         with faults.noted():
             for primitive in _primitives(operation, where, limits):
@@ -119,7 +116,7 @@ def _primitives(operation: Operation, where: str, limits: Limits) -> list[str]:
     if operation.type not in known:
         allowed = f"the trainer has {', '.join(known)}; or for recurrent cells {', '.join(ACTIVATIONS)}"
         raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
-    parameters = feasible_space.parameters(operation, where, limits)
+    parameters = operations.parameters(operation, where, limits)
     filter_sizes = parameters.pop("filter_size", None)
     if parameters:
         logger.warning("%s: %s has no parameter %s; left out", where, operation.type, ", ".join(parameters))

@@ -24,6 +24,7 @@ from torch import Tensor
 from darts_trainer import predictor, text_predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.text_predictor import TextPredictor
+from katib_suggestion.user_paths import user_path
 from trial_runtime import artifacts, command_line
 from trial_runtime.command_line import CommandLineError
 
@@ -128,8 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         parser = command_line.Parser(prog="darts_trainer.export", description="Export a trained network to ONNX.")
-        parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of darts_trainer.retrain")
-        parser.add_argument("-o", "--output", type=Path, default=Path("model.onnx"), help="default: %(default)s")
+        parser.add_argument("folder", type=user_path, metavar="DIR", help="output folder of darts_trainer.retrain")
+        parser.add_argument("-o", "--output", type=user_path, default=Path("model.onnx"), help="default: %(default)s")
         arguments = parser.parse_args(argv)
         folder = arguments.folder
         trained = text_predictor.load(folder) if text_predictor.is_text(folder) else predictor.load(folder)

@@ -10,6 +10,7 @@ from enas_service.limits import EnasLimits
 from katib_suggestion import server
 from katib_suggestion.folder_lock import FolderLock
 from katib_suggestion.servicer import Suggester
+from katib_suggestion.user_paths import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def main() -> int:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
-        type=Path,
+        type=user_path,
         default=_VOLUME if _VOLUME.is_dir() else None,
         metavar="DIR",
         help=f"where searches survive a restart (default: {_VOLUME}, Katib's volume, where it is mounted)",

@@ -13,6 +13,7 @@ import torch
 from enas_trainer import fields
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
+from katib_suggestion.user_paths import user_path
 from trial_runtime import command_line, devices
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
     parser.add_argument(
         "--shared-weights",
-        type=Path,
+        type=user_path,
         metavar="DIR",
         default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "

@@ -20,6 +20,7 @@ class InvalidNetwork(ValueError):
     """
 
     def __init__(self, where: str, value: object, allowed: str) -> None:
+        self.where, self.value, self.allowed = where, value, allowed
         super().__init__(f"{where}: {shown(value)} is not allowed: {allowed}")
 
 

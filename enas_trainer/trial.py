@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from enas_trainer import fields
+from enas_trainer import fields, metric_names
 from enas_trainer.arguments import Trial
 from enas_trainer.macro import config, shared_weights
 from enas_trainer.macro.child import Child
@@ -42,12 +42,7 @@ class Epoch:
     @property
     def named(self) -> dict[str, float | str]:
         """The metrics by the names that Katib's manifests ask for."""
-        return {
-            "Training-Accuracy": self.metrics.training_accuracy,
-            "Training-Loss": self.metrics.training_loss,
-            "Validation-Accuracy": self.metrics.validation_accuracy,
-            "Validation-Loss": self.metrics.validation_loss,
-        }
+        return {name: getattr(self.metrics, field) for name, field in metric_names.EPOCH.items()}
 
     def report(self) -> None:
         """Print the line of metrics."""
@@ -96,8 +91,8 @@ class _Run:
             self._architecture, self._network, seeds.generator(trial.seed, "weights"), precision=trial.precision
         )
         self._cost = {
-            "Parameters": num_parameters(self._child),
-            "MACs": multiply_adds(self._child, images.image_shape),
+            metric_names.PARAMETERS: num_parameters(self._child),
+            metric_names.MACS: multiply_adds(self._child, images.image_shape),
         }
         self._images = images.summary()
         self._loan = self._borrow(training_images, checkpoint)
@@ -169,8 +164,8 @@ class _Run:
         record = {
             "architecture": fields.parse(trial.architecture, "architecture"),
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
-            "parameters": self._cost["Parameters"],
-            "multiply_adds": self._cost["MACs"],
+            "parameters": self._cost[metric_names.PARAMETERS],
+            "multiply_adds": self._cost[metric_names.MACS],
             "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
             "training": asdict(trial.settings),
             "precision": trial.precision,

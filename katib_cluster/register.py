@@ -12,6 +12,8 @@ from katib_cluster import bounded_yaml, configuration
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import InvalidConfiguration
+from katib_suggestion import streams
+from katib_suggestion.user_paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +59,7 @@ def register(arguments: argparse.Namespace) -> int:
     elif arguments.file == "-":
         _show(_text_of(sys.stdin.buffer, "standard input"), "standard input", images)
     else:
-        _in_file(Path(arguments.file), images, apply=arguments.apply)
+        _in_file(user_path(arguments.file), images, apply=arguments.apply)
     return 0
 
 
@@ -70,7 +72,7 @@ def _in_cluster(arguments: argparse.Namespace, images: dict[str, str]) -> None:
     changed = configuration.registered(read.text, images)
     _say_difference(read.text, changed, config_map.name)
     if not arguments.apply:
-        sys.stdout.write(changed)
+        streams.write_document(changed)
     elif changed != read.text:
         config_map.write(changed, read.version)
         _say(f"{config_map.name} is written")
@@ -99,7 +101,7 @@ def _text_of(file: IO[bytes], name: str) -> str:
 def _show(text: str, name: str, images: dict[str, str]) -> None:
     changed = configuration.registered(text, images)
     _say_difference(text, changed, name)
-    sys.stdout.write(changed)
+    streams.write_document(changed)
 
 
 def _replace(path: Path, text: str) -> None:

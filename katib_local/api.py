@@ -13,24 +13,34 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rich.console import Console
 
 from katib_local.errors import Interrupted, UsageError
-from katib_local.manifest import document, manifest
+from katib_local.manifest import manifest, objects, python_form
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
 from katib_local.record import kept_runs, run_folder
-from katib_local.record.options import Options, absolute, absolute_dataset
+from katib_local.record.options import Options, absolute, absolute_dataset, image_target
 from katib_local.result import Picture, Run, TrialResult
 from katib_local.running import runner
 from katib_local.running.interruption import Interruption
 from katib_local.showing import display
+from katib_suggestion.user_paths import user_path
 
 __all__ = ["Picture", "Run", "TrialResult", "load", "run"]
 
-AnyExperiment: TypeAlias = V1beta1Experiment | Mapping[str, Any] | str | os.PathLike[str]
+
+class ResourceOfAnSdk(Protocol):
+    """An Experiment of the SDK ``kubeflow.katib``, whose classes say how their attributes are spelled on the wire."""
+
+    @property
+    def attribute_map(self) -> Mapping[str, str]:
+        """Attributes, and their names on the wire."""
+
+
+AnyExperiment: TypeAlias = V1beta1Experiment | ResourceOfAnSdk | Mapping[str, Any] | str | os.PathLike[str]
 
 
 def run(
@@ -53,13 +63,14 @@ def run(
     A run whose trials failed is returned like any other; its `Run.state` says so.
 
     Args:
-        experiment: a model of ``kubeflow_katib_api``, the same as a mapping, the path of a manifest, or the name of an
-            example such as ``enas-digits``.
+        experiment: a model of ``kubeflow_katib_api`` or ``kubeflow.katib``, made or read from a cluster; the same as a
+            mapping, spelled as in manifests or as in Python; the path of a manifest; or the name of an example such as
+            ``enas-digits``.
         dataset: images of the trials whose command names none, such as ``digits`` or ``npz:PATH``.
         data_dir: folder of the data.
         max_images: training images that a trial uses, from 1.
         shared_weights: folder of weights that ENAS trials share.
-        images: container images, and the folders whose programs take their place.
+        images: container images, and what takes their place: folders with programs, or images that are known.
         suggestion: HOST:PORT of a suggestion service; None starts the algorithm's.
         seed: makes an ENAS search repeatable, from 0.
         parallel: trials at a time, from 1; None leaves it to the Experiment.
@@ -78,7 +89,7 @@ def run(
         data_dir=absolute(_path(data_dir)),
         max_images=max_images,
         shared_weights=absolute(_path(shared_weights)),
-        images={name: _program(name, Path(folder)) for name, folder in (images or {}).items()},
+        images={name: _program(name, os.fspath(target)) for name, target in (images or {}).items()},
         suggestion=suggestion,
         seed=seed,
         parallel=parallel,
@@ -107,26 +118,29 @@ def load(path: str | os.PathLike[str] | None = None, *, runs_dir: str | os.PathL
     Raises:
         ValueError: there is none, or it cannot be read.
     """
-    return Run(kept_runs.read(run_folder.newest(_path(path), Path(runs_dir))))
+    return Run(kept_runs.read(run_folder.newest(_path(path), user_path(runs_dir))))
 
 
 def _document(experiment: AnyExperiment) -> Document:
-    if isinstance(experiment, V1beta1Experiment):
+    if python_form.is_object(experiment):
         # Nobody who writes the model's name wants to write these as well.
-        return document.copy({"apiVersion": manifest.API_VERSION, "kind": "Experiment", **experiment.to_dict()})
+        made = {"apiVersion": manifest.API_VERSION, "kind": "Experiment", **python_form.read(experiment)}
+        return objects.named(made)
     if isinstance(experiment, Mapping):
-        return document.copy(experiment)
+        return objects.named(python_form.read(experiment))
+    assert isinstance(experiment, str | os.PathLike)
     return manifest.read(manifest.find(os.fspath(experiment)))
 
 
 def _path(path: str | os.PathLike[str] | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else user_path(path)
 
 
-def _program(image: str, folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"images: {str(folder)!r} is not allowed for {image}: it must be a folder")
-    return folder.absolute()
+def _program(image: str, target: str) -> str:
+    try:
+        return image_target(target)
+    except ValueError as error:
+        raise UsageError(f"images: {image}: {error}") from error
 
 
 def _console(progress: bool) -> Console:

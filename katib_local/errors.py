@@ -5,6 +5,10 @@ class SuggestionError(RuntimeError):
     """The suggestion service does not start, does not answer, or answers what Katib would not take."""
 
 
+class UnusableSuggestion(SuggestionError):
+    """What the service answers and what the manifest takes do not fit: with the same manifest it happens again."""
+
+
 class RunFolderError(ValueError):
     """A run cannot start in, or go on from, the folder that was named."""
 

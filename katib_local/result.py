@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from katib_local.record import collector
 from katib_local.record.kept_runs import KeptRun
-from katib_local.report import figures, pictures, read_run
+from katib_local.report import figures, pictures, plots, read_run
 from katib_local.report.model import Report, TrialReport
 from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.user_paths import user_path
 
 if TYPE_CHECKING:
     import pandas
@@ -34,7 +35,7 @@ class Picture:
 
     def save(self, path: str | Path) -> None:
         """Write it as an SVG file."""
-        Path(path).write_text(self.svg, encoding="utf-8")
+        user_path(path).write_text(self.svg, encoding="utf-8")
 
     def _repr_html_(self) -> str:
         # A wide one shrinks to the page, but not until nobody can read it.
@@ -56,7 +57,7 @@ class TrialResult:
     """Counts from 1 in the order of the suggestions."""
     condition: TrialCondition
     reason: str
-    """Why it failed, or has no metrics."""
+    """Why it failed, was stopped early, or has no metrics."""
     assignments: Mapping[str, str]
     """What the service suggested, word for word."""
     metrics: Mapping[str, float | str]
@@ -225,7 +226,7 @@ class Run:
         )
 
 
-def _figure(drawn: figures.Figure | None) -> Any:
+def _figure(drawn: plots.Figure | None) -> Any:
     """Make plotly's own figure, which a notebook shows; the report's takes colours and title from its page."""
     if drawn is None:
         return None

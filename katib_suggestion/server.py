@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -19,6 +18,7 @@ from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.log_lines import LineFormatter
 from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
+from katib_suggestion.user_paths import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -144,12 +144,12 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type[Limits] = Limits) 
         help="port on which Prometheus reads metrics over HTTP; 0 takes a free one (default: none)",
     )
     parser.add_argument(
-        "--tls-cert", type=Path, metavar="FILE", help="encrypt the port: its certificate, in PEM (default: open)"
+        "--tls-cert", type=user_path, metavar="FILE", help="encrypt the port: its certificate, in PEM (default: open)"
     )
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's private key, in PEM")
+    parser.add_argument("--tls-key", type=user_path, metavar="FILE", help="the certificate's private key, in PEM")
     parser.add_argument(
         "--tls-client-ca",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help="take calls only from who has a certificate signed by one of these, in PEM (default: from anybody)",
     )

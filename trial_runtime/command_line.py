@@ -15,18 +15,21 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn, TypedDict
 
 import torch
 from torch import OutOfMemoryError
 
+from katib_suggestion import streams
 from katib_suggestion.errors import one_line
+from katib_suggestion.user_paths import user_path
 from trial_runtime import devices, processes, seeds
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
-from trial_runtime.images.data_options import DataOptions
+from trial_runtime.images.data_options import REMAP, DataOptions
+from trial_runtime.images.npz import Layout
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.termination import Terminated
 
@@ -83,13 +86,20 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     """
     group = VariableArguments(parser, "data and machine")
     group.add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    group.add("--data-dir", Path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    group.add("--data-dir", user_path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     group.add("--max-images", integer(1), None, "use that many training images, drawn at random")
     portion = "share of the training images that the weights learn from; the others are held out"
     group.add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
     group.add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
-    group.add("--flip", _flip, "auto", "mirror training images: on, off, or auto, where the data set allows it")
+    flips = _choice({"auto": None, "on": True, "off": False})
+    group.add("--flip", flips, "auto", "mirror training images: on, off, or auto, where the data set allows it")
     group.add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
+    layout = (
+        "where arrays of npz: have their channels: nhwc, nchw, or auto, which is nhwc and refuses what looks like nchw"
+    )
+    group.add("--npz-layout", _choice({"auto": None, **{item.value: item.value for item in Layout}}), "auto", layout)
+    numbers = "remap numbers the labels of npz: anew from 0; as-is takes them as they are"
+    group.add("--labels", _choice({"as-is": None, REMAP: REMAP}), "as-is", numbers)
     add_machine_arguments(group)
 
 
@@ -116,7 +126,7 @@ class VariableArguments:
 
 def add_machine_arguments(arguments: VariableArguments) -> None:
     """Add ``--output-dir``, ``--seed`` and ``--device``."""
-    arguments.add("--output-dir", Path, "output", "folder for what the trial writes")
+    arguments.add("--output-dir", user_path, "output", "folder for what the trial writes")
     arguments.group.add_argument(
         "--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)"
     )
@@ -176,6 +186,8 @@ def data_options(arguments: argparse.Namespace) -> DataOptions:
         image_size=arguments.image_size,
         flip=arguments.flip,
         cutout=arguments.cutout,
+        npz_layout=arguments.npz_layout,
+        labels=arguments.labels,
     )
 
 
@@ -200,6 +212,7 @@ def run(main: Callable[[], None]) -> int:
 
     Of several processes under torchrun, the first alone logs what is no warning, and one alone says why they fail.
     """
+    streams.take_any_text()
     try:
         _log_to_standard_error(processes.here())
         main()
@@ -256,11 +269,15 @@ def _size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or found[1])
 
 
-def _flip(text: str) -> bool | None:
-    choices = {"auto": None, "on": True, "off": False}
-    if text not in choices:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be {', '.join(choices)}")
-    return choices[text]
+def _choice(choices: Mapping[str, object]) -> Callable[[str], object]:
+    """Return a type for argparse: a word, and what it stands for."""
+
+    def read(text: str) -> object:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be {', '.join(choices)}")
+        return choices[text]
+
+    return read
 
 
 def _device(text: str) -> object:

@@ -5,19 +5,12 @@ from dataclasses import dataclass
 
 from darts_genotype import katib_form
 from darts_genotype.recurrent import RecurrentGenotype
+from darts_trainer import metric_names
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
 from trial_runtime import metric_lines
 from trial_runtime.text.perplexity import Perplexity
-
-_METRIC_NAMES = {
-    "Train-Loss": "train_loss",
-    "Train-Perplexity": "train_perplexity",
-    "Validation-Loss": "validation_loss",
-    "Validation-Perplexity": "validation_perplexity",
-}
-"""By name, the fields of `Epoch`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +55,7 @@ class Epoch:
 
     def metrics(self) -> dict[str, float | str]:
         """See the class."""
-        return {name: getattr(self, field) for name, field in _METRIC_NAMES.items()}
+        return {name: getattr(self, field) for name, field in metric_names.TEXT_SEARCH.items()}
 
     def curves(self) -> dict[str, float]:
         """See the class."""

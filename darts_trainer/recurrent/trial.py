@@ -7,6 +7,7 @@ from typing import Any
 
 from cell_networks.language_model import DropoutRates
 from darts_service.settings import RecurrentSettings
+from darts_trainer import metric_names
 from darts_trainer.recurrent.config import RecurrentConfig
 from darts_trainer.recurrent.data import SearchText
 from darts_trainer.recurrent.derivation import derive
@@ -80,7 +81,7 @@ class _Words:
             trial.seed,
         )  # fmt: skip
         if group.is_first:
-            metric_lines.report({"Unigram-Perplexity": corpus.unigram_perplexity()})
+            metric_lines.report({metric_names.UNIGRAM_PERPLEXITY: corpus.unigram_perplexity()})
 
     def search(self, after_step: AfterStep) -> Search[Perplexity]:
         """See the subject, as for all that follows."""

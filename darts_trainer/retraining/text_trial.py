@@ -7,7 +7,7 @@ from typing import Any
 
 from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
-from darts_trainer import text_predictor
+from darts_trainer import metric_names, text_predictor
 from darts_trainer.predictor import NETWORK_FILE, WEIGHTS_FILE
 from darts_trainer.retraining.text_config import TextRetrainConfig
 from darts_trainer.retraining.text_training import EpochMetrics, TextTraining
@@ -72,7 +72,7 @@ class _Trial:
         self._cost = cost(self._model)
         logger.info(
             "%s: %d words to train on, vocabulary %d; %d parameters, on %s, seed %d",
-            corpus.name, len(corpus.train_n), len(corpus.vocabulary), self._cost["Parameters"], trial.device,
+            corpus.name, len(corpus.train_n), len(corpus.vocabulary), self._cost[metric_names.PARAMETERS], trial.device,
             trial.seed,
         )  # fmt: skip
         if group.is_first:
@@ -100,7 +100,7 @@ class _Trial:
 
     def run(self) -> None:
         """Train on to the end, and write what has become of the model."""
-        self._report({**self._cost, "Unigram-Perplexity": self._corpus.unigram_perplexity()})
+        self._report({**self._cost, metric_names.UNIGRAM_PERPLEXITY: self._corpus.unigram_perplexity()})
         for epoch in self._epochs:
             self._report(epoch["metrics"], epoch=epoch["epoch"], time=epoch["time"])
         for metrics in self._training:
@@ -113,7 +113,7 @@ class _Trial:
         self._training.take_best()
         best = min(self._epochs, key=lambda epoch: float(epoch["metrics"]["Validation-Loss"]))
         tested = self._training.evaluate(self._test, "test")
-        result = {"Test-Loss": tested.loss, "Test-Perplexity": tested.perplexity}
+        result = {metric_names.TEST_LOSS: tested.loss, metric_names.TEST_PERPLEXITY: tested.perplexity}
         self._report(result)
         if self._group.is_first:
             self._write({**best["metrics"], **result}, best["epoch"])
@@ -140,8 +140,8 @@ class _Trial:
             "metrics": result,
             "epoch": epoch,
             "epochs": self._epochs,
-            "parameters": self._cost["Parameters"],
-            "multiply_adds": self._cost["MACs"],
+            "parameters": self._cost[metric_names.PARAMETERS],
+            "multiply_adds": self._cost[metric_names.MACS],
             "settings": asdict(trial.settings),
             **trial.data.record(),
             "precision": trial.precision,
@@ -159,7 +159,7 @@ class _Trial:
 def cost(model: LanguageModel) -> dict[str, int]:
     """What a language model costs: parameters, and multiply-adds of a word; the embedding is looked up."""
     products = sum(weight.numel() for weight in model.cells.parameters())
-    return {"Parameters": num_parameters(model), "MACs": products + model.embedding_vh.numel()}
+    return {metric_names.PARAMETERS: num_parameters(model), metric_names.MACS: products + model.embedding_vh.numel()}
 
 
 def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,9 +169,10 @@ def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(metrics: EpochMetrics) -> dict[str, float]:
-    return {
-        "Train-Loss": metrics.training.loss,
-        "Train-Perplexity": metrics.training.perplexity,
-        "Validation-Loss": metrics.validation.loss,
-        "Validation-Perplexity": metrics.validation.perplexity,
-    }
+    numbers = (
+        metrics.training.loss,
+        metrics.training.perplexity,
+        metrics.validation.loss,
+        metrics.validation.perplexity,
+    )
+    return dict(zip(metric_names.TEXT_SEARCH, numbers, strict=True))

@@ -9,7 +9,7 @@ import torch
 
 from cell_networks.images import Network
 from cell_networks.layout import Layout, final_map_size
-from darts_trainer import predictor
+from darts_trainer import metric_names, predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.retraining.config import RetrainConfig
 from darts_trainer.retraining.data import RetrainData
@@ -78,7 +78,8 @@ class _Trial:
         self._cost = _cost(self._network, images)
         logger.info(
             "%d layers, %d parameters, %d multiply-adds, on %s, seed %d",
-            trial.size.num_layers, self._cost["Parameters"], self._cost["MACs"], trial.device, trial.seed,
+            trial.size.num_layers, self._cost[metric_names.PARAMETERS], self._cost[metric_names.MACS],
+            trial.device, trial.seed,
         )  # fmt: skip
         if group.is_first:
             artifacts.prepare_folder(trial.output_dir)
@@ -121,7 +122,7 @@ class _Trial:
             return {}
         batches = self._data.to_classify(self._test_images, self._trial.device)
         loss, accuracy = self._training.classify(batches, "test")
-        tested = {"Test-Loss": loss, "Test-Accuracy": accuracy}
+        tested = {metric_names.TEST_LOSS: loss, metric_names.TEST_ACCURACY: accuracy}
         self._report(tested)
         return tested
 
@@ -146,8 +147,8 @@ class _Trial:
         record = {
             "metrics": result,
             "epochs": self._epochs,
-            "parameters": self._cost["Parameters"],
-            "multiply_adds": self._cost["MACs"],
+            "parameters": self._cost[metric_names.PARAMETERS],
+            "multiply_adds": self._cost[metric_names.MACS],
             "settings": asdict(trial.settings) | {"batch_size": self._data.batch_size},
             **trial.data.record(),
             "precision": trial.precision,
@@ -195,8 +196,8 @@ def _cost(network: Network, images: ImageDataset) -> dict[str, int]:
     """What a trained network costs: the second classifier does not count."""
     auxiliary = 0 if network.auxiliary_head is None else num_parameters(network.auxiliary_head)
     return {
-        "Parameters": num_parameters(network) - auxiliary,
-        "MACs": multiply_adds(network, images.image_shape),
+        metric_names.PARAMETERS: num_parameters(network) - auxiliary,
+        metric_names.MACS: multiply_adds(network, images.image_shape),
     }
 
 
@@ -218,7 +219,9 @@ def _check_size(trial: RetrainConfig, images: ImageDataset, batch_size: int, num
 
 
 def _named(metrics: EpochMetrics) -> dict[str, float]:
-    named = {"Train-Loss": metrics.training.loss, "Train-Accuracy": metrics.training.accuracy}
+    named = dict(zip(metric_names.TRAINING, (metrics.training.loss, metrics.training.accuracy), strict=True))
     if metrics.validation is None:
         return named
-    return named | {"Validation-Loss": metrics.validation.loss, "Validation-Accuracy": metrics.validation.accuracy}
+    return named | dict(
+        zip(metric_names.VALIDATION, (metrics.validation.loss, metrics.validation.accuracy), strict=True)
+    )

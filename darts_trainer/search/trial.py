@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from typing import Any, Generic, Protocol, TypeVar
 
+from darts_trainer import metric_names
 from darts_trainer.search import records
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import AnyEpoch, EdgeWeight, Epoch
@@ -216,7 +217,7 @@ def _report_again(trial: SearchOptions, checkpoint: Checkpoint, epoch_type: type
 
 
 def _report_genotype(trial: SearchOptions, epochs: Sequence[AnyEpoch]) -> None:
-    metric_lines.report({"Best-Genotype": records.chosen(epochs, trial.genotype).genotype})
+    metric_lines.report({metric_names.BEST_GENOTYPE: records.chosen(epochs, trial.genotype).genotype})
 
 
 def _epochs(state: Mapping[str, Any], epoch_type: type[AnyEpoch]) -> list[AnyEpoch]:

@@ -10,21 +10,12 @@ from torch import Tensor
 
 from darts_genotype import katib_form
 from darts_genotype.genotype import Genotype, num_skips
+from darts_trainer import metric_names
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime import metric_lines
 from trial_runtime.tally import Means
-
-_METRIC_NAMES = {
-    "Train-Loss": "train_loss",
-    "Train-Accuracy": "train_accuracy",
-    "Validation-Loss": "validation_loss",
-    "Validation-Accuracy": "validation_accuracy",
-    "Normal-Skips": "normal_skips",
-    "Reduction-Skips": "reduction_skips",
-}
-"""What Katib's manifests ask for, and the skip connections: by name, the fields of `Epoch`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +68,7 @@ class Epoch:
 
     def metrics(self) -> dict[str, float | str]:
         """See the class."""
-        return {name: getattr(self, field) for name, field in _METRIC_NAMES.items()}
+        return {name: getattr(self, field) for name, field in metric_names.SEARCH.items()}
 
     def curves(self) -> dict[str, float]:
         """See the class."""

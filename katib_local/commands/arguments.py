@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import NoReturn
 
 from katib_cluster import register
 from katib_local.commands import architecture, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
-from katib_local.record.options import Options, absolute, absolute_dataset, is_address
+from katib_local.record.options import Options, absolute, absolute_dataset, image_target, is_address
+from katib_suggestion.user_paths import user_path
 
 EXIT_SUCCEEDED = 0
 EXIT_EXPERIMENT_FAILED = 1
@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
-        manifest=absolute(arguments.manifest),
+        manifest=None if arguments.manifest == manifest.STANDARD_INPUT else absolute(arguments.manifest),
         dataset=getattr(arguments, "dataset", None),
         data_dir=absolute(getattr(arguments, "data_dir", None)),
         max_images=getattr(arguments, "max_images", None),
@@ -95,7 +95,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             "manifest",
             type=manifest.find,
             metavar="MANIFEST",
-            help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
+            help="an Experiment, kubeflow.org/v1beta1; - for standard input; or an example's name, such as enas-digits",
         )
         _add_shared_arguments(subparser)
         if command.__name__ == "run":
@@ -116,23 +116,26 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="run the programs of folder DIR for container image NAME; can be given several times",
+        help="run the programs of folder DIR, or of an image that is known, for container image NAME; can be given "
+        "several times",
     )
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-dir",
-        type=Path,
+        type=user_path,
         metavar="D",
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
     texts = "text:DIR, python-docs, grammar"
     parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}; of text {texts}")
-    parser.add_argument("--data-dir", type=Path, metavar="D", help="folder of the trials' data")
+    parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
-    parser.add_argument("--shared-weights", type=Path, metavar="D", help="folder of weights that ENAS trials share")
+    parser.add_argument(
+        "--shared-weights", type=user_path, metavar="D", help="folder of weights that ENAS trials share"
+    )
     parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
     parser.add_argument("--resume", action="store_true", help="go on with a run; its finished trials are kept")
     parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")
@@ -144,11 +147,13 @@ def _address(text: str) -> str:
     return text
 
 
-def _image(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition("=")
-    if not name or not separator or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be NAME=DIR, and DIR a folder")
-    return name, Path(folder).absolute()
+def _image(text: str) -> tuple[str, str]:
+    name, separator, target = text.partition("=")
+    try:
+        return name, image_target(target if name and separator else "")
+    except ValueError as error:
+        allowed = "it must be NAME=DIR, and DIR a folder, or NAME=KNOWN-IMAGE, such as katib-nas/enas-trainer"
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: {allowed}") from error
 
 
 def _positive(text: str) -> int:

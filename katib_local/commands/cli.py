@@ -32,6 +32,7 @@ from katib_local.running import runner
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused
 from katib_local.showing import display, summary
+from katib_suggestion import streams
 from katib_suggestion.errors import InvalidExperiment, one_line
 
 
@@ -44,6 +45,7 @@ class _StandardError(logging.Handler):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; every failure is a line on standard error, and has an exit code of its own."""
+    streams.take_any_text()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[_StandardError()])
     try:
         arguments = parser(run, validate, report, register).parse_args(argv)
@@ -69,7 +71,8 @@ def validate(arguments: argparse.Namespace) -> int:
     """Check that a manifest can run here, and that the suggestion service takes it."""
     with Interruption() as interruption:
         runner.validate(manifest.read(arguments.manifest), options_of(arguments), interruption)
-    Console().print(f"{arguments.manifest} is valid", markup=False, highlight=False, soft_wrap=True)
+    name = "standard input" if arguments.manifest == manifest.STANDARD_INPUT else arguments.manifest
+    Console().print(f"{name} is valid", markup=False, highlight=False, soft_wrap=True)
     return EXIT_SUCCEEDED
 
 

@@ -13,11 +13,13 @@ from darts_genotype import forms, loading
 from darts_genotype.genotype import NUM_INPUTS, Cell
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from katib_local.drawing import genotypes
+from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
-A genotype is read in whichever form it is: JSON (genotype.json of a search), a line of a trial's log or Katib's metric
-(Best-Genotype=Genotype(normal=[[…), or the code of quark0/darts (Genotype(normal=[('sep_conv_3x3', 1), …). A
-recurrent cell is one, too (Genotype(recurrent=[…).
+A genotype is read in whichever form it is: JSON (genotype.json of a search, or what NNI exports), or Genotype(…)
+anywhere in a text: Katib's metric (Best-Genotype=Genotype(normal=[[…), a log, a module such as cnn/genotypes.py of
+quark0/darts.
+GENOTYPE may also be the folder of a trial, runs/…/trials/NAME.
 
 exit codes:
     0  done
@@ -42,7 +44,12 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parsers[command].set_defaults(command=command)
-        parsers[command].add_argument("genotype", metavar="GENOTYPE", help="a file, a text, or - for standard input")
+        parsers[command].add_argument(
+            "genotype", metavar="GENOTYPE", help="a file, a trial's folder, a text, or - for standard input"
+        )
+        which = parsers[command].add_mutually_exclusive_group()
+        which.add_argument("--name", help="of several genotypes in a text, the one that is assigned to NAME")
+        which.add_argument("--last", action="store_true", help="of several, the last one")
     parsers[convert].add_argument("--to", required=True, choices=forms.WRITERS, help="the form to write")
     parsers[draw].add_argument(
         "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="the picture; what is there is replaced"
@@ -51,7 +58,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print the cells as tables."""
-    genotype = _load(arguments.genotype)
+    genotype = _load(arguments)
     console = Console()
     if isinstance(genotype, RecurrentGenotype):
         return _show_recurrent(genotype, console)
@@ -73,13 +80,13 @@ def show(arguments: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """Print a genotype in another form."""
-    sys.stdout.write(forms.WRITERS[arguments.to](_load(arguments.genotype)) + "\n")
+    sys.stdout.write(forms.WRITERS[arguments.to](_load(arguments)) + "\n")
     return 0
 
 
 def draw(arguments: argparse.Namespace) -> int:
     """Draw the cells as an SVG picture."""
-    picture = genotypes.draw(_load(arguments.genotype))
+    picture = genotypes.draw(_load(arguments))
     arguments.output.write_text(picture, encoding="utf-8")
     return 0
 
@@ -103,11 +110,14 @@ def _table(cell: Cell) -> Table:
     return table
 
 
-def _load(text: str) -> AnyGenotype:
-    return forms.read(loading.text_of(sys.stdin.buffer, "standard input")) if text == "-" else loading.load(text)
+def _load(arguments: argparse.Namespace) -> AnyGenotype:
+    name, last = arguments.name, arguments.last
+    if arguments.genotype == "-":
+        return forms.read(loading.text_of(sys.stdin.buffer, "standard input"), name=name, last=last)
+    return loading.load(arguments.genotype, name=name, last=last)
 
 
 def _svg(text: str) -> Path:
     if not text.endswith(".svg"):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must end in .svg")
-    return Path(text)
+    return user_path(text)

@@ -9,6 +9,7 @@ from rich.console import Console
 from katib_local.errors import UsageError
 from katib_local.record import run_folder
 from katib_local.report.model import Report
+from katib_suggestion.user_paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_dir",
         nargs="?",
-        type=Path,
+        type=user_path,
         metavar="RUN_DIR",
         help="folder of a run, or its name below runs/ (default: the newest there); the page is its report.html",
     )
@@ -24,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", default="default", help="where it is (default: %(default)s)")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="file of the page (of a cluster's experiment: NAME-report.html)"
+        "--output",
+        type=user_path,
+        metavar="FILE",
+        help="file of the page (of a cluster's experiment: NAME-report.html)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
 

@@ -17,6 +17,8 @@ from katib_local.record.trials import FAILURES, Trial
 from katib_local.showing import columns, display, summary
 from katib_local.showing.columns import Column
 from katib_local.showing.wording import counts
+from katib_suggestion import streams
+from katib_suggestion.user_paths import user_path
 
 _UNREADABLE = "unreadable"
 _WIDEST = 10_000
@@ -42,9 +44,9 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         parser.set_defaults(command=command)
         if command is show:
             what = "its folder, or the folder's name below --runs-dir (default: the newest there)"
-            parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help=what)
+            parser.add_argument("run", nargs="?", type=user_path, metavar="RUN", help=what)
         parser.add_argument(
-            "--runs-dir", type=Path, default=RUNS, metavar="D", help="where runs are kept (default: %(default)s)"
+            "--runs-dir", type=user_path, default=RUNS, metavar="D", help="where runs are kept (default: %(default)s)"
         )
         parser.add_argument("--json", action="store_true", help="write JSON")
 
@@ -208,4 +210,4 @@ def _moment(time: datetime | None) -> str | None:
 
 
 def _write_json(value: object) -> None:
-    display.write(Console(), json.dumps(value, indent=2, ensure_ascii=False))
+    streams.write_document(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

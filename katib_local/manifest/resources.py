@@ -9,6 +9,9 @@ from kubeflow_katib_api.models.io_k8s_api_core_v1_container import (  # type: ig
 from kubeflow_katib_api.models.io_k8s_api_core_v1_pod_template_spec import (  # type: ignore[import-untyped]
     IoK8sApiCoreV1PodTemplateSpec,
 )
+from kubeflow_katib_api.models.io_k8s_apimachinery_pkg_apis_meta_v1_object_meta import (  # type: ignore[import-untyped]
+    IoK8sApimachineryPkgApisMetaV1ObjectMeta,
+)
 from kubeflow_katib_api.models.v1beta1_algorithm_spec import V1beta1AlgorithmSpec  # type: ignore[import-untyped]
 from kubeflow_katib_api.models.v1beta1_early_stopping_spec import (  # type: ignore[import-untyped]
     V1beta1EarlyStoppingSpec,
@@ -34,6 +37,7 @@ from kubeflow_katib_api.models.v1beta1_trial_template import V1beta1TrialTemplat
 __all__ = [
     "IoK8sApiCoreV1Container",
     "IoK8sApiCoreV1PodTemplateSpec",
+    "IoK8sApimachineryPkgApisMetaV1ObjectMeta",
     "V1beta1AlgorithmSpec",
     "V1beta1EarlyStoppingSpec",
     "V1beta1Experiment",

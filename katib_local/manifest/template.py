@@ -8,7 +8,7 @@ and arguments with blanks and hands them to ``sh -c``.
 import json
 import re
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from katib_local.errors import TrialError
 from katib_local.manifest import document
@@ -60,15 +60,34 @@ class Container:
     argv: tuple[str, ...]
     """A shell, ``-c``, and the command with its arguments in one text."""
     environment: Mapping[str, str]
-    deadline_s: int | None
+    restart_policy: object = None
+    """Of the pod, unchecked; None where there is none."""
+    deadline_s: int | None = None
     """The Job's activeDeadlineSeconds; None lets it run."""
-    unmet: tuple[str, ...]
+    unmet: tuple[str, ...] = ()
     """Fields that a cluster would heed and this machine does not."""
 
 
 def assignment_names(parameters: Iterable[TrialParameter]) -> frozenset[str]:
     """Names that a suggestion must assign: the references that do not point at the trial itself."""
     return frozenset(item.reference for item in parameters if not _META.search(item.reference))
+
+
+def check_kind(experiment: Document) -> None:
+    """Refuse an Experiment whose trials are of a kind that does not run here: nothing else about it matters then.
+
+    Args:
+        experiment: the whole document, unchecked.
+
+    Raises:
+        InvalidExperiment: the trial's resource names another kind than a Job.
+    """
+    resource: object = experiment
+    for key in ("spec", "trialTemplate", "trialSpec"):
+        resource = resource.get(key) if isinstance(resource, dict) else None
+    if isinstance(resource, dict) and resource.get("kind") not in (None, "Job"):
+        kind = f"{resource.get('apiVersion')} {resource['kind']}"
+        raise InvalidExperiment(SPEC_PATH, kind, "only batch/v1 Job runs on this machine; a cluster may have this kind")
 
 
 def check(template: TrialTemplate) -> Container:
@@ -209,7 +228,12 @@ def _container(resource: Document, name: str) -> Container:
         raise InvalidExperiment(f"{path}.spec.initContainers", "initContainers", "one container runs on this machine")
     fields = _only_container(pod_spec, name, f"{path}.spec.containers")
     unmet = [*_present(job, _UNMET_JOB_FIELDS), *_present(fields, _UNMET_CONTAINER_FIELDS)]
-    return _read_container(fields, f"{path}.spec.containers[0]", deadline_s, tuple(unmet))
+    return replace(
+        _read_container(fields, f"{path}.spec.containers[0]"),
+        restart_policy=pod_spec.get("restartPolicy"),
+        deadline_s=deadline_s,
+        unmet=tuple(unmet),
+    )
 
 
 def _only_container(pod_spec: Document, name: str, path: str) -> Document:
@@ -226,7 +250,7 @@ def _only_container(pod_spec: Document, name: str, path: str) -> Document:
     return only
 
 
-def _read_container(fields: Document, path: str, deadline_s: int | None, unmet: tuple[str, ...]) -> Container:
+def _read_container(fields: Document, path: str) -> Container:
     for field in _present(fields, _REFUSED_CONTAINER_FIELDS):
         raise InvalidExperiment(f"{path}.{field}", fields[field], "it cannot be met on this machine; leave it out")
     read = {field: fields[field] for field in _READ_CONTAINER_FIELDS if field in fields}
@@ -248,9 +272,7 @@ def _read_container(fields: Document, path: str, deadline_s: int | None, unmet: 
             raise InvalidExperiment(f"{path}.env[{index}].name", variable.name, "a name without '='")
         environment[variable.name] = _expand(variable.value or "", environment)
     words = [_expand(word, environment) for word in (*container.command, *(container.args or []))]
-    return Container(
-        image=container.image, argv=_shell(words), environment=environment, deadline_s=deadline_s, unmet=unmet
-    )
+    return Container(image=container.image, argv=_shell(words), environment=environment)
 
 
 def _shell(words: list[str]) -> tuple[str, ...]:

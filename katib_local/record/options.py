@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from katib_local.errors import RunFolderError, UsageError
+from katib_local.manifest.images import is_known
+from katib_suggestion.user_paths import user_path
 
 _RENEWABLE = ("manifest", "suggestion", "parallel")
 """Options that may change while a run is resumed."""
@@ -17,7 +19,7 @@ class Options:
     """Options that decide what a run computes, and how; a resumed run keeps them."""
 
     manifest: str | None = None
-    """The manifest's file, absolute; None for one that was made in Python. What it says is kept apart."""
+    """The manifest's file, absolute; None for one that was made in Python, or piped in. What it says is kept apart."""
     dataset: str | None = None
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
     data_dir: str | None = None
@@ -26,8 +28,8 @@ class Options:
     """For ``KATIB_NAS_MAX_IMAGES``."""
     shared_weights: str | None = None
     """For ``KATIB_NAS_SHARED_WEIGHTS``, absolute."""
-    images: Mapping[str, Path] = field(default_factory=dict)
-    """Container images and the folders whose programs take their place."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Container images, and what takes their place: an absolute folder with its programs, or an image that is known."""
     suggestion: str | None = None
     """Address of a suggestion service that runs already; None starts one."""
     seed: int | None = None
@@ -48,13 +50,12 @@ class Options:
     def to_json(self) -> str:
         """Write the options down, for `from_json`."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return json.dumps({**values, "images": {name: str(folder) for name, folder in self.images.items()}})
+        return json.dumps({**values, "images": dict(self.images)})
 
     @classmethod
     def from_json(cls, text: str) -> "Options":
         """Read what `to_json` wrote."""
-        values = json.loads(text)
-        return cls(**{**values, "images": {name: Path(folder) for name, folder in values["images"].items()}})
+        return cls(**json.loads(text))
 
     def resumed_from(self, stored: "Options") -> "Options":
         """Take over what a run was started with; what is given again must be the same.
@@ -70,6 +71,20 @@ class Options:
                 flag = "--" + item.name.removesuffix("s" if item.name == "images" else "").replace("_", "-")
                 raise RunFolderError(f"{flag}: {_shown(given)} is not what the run was started with, {_shown(before)}")
         return replace(stored, **{name: getattr(self, name) or getattr(stored, name) for name in _RENEWABLE})
+
+
+def image_target(text: str) -> str:
+    """Return what takes an image's place: a folder, made absolute, or an image that is known.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    folder = user_path(text)
+    if text and folder.is_dir():
+        return str(folder.absolute())
+    if not is_known(text):
+        raise ValueError(f"{text!r} is not allowed: it must be a folder, or an image that is known")
+    return text
 
 
 def is_address(text: str) -> bool:
@@ -88,7 +103,7 @@ def absolute_dataset(text: str) -> str:
     kind, _, paths = text.partition(":")
     if kind not in ("npz", "imagefolder", "text") or not paths:
         return text
-    found = (Path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
+    found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
     return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
 
 

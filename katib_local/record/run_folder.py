@@ -58,9 +58,14 @@ class RunFolder:
         """The page that shows the run."""
         return self.path / "report.html"
 
+    @property
+    def trials(self) -> Path:
+        """Where the folders of the trials are."""
+        return self.path / "trials"
+
     def trial(self, name: str) -> Path:
         """Folder of one trial."""
-        return self.path / "trials" / name
+        return self.trials / name
 
 
 def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
@@ -101,6 +106,19 @@ def discard(folder: RunFolder) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+
+
+def set_aside(folder: RunFolder) -> Path | None:
+    """Make room for a run that begins anew: move its trials, and forget what the service has learned from them.
+
+    Returns:
+        where the trials are now; None where there were none.
+    """
+    if folder.service_state.exists():
+        shutil.rmtree(folder.service_state)
+    if not folder.trials.exists():
+        return None
+    return folder.trials.rename(_free(folder.path / "trials-before"))
 
 
 def find(path: Path | None, experiment: str) -> RunFolder:

@@ -86,21 +86,15 @@ class Store:
         return cls(_connect(path))
 
     @classmethod
-    def open(cls, path: Path, manifest: Document) -> "Store":
+    def open(cls, path: Path) -> "Store":
         """Open the database of a run that is to go on.
 
         Raises:
-            RunFolderError: it is of another manifest, of another version, or broken.
+            RunFolderError: it is of another version, or broken.
         """
         with contextlib.ExitStack() as stack:
             store = stack.enter_context(contextlib.closing(cls(_connect(path))))
             store._check_version(path)
-            difference = _difference(_fixed(store.manifest), _fixed(manifest))
-            if difference:
-                raise RunFolderError(
-                    f"--resume: the manifest differs from that of the run at {difference}; "
-                    f"only {', '.join(EDITABLE)} may change. Start a new run for the new manifest"
-                )
             store._bring_up_to_date()
             stack.pop_all()
         return store
@@ -152,6 +146,19 @@ class Store:
         """The manifest that the run was started with."""
         manifest: Document = json.loads(self._value("manifest"))
         return manifest
+
+    def difference(self, manifest: Document) -> str | None:
+        """Name the first place where a manifest differs from that of the run, in what may not change during one."""
+        return _difference(_fixed(self.manifest), _fixed(manifest))
+
+    def begin_anew(self, manifest: Document) -> None:
+        """Forget every trial, and take another manifest."""
+        with self._connection as connection:
+            connection.execute("DELETE FROM observations")
+            connection.execute("DELETE FROM trials")
+            connection.execute(
+                "UPDATE experiment SET manifest = ?, reply_settings = '{}', verdict = NULL", (json.dumps(manifest),)
+            )
 
     @property
     def created(self) -> datetime:
@@ -305,9 +312,11 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _fixed(manifest: Document) -> Document:
-    """What of a manifest may not change during a run."""
+    """What of a manifest may not change during a run; a cluster writes its own into the metadata."""
     spec = {key: value for key, value in manifest["spec"].items() if key not in EDITABLE}
-    return {**{key: value for key, value in manifest.items() if key != "status"}, "spec": spec}
+    metadata = {key: value for key, value in manifest["metadata"].items() if key in ("name", "namespace")}
+    others = {key: value for key, value in manifest.items() if key != "status"}
+    return {**others, "metadata": metadata, "spec": spec}
 
 
 def _difference(before: object, now: object, path: str = "") -> str | None:

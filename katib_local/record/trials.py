@@ -42,7 +42,7 @@ class Trial:
     rules: tuple[StopRule, ...] = ()
     """By which it is stopped early; none where it is not."""
     reason: str = ""
-    """Why it failed, was stopped, or has no metrics."""
+    """Why it failed, was stopped, or has no metrics; or what is strange about those that it has."""
     started: datetime | None = None
     finished: datetime | None = None
     exit_code: int | None = None

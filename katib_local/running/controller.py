@@ -1,14 +1,14 @@
 """The loop that the Katib controller runs for an experiment: suggestions in, trials out, until it is over."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from katib_local.errors import TrialError
 from katib_local.manifest.experiment import Experiment
-from katib_local.record import collector, trial_folder, trials
+from katib_local.record import collector, diagnosis, trial_folder, trials
 from katib_local.record.collector import MalformedMetrics, Point
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
@@ -202,11 +202,10 @@ class Controller:
             condition = TrialCondition.FAILED
             reason = excess or (f"exit code {code}: {said}" if said else f"exit code {code}")
         elif observation is None:
-            metric = self._experiment.objective.metric
             condition = TrialCondition.METRICS_UNAVAILABLE
-            reason = problem or f"its output has no {metric}"
+            reason = problem or self._diagnosis(name, {self._experiment.objective.metric: None})
         else:
-            condition, reason = TrialCondition.SUCCEEDED, ""
+            condition, reason = TrialCondition.SUCCEEDED, self._diagnosis(name, observation)
         ended = replace(
             self._trials[name],
             condition=condition,
@@ -226,6 +225,21 @@ class Controller:
                 return collector.collect(output, self._experiment.objective.metrics, source), ""
         except MalformedMetrics as error:
             return [], str(error)
+
+    def _diagnosis(self, name: str, values: Mapping[str, str | None]) -> str:
+        """Say what contradicts what is seen in a trial's output.
+
+        Args:
+            name: of the trial.
+            values: metrics and what was found; None for one that must be there and is not.
+        """
+        source = self._experiment.collector
+        path = trial_folder.metrics_file(self._folder.trial(name), source)
+        if source.path is not None and not path.is_file():
+            return f"it did not write {source.path}, or not by this name"
+        with trial_folder.output(path) as output:
+            said = [diagnosis.of(output, metric, value, source) for metric, value in values.items()]
+        return "; ".join(text for text in said if text)
 
     def _record(self, trial: Trial, points: Sequence[Point] = ()) -> None:
         self._store.update(trial, points)

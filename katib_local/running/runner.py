@@ -8,22 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from katib_local.errors import Interrupted, SuggestionError
-from katib_local.manifest import cluster_advice, images, manifest, template
+from katib_local.errors import Interrupted, RunFolderError, SuggestionError, UnusableSuggestion
+from katib_local.manifest import cluster_advice, manifest
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, run_folder
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
-from katib_local.record.trials import Trial, Verdict, judge
+from katib_local.record.trials import FAILURES, Trial, Verdict, judge
 from katib_local.report.living import LivingReport
-from katib_local.running import leftovers
+from katib_local.running import leftovers, preflight
 from katib_local.running.controller import Controller, Display
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused, SuggestionClient
 from katib_local.running.suggestion_process import MODULES, START_TIMEOUT_S, SuggestionProcess, wait_until_serving
-from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import TrialCondition
+
+_CAME_TO_NOTHING = FAILURES | {TrialCondition.KILLED}
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def validate(read: Document, options: Options, interruption: Interruption) -> No
         Interrupted: a signal came.
     """
     experiment = manifest.parse(read)
-    _check_runs_here(experiment, options)
+    preflight.check(experiment, options)
     for sentence in cluster_advice.advice(experiment, read):
         logger.warning("%s", sentence)
     with (
@@ -95,14 +97,19 @@ def run(
     if resume:
         folder = run_folder.find(output_dir, experiment.name)
     else:
-        _check_runs_here(experiment, options)
+        preflight.check(experiment, options)
         folder = run_folder.create(output_dir, experiment.name, now)
     with run_folder.locked(folder), contextlib.ExitStack() as stack:
         if resume:
             leftovers.end(folder.path)
-            store = stack.enter_context(contextlib.closing(Store.open(folder.database, read)))
+            store = stack.enter_context(contextlib.closing(Store.open(folder.database)))
             options = options.resumed_from(store.options)
-            _check_runs_here(experiment, options)
+            difference = store.difference(read)
+            if difference is not None:
+                experiment = manifest.parse(read)
+            preflight.check(experiment, options, is_new=difference is not None)
+            if difference is not None:
+                _begin_anew(store, folder, read, difference)
             store.set_options(options)
         else:
             store = Store.create(folder.database, experiment.name, read, options, now)
@@ -118,7 +125,26 @@ def run(
             raise
         except SuggestionError as error:
             command = again.resume(again.manifest(options, experiment.name), folder.path)
-            raise SuggestionError(f"{error}; the run is in {folder.path}, and goes on by: {command}") from error
+            once = " with a corrected manifest" if isinstance(error, UnusableSuggestion) else ""
+            raise SuggestionError(f"{error}; the run is in {folder.path}, and goes on{once} by: {command}") from error
+
+
+def _begin_anew(store: Store, folder: RunFolder, read: Document, difference: str) -> None:
+    """Take a corrected manifest for a run that has come to nothing by its own.
+
+    Raises:
+        RunFolderError: the run has come to something, which would be lost.
+    """
+    is_another = read["metadata"]["name"] != store.manifest["metadata"]["name"]
+    if is_another or any(trial.condition not in _CAME_TO_NOTHING for trial in store.trials()):
+        raise RunFolderError(
+            f"--resume: the manifest differs from that of the run at {difference}; once a trial has been measured or "
+            f"is to go on, only {', '.join(manifest.EDITABLE)} may change. Start a new run for the new manifest"
+        )
+    place = run_folder.set_aside(folder)
+    store.begin_anew(read)
+    kept = "" if place is None else f"; what its trials wrote is in {place}"
+    logger.warning("the manifest is another at %s: the run, which measured no trial, begins anew%s", difference, kept)
 
 
 def _control(
@@ -174,17 +200,3 @@ def _service_flags(experiment: Experiment, folder: RunFolder, options: Options) 
         return []
     seed = [] if options.seed is None else ["--seed", str(options.seed)]
     return ["--state-dir", str(folder.service_state), *seed]
-
-
-def _check_runs_here(experiment: Experiment, options: Options) -> None:
-    """Refuse what no program of this machine can run, and say what is not heeded."""
-    if options.suggestion is None and experiment.algorithm not in MODULES:
-        allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
-        raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
-    container = template.check(experiment.template)
-    images.program_dir(container.image, options.images)
-    unmet = (*experiment.template.unmet, *container.unmet)
-    if unmet:
-        logger.warning("this machine does not heed %s of the trial template", ", ".join(unmet))
-    if experiment.max_trials is None and experiment.objective.goal is None:
-        logger.warning("there is no maxTrialCount and no goal: the experiment runs until Ctrl-C")

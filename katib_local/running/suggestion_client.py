@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from katib_local.errors import SuggestionError
+from katib_local.errors import SuggestionError, UnusableSuggestion
 from katib_local.manifest import template
 from katib_local.manifest.experiment import Experiment
 from katib_local.record.trials import Trial
@@ -94,7 +94,8 @@ class SuggestionClient:
         try:
             reply = wire.read_reply(self._call("GetSuggestions", request))
         except grpc.RpcError as error:
-            raise SuggestionError(f"GetSuggestions failed with {error.code().name}: {error.details()}") from error
+            kind = UnusableSuggestion if error.code() is grpc.StatusCode.INVALID_ARGUMENT else SuggestionError
+            raise kind(f"GetSuggestions failed with {error.code().name}: {error.details()}") from error
         if len(reply.assignments) != count:
             found = number_of(len(reply.assignments), "trial")
             raise SuggestionError(
@@ -113,7 +114,7 @@ class SuggestionClient:
         expected = template.assignment_names(self._experiment.template.parameters)
         names = {name for name, _ in assignment.pairs}
         if names != expected:
-            raise SuggestionError(
+            raise UnusableSuggestion(
                 f"the service assigned {_listed(names)}, but the references of spec.trialTemplate.trialParameters are "
                 f"{_listed(expected)}: Katib wants each assignment referenced and each reference assigned"
             )

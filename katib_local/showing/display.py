@@ -1,6 +1,7 @@
 """What a user sees of a run while it goes: a live table on a terminal, plain lines elsewhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -84,8 +85,11 @@ class PlainLines:
             self._write(f"{trial.name} running for {duration(seconds, digits=0)}: {metrics}")
 
     def _line(self, trial: Trial) -> str:
-        metrics = _metrics(self._objective, trial) if trial.condition in MEASURED else ""
-        return outcome(trial) + (f": {metrics}" if metrics else "")
+        if trial.condition is not TrialCondition.SUCCEEDED:
+            metrics = _metrics(self._objective, trial) if trial.condition in MEASURED else ""
+            return outcome(trial) + (f": {metrics}" if metrics else "")
+        note = f" ({trial.reason})" if trial.reason else ""
+        return f"{outcome(replace(trial, reason=''))}: {_metrics(self._objective, trial)}{note}"
 
     def _write(self, line: str) -> None:
         write(self._console, f"{datetime.now():%H:%M:%S} {line}")

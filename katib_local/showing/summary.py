@@ -91,6 +91,8 @@ def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
 
 
 def _without_best(objective: Objective, trials: Sequence[Trial]) -> str:
-    if any(trial.condition is TrialCondition.SUCCEEDED for trial in trials):
-        return f"No trial has a usable {objective.metric}: of those that have succeeded it is NaN or empty."
+    succeeded = [trial for trial in trials if trial.condition is TrialCondition.SUCCEEDED]
+    if succeeded:
+        reason = f" ({succeeded[-1].name}: {succeeded[-1].reason})" if succeeded[-1].reason else ""
+        return f"No trial has a usable {objective.metric}: of those that have succeeded it is NaN or empty{reason}."
     return "No trial has succeeded."

@@ -37,6 +37,13 @@ def test_what_an_output_concatenates_is_all_inner_nodes_where_nothing_is_said():
     assert Genotype(normal=(SKIPS, SKIPS), reduce=(SKIPS, SKIPS), reduce_concat=(0, 2, 3)) == said
 
 
+def test_both_outputs_have_one_name_where_they_are_of_all_inner_nodes():
+    assert Genotype(normal=(SKIPS, SKIPS), reduce=()).concat == range(2, 4)
+    other = Genotype(normal=(SKIPS, SKIPS), reduce=(SKIPS, SKIPS), reduce_concat=(0, 2, 3))
+    with pytest.raises(GenotypeError, match=r"reduce_concat: \[0, 2, 3\] .* all inner nodes are listed, \[2, 3\]"):
+        _ = other.concat
+
+
 def test_nothing_comes_of_a_node_that_is_neither_read_nor_concatenated():
     after = (Edge("skip_connection", 0), Edge("skip_connection", 2))
     assert Genotype(normal=(SKIPS, after), reduce=(), normal_concat=(3,)).normal_concat == (3,)

@@ -1,4 +1,7 @@
-"""The examples, as a user runs them: the command line as a process, real services, real trials, real data."""
+"""The examples, as a user runs them: the command line as a process, real services, real trials, real data.
+
+Those of minutes are run with fewer trials and images; `make test-long` runs them as they stand.
+"""
 
 import ast
 import contextlib
@@ -9,7 +12,8 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +33,19 @@ needs_cifar10 = pytest.mark.skipif(
 )
 
 
-def run(example: str | Path, out: Path, *flags: str) -> str:
-    """Run an example by its name, or a manifest; return what it wrote to standard output."""
-    manifest = example if isinstance(example, Path) else ROOT / "examples" / f"{example}.yaml"
+WHOLE = {"id": "whole", "marks": pytest.mark.long("the example as it stands")}
+
+
+def run(example: str, out: Path, *flags: str, words: Mapping[str, str] | None = None, **changes: int) -> str:
+    """Run an example, with other words in its trial's command and other numbers in its spec; return what it printed."""
+    document = yaml.safe_load((ROOT / "examples" / f"{example}.yaml").read_text())
+    document["spec"] |= changes
+    (container,) = document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"]
+    others = words or {}
+    assert others.keys() <= {*container["command"]}
+    container["command"] = [others.get(word, word) for word in container["command"]]
+    manifest = out.parent / "experiment.yaml"
+    manifest.write_text(yaml.safe_dump(document))
     command = [str(Path(sys.executable).with_name("katib-nas")), "run", str(manifest)]
     finished = subprocess.run(
         [*command, "--output-dir", str(out), *flags], capture_output=True, text=True, timeout=500, cwd=out.parent
@@ -63,32 +77,43 @@ def value_of(printed: str, name: str) -> str:
     return printed.partition(f"\n- {name}: ")[2].splitlines()[0]
 
 
-@pytest.fixture(scope="module")
-def enas_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a run of the example, and what the run printed."""
+@dataclass(frozen=True)
+class Ran:
+    """A run of an example: its folder, what it printed, and the accuracy that it should find. Chance is a tenth."""
+
+    out: Path
+    printed: str
+    accuracy: float
+
+
+SHORT_ENAS = {"maxTrialCount": 5, "words": {"--num_epochs=4": "--num_epochs=2"}}
+SHORT_DARTS = {"words": {"--max-images=1500": "--max-images=500"}}
+
+
+@pytest.fixture(scope="module", params=[pytest.param((SHORT_ENAS, 0.3), id="short"), pytest.param(({}, 0.5), **WHOLE)])
+def enas_digits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    changes, accuracy = request.param
     out = tmp_path_factory.mktemp("enas") / "out"
-    return out, run("enas-digits", out)
+    return Ran(out, run("enas-digits", out, **changes), accuracy)
 
 
-@pytest.fixture(scope="module")
-def darts_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The same of a DARTS search."""
+@pytest.fixture(scope="module", params=[pytest.param((SHORT_DARTS, 0.3), id="short"), pytest.param(({}, 0.5), **WHOLE)])
+def darts_digits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    changes, accuracy = request.param
     out = tmp_path_factory.mktemp("darts") / "out"
-    return out, run("darts-digits", out)
+    return Ran(out, run("darts-digits", out, **changes), accuracy)
 
 
-def test_enas_digits(enas_digits: tuple[Path, str]) -> None:
-    out, printed = enas_digits
-    conditions = [row[0] for row in rows(out, "SELECT condition FROM trials")]
-    assert len(conditions) >= 6
+def test_enas_digits(enas_digits: Ran) -> None:
+    conditions = [row[0] for row in rows(enas_digits.out, "SELECT condition FROM trials")]
+    assert len(conditions) >= 4
     assert set(conditions) == {"succeeded"}
-    # Ten classes: chance is a tenth.
-    assert float(value_of(printed, "Validation-Accuracy")) > 0.5
-    check_architecture(value_of(printed, "architecture"), num_layers=4)
+    assert float(value_of(enas_digits.printed, "Validation-Accuracy")) > enas_digits.accuracy
+    check_architecture(value_of(enas_digits.printed, "architecture"), num_layers=4)
 
 
-def test_the_report_of_enas_digits(enas_digits: tuple[Path, str], open_page: Callable[[Path], Any]) -> None:
-    out, printed = enas_digits
+def test_the_report_of_enas_digits(enas_digits: Ran, open_page: Callable[[Path], Any]) -> None:
+    out, printed = enas_digits.out, enas_digits.printed
     page = open_page(out / "report.html")
     best = re.search(r"Best trial: (\S+)", printed)
     assert best
@@ -115,27 +140,26 @@ def test_the_report_of_enas_digits(enas_digits: tuple[Path, str], open_page: Cal
     assert value_of(printed, "architecture") in page.inner_text("#details-body")
 
 
-def test_darts_digits(darts_digits: tuple[Path, str]) -> None:
-    out, printed = darts_digits
+def test_darts_digits(darts_digits: Ran) -> None:
     values = [
         float(row[0])
-        for row in rows(out, "SELECT value FROM observations WHERE metric = 'Validation-Accuracy' ORDER BY rowid")
+        for row in rows(
+            darts_digits.out, "SELECT value FROM observations WHERE metric = 'Validation-Accuracy' ORDER BY rowid"
+        )
     ]
     assert len(values) > 1
-    assert max(values) > 0.5
+    assert max(values) > darts_digits.accuracy
     assert max(values) > values[0]
-    assert GENOTYPE.fullmatch(value_of(printed, "Best-Genotype"))
+    assert GENOTYPE.fullmatch(value_of(darts_digits.printed, "Best-Genotype"))
 
 
 def test_darts_retrain_hpo(random_suggestion: str, tmp_path: Path) -> None:
     """With a service that draws as Katib's random search does, two trials of an epoch each."""
-    manifest = yaml.safe_load((ROOT / "examples/darts-retrain-hpo.yaml").read_text())
-    manifest["spec"] |= {"maxTrialCount": 2, "parallelTrialCount": 1, "maxFailedTrialCount": 0}
-    command = manifest["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"]
-    command[command.index("--num-epochs=5")] = "--num-epochs=1"
-    (tmp_path / "two-trials.yaml").write_text(yaml.safe_dump(manifest))
     out = tmp_path / "out"
-    run(tmp_path / "two-trials.yaml", out, "--suggestion", random_suggestion)
+    run(
+        "darts-retrain-hpo", out, "--suggestion", random_suggestion, words={"--num-epochs=5": "--num-epochs=1"},
+        maxTrialCount=2, parallelTrialCount=1, maxFailedTrialCount=0,
+    )  # fmt: skip
     assert rows(out, "SELECT condition, count(*) FROM trials GROUP BY condition") == [("succeeded", 2)]
     for folder in out.glob("trials/*/artifacts"):
         settings = json.loads((folder / "network.json").read_text())["settings"]
@@ -143,8 +167,8 @@ def test_darts_retrain_hpo(random_suggestion: str, tmp_path: Path) -> None:
         assert settings["batch_size"] in (32, 64, 96)
 
 
-def test_the_report_of_darts_digits(darts_digits: tuple[Path, str], open_page: Callable[[Path], Any]) -> None:
-    out, printed = darts_digits
+def test_the_report_of_darts_digits(darts_digits: Ran, open_page: Callable[[Path], Any]) -> None:
+    out, printed = darts_digits.out, darts_digits.printed
     page = open_page(out / "report.html")
     (trial,) = (path.name for path in (out / "trials").iterdir())
     with (out / "trials" / trial / "artifacts" / "alphas.csv").open(newline="") as file:
@@ -171,7 +195,7 @@ def test_darts_cpu_on_cifar10(tmp_path: Path) -> None:
 @needs_cifar10
 def test_enas_cpu_on_cifar10(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    printed = run("enas-cpu", out, "--dataset", f"npz:{CIFAR10}", "--max-images", "300")
+    printed = run("enas-cpu", out, "--dataset", f"npz:{CIFAR10}", "--max-images", "100")
     assert rows(out, "SELECT condition, count(*) FROM trials GROUP BY condition") == [("succeeded", 3)]
     assert 0 <= float(value_of(printed, "Validation-Accuracy")) <= 1
     check_architecture(value_of(printed, "architecture"), num_layers=1)

@@ -95,7 +95,7 @@ katib-with-kubeflow takes the configuration of katib-cert-manager.
 """
 
 VERSIONS = {"0.16.0": "200Mi", "0.17.0": "400Mi", "0.18.0": "400Mi", "0.19.0": "400Mi"}
-"""Katib's versions with a KatibConfig, and the memory limit of ENAS; no more is said of its resources, or DARTS'."""
+"""Katib's versions with a KatibConfig, and the memory limit of ENAS: the one resource of ENAS and DARTS in it."""
 
 
 def stock(version: str, installation: str) -> str:

@@ -111,7 +111,10 @@ def test_a_kept_run_is_loaded(document: Document, call: Callable[..., Run], tmp_
         ({"max_images": -1}, "max_images: -1 is not allowed"),
         ({"seed": 2**31}, "seed: 2147483648 is not allowed: it must be an integer from 0"),
         ({"suggestion": "here"}, "suggestion: 'here' is not allowed: it must be HOST:PORT"),
-        ({"images": {"python": "nowhere"}}, "images: 'nowhere' is not allowed for python: it must be a folder"),
+        (
+            {"images": {"python": "nowhere"}},
+            "images: python: 'nowhere' is not allowed: it must be a folder, or an image that is known",
+        ),
         ({"resume": True}, "no run of mini"),
     ],
 )
@@ -126,7 +129,7 @@ def test_a_wrong_experiment_is_refused(document: Document, call: Callable[..., R
     with pytest.raises(ValueError, match=r"spec\.maxTrialCount: 0 is not allowed"):
         call(models.V1beta1Experiment.from_dict(document))
     document["spec"]["maxTrialCount"] = {1, 2}
-    with pytest.raises(ValueError, match="only what JSON can say: Object of type set"):
+    with pytest.raises(ValueError, match=r"spec\.maxTrialCount: 'a set' is not allowed: only what JSON can say"):
         call(document)
     with pytest.raises(ValueError, match="nowhere"):
         call("nowhere")

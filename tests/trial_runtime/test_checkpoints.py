@@ -75,6 +75,14 @@ def test_every_difference_of_another_configuration_is_named(path):
     )
 
 
+def test_an_option_that_came_later_and_is_not_given_makes_no_difference(path):
+    checkpoints.write(path, {}, CONFIGURATION)
+
+    checkpoints.read(path).check(CONFIGURATION | {"new": None})
+    with pytest.raises(CheckpointError, match="new is nothing there and 1 here"):
+        checkpoints.read(path).check(CONFIGURATION | {"new": 1})
+
+
 def test_a_configuration_is_flat_and_without_what_does_not_matter(tmp_path):
     @dataclass(frozen=True)
     class Settings:

@@ -51,6 +51,8 @@ def test_without_flags_and_variables_the_defaults_hold():
         "image_size": None,
         "flip": None,
         "cutout": 0,
+        "npz_layout": None,
+        "labels": None,
         "output_dir": Path("output"),
         "seed": None,
         "device": torch.device("cpu"),
@@ -92,6 +94,15 @@ def test_variables_decide_without_flags_and_flags_over_variables(monkeypatch):
     )
 
 
+def test_home_is_put_into_paths_of_flags_and_variables(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KATIB_NAS_DATA_DIR", "~/data")
+
+    arguments = _parse("--output-dir=~/out")
+
+    assert (arguments.data_dir, arguments.output_dir) == (tmp_path / "data", tmp_path / "out")
+
+
 def test_a_trainer_whose_weights_learn_from_all_images_can_hold_some_out():
     parser = command_line.Parser(prog="test")
     command_line.add_data_arguments(parser, train_portion=1, cutout=16)
@@ -122,6 +133,8 @@ def test_an_empty_variable_counts_as_none(monkeypatch):
         (["--image-size", "32x"], "--image-size: '32x' is not allowed: it must be N or HxW"),
         (["--image-size", "0"], "--image-size: '0' is not allowed"),
         (["--flip", "yes"], "--flip: 'yes' is not allowed: it must be auto, on, off"),
+        (["--npz-layout", "hwc"], "--npz-layout: 'hwc' is not allowed: it must be auto, nhwc, nchw"),
+        (["--labels", "1"], "--labels: '1' is not allowed: it must be as-is, remap"),
         (["--cutout", "-1"], "--cutout: '-1' is not allowed: it must be an integer >= 0"),
         (["--seed", "-1"], "--seed: '-1' is not allowed: it must be an integer >= 0"),
         (["--seed"], "--seed: expected one argument"),

@@ -16,7 +16,14 @@ ARROWS = {
     "enas_service": {"katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
-    "katib_local": {"darts_genotype", "enas_trainer", "katib_cluster", "katib_suggestion", "trial_runtime"},
+    "katib_local": {
+        "darts_genotype",
+        "darts_trainer",
+        "enas_trainer",
+        "katib_cluster",
+        "katib_suggestion",
+        "trial_runtime",
+    },
     "katib_suggestion": set(),
     "trial_runtime": {"katib_suggestion"},
 }
@@ -129,9 +136,15 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
     ("room", "base"),
     [
         ("darts_trainer.search", set()),
-        ("darts_trainer.supernet", {"darts_trainer.search"}),
-        ("darts_trainer.recurrent", {"darts_trainer.search", "darts_trainer.search_arguments"}),
-        ("darts_trainer.retraining", {"darts_trainer.predictor", "darts_trainer.text_predictor"}),
+        ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
+        (
+            "darts_trainer.recurrent",
+            {f"darts_trainer.{name}" for name in ("metric_names", "search", "search_arguments")},
+        ),
+        (
+            "darts_trainer.retraining",
+            {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
+        ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",

@@ -1,5 +1,6 @@
 """Which images a trial has, and what is done to them, as its command line asks for it."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import torch
 from trial_runtime.errors import DatasetError
 from trial_runtime.images import datasets
 from trial_runtime.images.datasets import ImageDataset
+from trial_runtime.images.npz import Layout
+
+REMAP = "remap"
+"""The one other value of ``--labels``."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,16 +35,27 @@ class DataOptions:
     """Whether training images are mirrored; None where they mean the same then."""
     cutout: int
     """Side of the square that is cut out of each training image, in pixels; 0 for none."""
+    npz_layout: str | None = None
+    """``nhwc`` or ``nchw``, where the arrays of ``npz:PATH`` have their channels; None refuses what looks wrong."""
+    labels: str | None = None
+    """``remap`` numbers the labels of ``npz:PATH`` anew from 0; None takes them as they are."""
 
     def load(self, generator: torch.Generator) -> ImageDataset:
-        """Load the training images; the generator, on the CPU, draws those of max_images.
+        """Load the training images, and log what they are; the generator, on the CPU, draws those of max_images.
 
         Raises:
             DatasetError: there are none, they are broken, or the options do not fit them.
         """
         images = datasets.load(
-            self.dataset, self.data_dir, size=self.image_size, max_images=self.max_images, generator=generator
+            self.dataset,
+            self.data_dir,
+            size=self.image_size,
+            max_images=self.max_images,
+            generator=generator,
+            npz_layout=self._layout,
+            remap_labels=self.labels == REMAP,
         )
+        _log(images)
         _, height, width = images.image_shape
         if self.cutout > min(height, width):
             allowed = f"the images have {height}x{width} pixels (H x W)"
@@ -50,7 +68,7 @@ class DataOptions:
         Raises:
             DatasetError: there are none, they are broken, or they do not match the training images.
         """
-        return datasets.load_test(training, self.data_dir, size=self.image_size)
+        return datasets.load_test(training, self.data_dir, size=self.image_size, npz_layout=self._layout)
 
     def record(self) -> dict[str, object]:
         """What is needed to have the same images again, as JSON; the folder of the data is the machine's affair."""
@@ -61,4 +79,20 @@ class DataOptions:
             "image_size": self.image_size,
             "flip": self.flip,
             "cutout": self.cutout,
+            "npz_layout": self.npz_layout,
+            "labels": self.labels,
         }
+
+    @property
+    def _layout(self) -> Layout | None:
+        return None if self.npz_layout is None else Layout(self.npz_layout)
+
+
+def _log(images: ImageDataset) -> None:
+    """Say what the images are: axes in the wrong order, or half of the classes missing, are seen at a glance."""
+    channels, height, width = images.image_shape
+    counts_k = images.labels_n.bincount(minlength=images.num_classes)
+    logger.info(
+        "%s: %d images of %dx%dx%d (height x width x channels), %d classes; the smallest has %d images, the largest %d",
+        images.name, len(images), height, width, channels, images.num_classes, counts_k.min(), counts_k.max(),
+    )  # fmt: skip

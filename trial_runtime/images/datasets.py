@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trial_runtime.data_dir import default_data_dir
 from trial_runtime.errors import DatasetError
-from trial_runtime.images import folder, npz, torchvision_sets
+from trial_runtime.images import folder, labels, npz, torchvision_sets
 from trial_runtime.seeds import generator as seeded_generator
 
 __all__ = [
@@ -56,6 +56,8 @@ class ImageDataset:
     num_classes: int
     may_flip: bool
     """Whether an image keeps its meaning when left and right change places."""
+    given_labels: tuple[int, ...] | None = None
+    """What each class is called in the data, where they were numbered anew; None where labels are as given."""
 
     def __post_init__(self) -> None:
         assert (self.images_nchw.dtype, self.labels_n.dtype) == (torch.uint8, torch.int64)
@@ -84,6 +86,8 @@ def load(
     size: tuple[int, int] | None = None,
     max_images: int | None = None,
     generator: torch.Generator | None = None,
+    npz_layout: npz.Layout | None = None,
+    remap_labels: bool = False,
 ) -> ImageDataset:
     """Load the training images of a data set.
 
@@ -101,6 +105,8 @@ def load(
         size: (H, W) to bring the images to, see `resized`; None leaves them as they are.
         max_images: draw that many at random; None for all.
         generator: on the CPU, for max_images.
+        npz_layout: see `npz.load`.
+        remap_labels: number those of ``npz:PATH`` anew from 0; otherwise they must be so, without gaps.
 
     Raises:
         DatasetError: the name is unknown, or the data are missing, broken or do not match each other.
@@ -118,10 +124,20 @@ def load(
             num_classes=len(pictures.classes),
             may_flip=True,
         )
-    return resized(subset(_load_whole(name, data_dir), max_images, generator), size)
+    if kind == "npz" and path:
+        whole = _load_npz(name, path, data_dir, npz_layout, remap_labels=remap_labels)
+    else:
+        whole = _load_whole(name, data_dir)
+    return resized(subset(whole, max_images, generator), size)
 
 
-def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int, int] | None = None) -> ImageDataset:
+def load_test(
+    training: ImageDataset,
+    data_dir: Path | None,
+    *,
+    size: tuple[int, int] | None = None,
+    npz_layout: npz.Layout | None = None,
+) -> ImageDataset:
     """Load the test images that belong to training images: for what is trained after a search, never for the search.
 
     The data sets of torchvision have official ones. Those of ``npz:PATH`` and ``imagefolder:PATH`` are named ``test``,
@@ -131,6 +147,7 @@ def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int,
         training: as `load` returned it.
         data_dir: as for `load`.
         size: as for `load`.
+        npz_layout: as for `load`.
 
     Raises:
         DatasetError: there are none, they are broken, or they do not match the training images.
@@ -141,8 +158,11 @@ def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int,
     if kind in torchvision_sets.SOURCES:
         images_nchw, labels_n = torchvision_sets.load(kind, data_dir, train=False)
     elif kind == "npz":
-        images_nhwc, labels_n = npz.load_test(path, data_dir)
+        images_nhwc, labels_n = npz.load_test(path, data_dir, npz_layout)
         images_nchw = images_nhwc.permute(0, 3, 1, 2)
+        if training.given_labels is not None:
+            where = f"{training.name}: label of a test image"
+            labels_n = labels.numbered_as(labels_n, training.given_labels, where)
     elif kind == "imagefolder":
         pictures = folder.find_test(path, data_dir)
         images_nchw = folder.decode(pictures.files, size, num_channels=channels)
@@ -154,9 +174,10 @@ def load_test(training: ImageDataset, data_dir: Path | None, *, size: tuple[int,
             "it has no test images; npz:PATH and imagefolder:PATH may have some, and images "
             "can be held out with --train-portion",
         )
-    if int(labels_n.max()) >= training.num_classes:
-        allowed = f"the training images have the labels 0 to {training.num_classes - 1}"
-        raise DatasetError(f"{training.name}: label of a test image", int(labels_n.max()), allowed)
+    for label in (int(labels_n.min()), int(labels_n.max())):
+        if not 0 <= label < training.num_classes:
+            allowed = f"the training images have the labels 0 to {training.num_classes - 1}"
+            raise DatasetError(f"{training.name}: label of a test image", label, allowed)
     test = resized(replace(training, images_nchw=images_nchw.contiguous(), labels_n=labels_n), size)
     if test.image_shape != training.image_shape:
         allowed = f"(C, H, W) must be that of the training images, {training.image_shape}"
@@ -219,13 +240,28 @@ def _select(dataset: ImageDataset, index_n: Tensor) -> ImageDataset:
     return replace(dataset, images_nchw=dataset.images_nchw[index_n], labels_n=dataset.labels_n[index_n])
 
 
+def _load_npz(name: str, paths: str, data_dir: Path, layout: npz.Layout | None, *, remap_labels: bool) -> ImageDataset:
+    images_nhwc, labels_n, may_flip = npz.load(paths, data_dir, layout)
+    given: tuple[int, ...] | None = None
+    where = f"{name}: y: labels"
+    if remap_labels:
+        labels_n, given = labels.numbered(labels_n, where)
+    else:
+        labels.check(labels_n, where)
+    return ImageDataset(
+        name=name,
+        images_nchw=images_nhwc.permute(0, 3, 1, 2).contiguous(),
+        labels_n=labels_n,
+        num_classes=int(labels_n.max()) + 1,
+        may_flip=may_flip,
+        given_labels=given,
+    )
+
+
 def _load_whole(name: str, data_dir: Path) -> ImageDataset:
-    """Load a data set that comes as arrays."""
+    """Load a data set that has a name of its own."""
     kind, colon, argument = name.partition(":")
-    if kind == "npz" and argument:
-        images_nhwc, labels_n, may_flip = npz.load(argument, data_dir)
-        images_nchw, num_classes = images_nhwc.permute(0, 3, 1, 2), int(labels_n.max()) + 1
-    elif name in torchvision_sets.SOURCES:
+    if name in torchvision_sets.SOURCES:
         images_nchw, labels_n = torchvision_sets.load(name, data_dir, train=True)
         source = torchvision_sets.SOURCES[name]
         num_classes, may_flip = source.num_classes, source.may_flip

@@ -4,6 +4,7 @@ Legend of shapes: n images, c channels, h and w pixels.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from katib_suggestion.user_paths import user_path
 from trial_runtime import memory
 from trial_runtime.errors import DatasetError
+from trial_runtime.images import folder_parts
+from trial_runtime.images.folder_parts import EXTENSIONS, is_visible_file, subfolders
 from trial_runtime.progress import bar
-
-EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Names of picture files, as torchvision's ImageFolder takes them, end in these; upper case counts as lower."""
 
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of what is decoded, whatever a file's name says; of others, EPS is a program that Pillow runs."""
+
+_UNREAD = frozenset({".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".tga", ".ico", ".svg", ".dng"})
+"""Names of other pictures, which nothing here decodes, end in these, among others."""
 
 MAX_PIXELS = 50_000_000
 """Most pixels of an image: a file of some kilobytes may hold any number of them, and all are decoded at once."""
@@ -56,27 +60,25 @@ class Pictures:
 
 
 def find(path: str, data_dir: Path) -> Pictures:
-    """List the training images of a folder: those of ``PATH/train`` where that is there, otherwise those of PATH.
+    """List the training images of a folder: those of its training part where it is divided, otherwise all.
 
-    Each folder in it is a class, named by the folder, with files at any depth; labels follow the sorted names. Names
+    Each folder there is a class, named by the folder, with files at any depth; labels follow the sorted names. Names
     that begin with a dot, and files that are no pictures by their names, are passed over.
 
     Args:
-        path: PATH; a relative one is looked up from the working directory, then from data_dir.
+        path: the folder; a relative one is looked up from the working directory, then from data_dir. It is divided
+            where it holds ``train`` and ``test``, however they are spelled: see `folder_parts.find`.
         data_dir: see above.
 
     Raises:
-        DatasetError: there is no such folder, there are fewer than two classes, one of them is empty, or a folder
-            ``test`` stands among the classes.
+        DatasetError: there is no such folder, there are fewer than two classes, one of them is empty, or it cannot be
+            told which images are for training.
     """
     root = _root(path, data_dir)
-    folder = root / "train" if (root / "train").is_dir() else root
-    classes = _subfolders(folder)
-    if folder == root and "test" in classes:
-        allowed = (
-            f"no search may see test images: with {root / 'test'}, the training images must be in {root / 'train'}"
-        )
-        raise DatasetError("dataset", f"imagefolder:{path}", allowed)
+    folder = folder_parts.find(root).training
+    if folder != root:
+        logger.info("%s: the training images are those of %s", root, folder.name)
+    classes = subfolders(folder)
     if len(classes) < 2:
         raise DatasetError(
             "dataset", f"imagefolder:{path}", f"{folder} must hold a folder for each of two or more classes"
@@ -85,29 +87,35 @@ def find(path: str, data_dir: Path) -> Pictures:
 
 
 def find_test(path: str, data_dir: Path) -> Pictures:
-    """List the test images of a folder: those of ``PATH/test``, whose classes are among those of ``PATH/train``.
+    """List the test images of a folder, whose classes are among those of its training images.
+
+    Where it has no part to test on, that to validate on is taken.
 
     Args:
         path: as for `find`.
         data_dir: as for `find`.
 
     Raises:
-        DatasetError: there are none, a class is empty, or one has no training images.
+        DatasetError: there are none, or several parts of them; a class is empty, or one has no training images.
     """
     root = _root(path, data_dir)
-    if not (root / "train").is_dir() or not (root / "test").is_dir():
+    parts = folder_parts.find(root)
+    if not parts.tests:
         allowed = f"no test images: they must be in {root / 'test'}, and the training images in {root / 'train'}"
         raise DatasetError("dataset", f"imagefolder:{path}", allowed)
-    known = {name: label for label, name in enumerate(_subfolders(root / "train"))}
-    classes = _subfolders(root / "test")
+    if len(parts.tests) > 1:
+        allowed = f"there must be one folder of test images, and there are {', '.join(map(str, parts.tests))}"
+        raise DatasetError("dataset", f"imagefolder:{path}", allowed)
+    test = parts.tests[0]
+    known = {name: label for label, name in enumerate(subfolders(parts.training))}
+    classes = subfolders(test)
     if not classes:
-        raise DatasetError("dataset", f"imagefolder:{path}", f"{root / 'test'} must hold a folder for each class")
+        raise DatasetError("dataset", f"imagefolder:{path}", f"{test} must hold a folder for each class")
     for name in classes:
         if name not in known:
-            raise DatasetError(
-                f"{root / 'test'}: class", name, f"the classes of {root / 'train'} are {', '.join(known)}"
-            )
-    return _listed(root / "test", classes, known)
+            raise DatasetError(f"{test}: class", name, f"the classes of {parts.training} are {', '.join(known)}")
+    logger.info("%s: the test images are those of %s", root, test.name)
+    return _listed(test, classes, known)
 
 
 def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels: int | None = None) -> Tensor:
@@ -154,36 +162,37 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
 
 
 def _root(path: str, data_dir: Path) -> Path:
-    for candidate in (Path(path), data_dir / path):
+    for candidate in (user_path(path), data_dir / path):
         if candidate.is_dir():
             return candidate
     raise DatasetError("dataset", f"imagefolder:{path}", f"no such folder, neither in {Path.cwd()} nor in {data_dir}")
 
 
-def _subfolders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
 def _listed(folder: Path, classes: Sequence[str], labels: dict[str, int]) -> Pictures:
     files: list[Path] = []
     file_labels: list[int] = []
-    num_others = 0
+    left_out: Counter[str] = Counter()
     for name in classes:
-        entries = [entry for entry in sorted((folder / name).rglob("*")) if _is_visible_file(entry, folder)]
+        entries = [entry for entry in sorted((folder / name).rglob("*")) if is_visible_file(entry, folder)]
         pictures = [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
+        others = Counter(entry.suffix.lower() for entry in entries if entry not in pictures)
         if not pictures:
-            allowed = f"there must be a picture in it ({', '.join(sorted(EXTENSIONS))})"
+            there = f"; there are {_counted(others)}" if others else ""
+            allowed = f"there must be a picture in it ({', '.join(sorted(EXTENSIONS))}){there}"
             raise DatasetError(f"{folder}: class", name, allowed)
-        num_others += len(entries) - len(pictures)
+        left_out += others
         files += pictures
         file_labels += [labels[name]] * len(pictures)
-    if num_others:
-        logger.info("%s: passed over %d files that are no pictures by their names", folder, num_others)
+    if left_out:
+        # Whoever has pictures of another kind would think that they are searched.
+        level = logging.WARNING if _UNREAD & left_out.keys() else logging.INFO
+        endings = ", ".join(sorted(EXTENSIONS))
+        logger.log(level, "%s: left out %s; what is read ends in %s", folder, _counted(left_out), endings)
     return Pictures(files=files, labels=file_labels, classes=classes)
 
 
-def _is_visible_file(entry: Path, folder: Path) -> bool:
-    return not any(part.startswith(".") for part in entry.relative_to(folder).parts) and entry.is_file()
+def _counted(endings: Counter[str]) -> str:
+    return ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
 
 
 def _decode(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:

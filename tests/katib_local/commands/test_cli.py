@@ -136,6 +136,23 @@ def test_the_reason_of_a_failed_trial_is_the_last_error_that_it_printed(
     assert rows(out, "SELECT DISTINCT reason FROM trials WHERE exit_code = 2") == [(expected,)]
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("python3 -c 'import nothing_of_that_name'", "exit code 1: ModuleNotFoundError: No module named 'nothing_of"),
+        ("echo score: 1", "line 1, 'score: 1': it does not match Katib's default metricsFormat"),
+        ("echo score=nan", "score is nan in line 1, of which Katib's rule makes no number"),
+        ("echo score=0,93", "score=0 (line 1, 'score=0,93': Katib's rule reads 0 there"),
+    ],
+)
+def test_a_reason_says_what_is_seen_in_the_output(
+    run: Run, write_manifest: Write, program: Program, out: Path, script: str, said: str
+) -> None:
+    program(script)
+    progress = run("run", write_manifest(), "--output-dir", str(out))[2]
+    assert said in progress
+
+
 def test_trials_without_metrics_are_not_sent(
     run: Run, write_manifest: Write, program: Program, out: Path, tmp_path: Path
 ) -> None:
@@ -207,7 +224,8 @@ def test_a_wrong_reply_is_the_services_error(
     assert errors.count("\n") == 1
     assert errors.startswith("katib-nas: the service ")
     command = f"katib-nas run {tmp_path}/manifest.yaml --output-dir {out} --resume"
-    assert errors.endswith(f"; the run is in {out}, and goes on by: {command}\n")
+    once = " with a corrected manifest" if do == "extra" else ""
+    assert errors.endswith(f"; the run is in {out}, and goes on{once} by: {command}\n")
 
 
 def test_a_refused_experiment_leaves_no_folder(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
@@ -277,6 +295,35 @@ def test_resume_with_another_manifest_is_refused(run: Run, write_manifest: Write
 
 
 @pytest.mark.parametrize(
+    ("before", "mended"),
+    [
+        ({"spec.trialTemplate.trialParameters.0.reference": "valeu"}, {}),
+        ({"spec.objective.objectiveMetricName": "accuracy"}, {}),
+        ({f"{CONTAINER}.command.1": "progam.sh"}, {"spec.objective.goal": 0.9}),
+    ],
+)
+def test_a_run_that_failed_by_its_manifest_goes_on_with_the_corrected_one(
+    run: Run, write_manifest: Write, program: Program, out: Path, before: Any, mended: Any
+) -> None:
+    program(SCORE)
+    assert run("run", write_manifest(before), "--output-dir", str(out))[0] in (1, 4)
+    code, printed, errors = run("run", write_manifest(mended), "--output-dir", str(out), "--resume")
+    assert code == 0, errors
+    assert "(2 trials: 2 succeeded)" in printed
+
+
+def test_a_measured_trial_keeps_its_manifest(run: Run, write_manifest: Write, program: Program, out: Path) -> None:
+    program("[ $1 = v1 ] && echo score=1 || exit 1")
+    path = write_manifest({"spec.maxFailedTrialCount": 1})
+    assert run("run", path, "--output-dir", str(out))[0] == 1
+    other = write_manifest({"spec.objective.type": "minimize"})
+    code, _, errors = run("run", other, "--output-dir", str(out), "--resume")
+    assert code == 2
+    assert "once a trial has been measured" in errors
+    assert conditions(out) == ["succeeded", "failed"]
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--parallel", "0"], "--parallel: '0' is not allowed: it must be an integer from 1"),
@@ -304,8 +351,23 @@ def test_wrong_flags(
     ("changes", "message"),
     [
         ({"spec.objective.type": "maximise"}, "spec.objective.type: 'maximise' is not allowed: did you mean maximize?"),
-        ({}, "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here"),
-        ({"spec.algorithm.algorithmName": "darts"}, "image: 'example.org/tests/program:1' is not allowed: known are"),
+        (
+            {f"{CONTAINER}.image": "katib-nas/darts-trainer"},
+            "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here",
+        ),
+        (
+            {
+                "spec.algorithm.algorithmName": "darts",
+                "spec.trialTemplate.trialParameters": [
+                    {"name": name, "reference": name} for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.args": [
+                    f"${{trialParameters.{name}}}" for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.command": ["sh"],
+            },
+            "image: 'example.org/tests/program:1' is not allowed: known are",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(
@@ -316,7 +378,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(
         assert cli.main([command, str(write_manifest(changes))]) == 3
         errors = capsys.readouterr().err
         assert message in errors
-        assert errors.count("\n") == 1
+        assert all(line.startswith("katib-nas: ") for line in errors.splitlines())
     assert not (tmp_path / "runs").exists()
 
 
@@ -375,6 +437,11 @@ def test_validate_asks_our_own_service(
     changes = {
         "spec.algorithm": {"algorithmName": "darts", "algorithmSettings": [{"name": "w_lr", "value": "inf"}]},
         f"{CONTAINER}.image": "katib-nas/darts-trainer",
+        f"{CONTAINER}.command": ["sh", "own.sh", "${trialParameters.a}${trialParameters.b}${trialParameters.c}"],
+        "spec.trialTemplate.trialParameters": [
+            {"name": name, "reference": reference}
+            for name, reference in {"a": "algorithm-settings", "b": "search-space", "c": "num-layers"}.items()
+        ],
     }
     path = tmp_path / "manifest.yaml"
     path.write_text(yaml.safe_dump(manifest(changes)))
@@ -485,3 +552,21 @@ def test_a_killed_runner_loses_nothing_either(
     assert code == 0
     assert "(2 trials: 2 succeeded)" in printed
     assert len(rows(out, "SELECT * FROM observations")) == 2
+
+
+def test_a_manifest_is_piped_in(
+    run: Run, write_manifest: Write, program: Program, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(SCORE)
+    path = write_manifest()
+    for command, said in (("validate", "standard input is valid\n"), ("run", "all trials are completed")):
+        with path.open() as piped:
+            monkeypatch.setattr("sys.stdin", piped)
+            code, printed, errors = run(command, Path("-"), *(["--output-dir", str(out)] if command == "run" else []))
+        assert code == 0, errors
+        assert said in printed
+
+
+def test_a_name_that_is_nearly_an_example_is_hinted_at(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "enas-digit"]) == 3
+    assert "'enas-digit' is not allowed: did you mean enas-digits? it must be a file" in capsys.readouterr().err

@@ -87,12 +87,12 @@ def test_draw(run, genotype_file, tmp_path):
         (
             ["show", "nowhere"],
             3,
-            "genotype: file: 'nowhere' is not allowed: it must be a genotype or a file with one (No such file",
+            "genotype: file: 'nowhere' is not allowed: it must be a genotype, or a file or a trial's folder with one",
         ),
         (
             ["show", "."],
             3,
-            "genotype: file: '.' is not allowed: it must be a genotype or a file with one (Is a directory)",
+            "genotype: file: '.' is not allowed: it must be a genotype, or a file or a trial's folder with one (No",
         ),
         (["show", "/dev/zero"], 3, "genotype: text: '32000004 characters'"),
         (["show", "bytes"], 3, "genotype: file: 'bytes' is not allowed: it must be text in UTF-8"),

@@ -30,6 +30,8 @@ def advice(document: dict[str, Any]) -> list[str]:
     return list(cluster_advice.advice(manifests.parse(document), document))
 
 
+@pytest.mark.fault(25)
+@pytest.mark.fault(26)
 @pytest.mark.parametrize(
     ("changes", "starts"),
     [

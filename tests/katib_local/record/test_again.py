@@ -9,7 +9,7 @@ from katib_local.record.options import Options
 
 
 def test_a_run_is_repeated_with_all_its_options() -> None:
-    options = Options(dataset="npz:/a b.npz", max_images=3, seed=0, images={"tests/program": Path("/p")})
+    options = Options(dataset="npz:/a b.npz", max_images=3, seed=0, images={"tests/program": "/p"})
     assert again.run("m.yaml", options) == (
         "katib-nas run m.yaml --dataset 'npz:/a b.npz' --max-images 3 --seed 0 --image tests/program=/p"
     )

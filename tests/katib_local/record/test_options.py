@@ -1,7 +1,6 @@
 """Options of the command line, kept for a resumed run."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ STORED = Options(
     data_dir="/d",
     max_images=3,
     shared_weights="/w",
-    images={"i": Path("/p")},
+    images={"i": "/p"},
     suggestion="a:1",
     seed=0,
     parallel=2,
@@ -50,7 +49,7 @@ def test_a_manifest_may_move() -> None:
         ({"max_images": 4}, "--max-images: 4"),
         ({"shared_weights": "/v"}, "--shared-weights: /v"),
         ({"seed": 1}, "--seed: 1 is not what the run was started with, 0"),
-        ({"images": {"i": Path("/q")}}, "--image: i=/q is not what the run was started with, i=/p"),
+        ({"images": {"i": "/q"}}, "--image: i=/q is not what the run was started with, i=/p"),
     ],
 )
 def test_another_option_is_refused(changed: dict[str, Any], message: str) -> None:

@@ -39,11 +39,11 @@ POINTS = [Point(metric="score", value="0.5", time=NO_TIME), Point(metric="score"
 
 def test_everything_comes_back_from_the_file(manifest: Make, tmp_path: Path) -> None:
     path = tmp_path / "experiment.db"
-    options = Options(dataset="digits", images={"i": tmp_path}, seed=3)
+    options = Options(dataset="digits", images={"i": str(tmp_path)}, seed=3)
     with contextlib.closing(Store.create(path, "mini", manifest(), options, NOW)) as store:
         store.add([CREATED, replace(CREATED, name="t-2", number=2, rules=(RULE,))], {"rung": "1"})
         store.update(SUCCEEDED, POINTS)
-    with contextlib.closing(Store.open(path, manifest())) as store:
+    with contextlib.closing(Store.open(path)) as store:
         assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2, rules=(RULE,))]
         assert list(store.trials()[0].assignments) == ["b", "a"]
         assert store.points("t-1") == POINTS
@@ -74,9 +74,9 @@ def test_a_run_of_the_version_before_is_shown_and_goes_on(manifest: Make, tmp_pa
         )
     with Store.reading(path) as store:
         assert store.trials() == [SUCCEEDED]
-    with contextlib.closing(Store.open(path, manifest())) as store:
+    with contextlib.closing(Store.open(path)) as store:
         store.add([replace(CREATED, name="t-2", number=2, rules=(RULE,))], {})
-    with contextlib.closing(Store.open(path, manifest())) as store:
+    with contextlib.closing(Store.open(path)) as store:
         assert store.trials() == [SUCCEEDED, replace(CREATED, name="t-2", number=2, rules=(RULE,))]
         assert store.points("t-1") == POINTS
 
@@ -109,19 +109,32 @@ def test_the_verdict_is_in_the_file(manifest: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"spec.objective.type": "minimize"}, "at spec.objective.type;"),
-        ({"spec.objective.goal": 0.5}, "at spec.objective.goal;"),
-        ({"spec.nasConfig.operations.0.operationType": "none"}, r"at spec.nasConfig.operations\[0\].operationType;"),
-        ({"spec.nasConfig.graphConfig.inputSizes": [4, 4]}, "at spec.nasConfig.graphConfig.inputSizes;"),
-        ({"metadata.name": "other"}, "at metadata.name;"),
+        ({"spec.objective.type": "minimize"}, "spec.objective.type"),
+        ({"spec.objective.goal": 0.5}, "spec.objective.goal"),
+        ({"spec.nasConfig.operations.0.operationType": "none"}, "spec.nasConfig.operations[0].operationType"),
+        ({"spec.nasConfig.graphConfig.inputSizes": [4, 4]}, "spec.nasConfig.graphConfig.inputSizes"),
+        ({"metadata.name": "other"}, "metadata.name"),
     ],
 )
-def test_another_manifest_is_refused(manifest: Make, tmp_path: Path, changes: dict[str, Any], place: str) -> None:
+def test_where_another_manifest_differs(manifest: Make, tmp_path: Path, changes: dict[str, Any], place: str) -> None:
     path = tmp_path / "experiment.db"
     Store.create(path, "mini", manifest(), Options(), NOW).close()
-    with pytest.raises(RunFolderError, match=f"the manifest differs from that of the run {place}"):
-        Store.open(path, manifest(changes))
-    assert str(path) not in open_files()
+    with contextlib.closing(Store.open(path)) as store:
+        assert store.difference(manifest(changes)) == place
+        assert store.difference(manifest()) is None
+
+
+def test_a_run_that_begins_anew_has_no_trials_and_another_manifest(manifest: Make, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.db"
+    other = manifest({"spec.objective.goal": 0.5})
+    with contextlib.closing(Store.create(path, "mini", manifest(), Options(seed=3), NOW)) as store:
+        store.add([CREATED], {"rung": "1"})
+        store.update(SUCCEEDED, POINTS)
+        store.set_verdict(Verdict.TOO_MANY_FAILED)
+        store.begin_anew(other)
+    with contextlib.closing(Store.open(path)) as store:
+        assert (store.trials(), store.all_points(), store.reply_settings, store.verdict) == ([], {}, {}, None)
+        assert (store.manifest, store.options) == (other, Options(seed=3))
 
 
 def open_files() -> set[str]:
@@ -133,14 +146,16 @@ def test_what_katib_lets_users_edit_may_change(manifest: Make, tmp_path: Path) -
     path = tmp_path / "experiment.db"
     Store.create(path, "mini", manifest(), Options(), NOW).close()
     changes = {"spec.maxTrialCount": 9, "spec.parallelTrialCount": 3, "spec.maxFailedTrialCount": ...}
-    Store.open(path, manifest(changes)).close()
+    with contextlib.closing(Store.open(path)) as store:
+        assert store.difference(manifest(changes)) is None
 
 
 def test_a_file_that_is_no_database_is_refused(manifest: Make, tmp_path: Path) -> None:
     path = tmp_path / "experiment.db"
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(RunFolderError, match="cannot be read"):
-        Store.open(path, manifest())
+        Store.open(path)
+    assert str(path) not in open_files()
 
 
 def test_a_database_of_another_version_is_refused(manifest: Make, tmp_path: Path) -> None:
@@ -149,4 +164,4 @@ def test_a_database_of_another_version_is_refused(manifest: Make, tmp_path: Path
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(RunFolderError, match="version 99"):
-        Store.open(path, manifest())
+        Store.open(path)

@@ -37,6 +37,7 @@ def rules(
     return MedianStop(SETTINGS, objective, reported.__getitem__).rules(given)
 
 
+@pytest.mark.fault(28)
 def test_the_threshold_is_the_mean_of_the_means_of_first_values() -> None:
     reported: Reported = {
         "a": [point(0), point(0.3), point(0.6), point(9)],

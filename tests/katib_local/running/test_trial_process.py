@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 def launch(manifest: Callable[..., dict[str, Any]], program: Callable[[str], Path], tmp_path: Path) -> Launch:
     def start(script: str, changes: dict[str, Any] | None = None, parallel: int = 1, **options: Any) -> TrialProcess:
         experiment = replace(manifests.parse(manifest(changes)), parallel_trials=parallel)
-        mapped = Options(images={"tests/program": program(script)}, **options)
+        mapped = Options(images={"tests/program": str(program(script))}, **options)
         return trial_process.launch(experiment, TRIAL, RunFolder(tmp_path / "run"), mapped)
 
     return start

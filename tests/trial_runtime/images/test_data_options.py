@@ -72,4 +72,18 @@ def test_the_record_is_json_without_folders_of_the_machine(tmp_path):
         "image_size": [6, 8],
         "flip": None,
         "cutout": 0,
+        "npz_layout": None,
+        "labels": None,
     }
+
+
+def test_what_the_images_are_is_logged_once(tmp_path, caplog):
+    caplog.set_level("INFO")
+    np.savez(tmp_path / "a.npz", x=np.zeros((7, 3, 8, 9), np.uint8), y=np.array([5, 5, 9, 9, 9, 9, 6]))
+
+    _load(_with(dataset="npz:a.npz", data_dir=tmp_path, npz_layout="nchw", labels="remap"))
+
+    said = [line for line in caplog.messages if "height x width x channels" in line]
+    assert said == [
+        "npz:a.npz: 7 images of 8x9x3 (height x width x channels), 3 classes; the smallest has 1 images, the largest 4"
+    ]

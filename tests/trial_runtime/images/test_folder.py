@@ -42,6 +42,12 @@ def test_folders_are_classes_in_the_order_of_their_names(folder):
     assert dataset.images_nchw[:, :, 3, 5].tolist() == [list(RED), list(RED), list(BLUE)]
 
 
+def test_the_path_may_begin_with_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+
+    assert len(load("imagefolder:~/pets", None)) == 3
+
+
 def test_pixels_are_where_the_file_has_them(tmp_path):
     pixels = np.random.default_rng(0).integers(256, size=(2, 5, 7, 3), dtype=np.uint8)
     for index, image in enumerate(pixels):
@@ -138,6 +144,34 @@ def test_a_class_without_pictures_is_refused(folder):
         load("imagefolder:pets", folder)
 
 
+@pytest.mark.parametrize(
+    ("names", "said", "level"),
+    [
+        (["a.gif", "b.GIF", "deep/c.heic"], "left out 2 .gif, 1 .heic; what is read ends in .bmp, .jpeg", "WARNING"),
+        (["notes.txt", "LICENSE"], "left out 1 without an ending, 1 .txt; what is read", "INFO"),
+    ],
+)
+def test_what_is_left_out_is_counted_by_its_ending(names, said, level, folder, caplog):
+    caplog.set_level("INFO")
+    for name in names:
+        (folder / "pets" / "cat" / name).parent.mkdir(exist_ok=True)
+        (folder / "pets" / "cat" / name).touch()
+
+    load("imagefolder:pets", folder)
+
+    (found,) = [record for record in caplog.records if "left out" in record.message]
+    assert said in found.message
+    assert found.levelname == level
+
+
+def test_a_class_of_unread_pictures_says_what_is_there(folder):
+    (folder / "pets" / "eel").mkdir()
+    (folder / "pets" / "eel" / "1.gif").touch()
+
+    with pytest.raises(DatasetError, match=r"class: 'eel' .* there must be a picture in it .*; there are 1 \.gif"):
+        load("imagefolder:pets", folder)
+
+
 @pytest.mark.parametrize("path", ["none", "pets/cat", "pets/dog/1.png"])
 def test_a_path_without_classes_is_refused(folder, path):
     with pytest.raises(DatasetError, match=r"dataset: 'imagefolder:.* (no such folder|two or more classes)"):
@@ -162,6 +196,91 @@ def test_no_folder_of_test_images_becomes_a_class(folder):
 
     with pytest.raises(DatasetError, match="no search may see test images"):
         load("imagefolder:pets", folder)
+
+
+@pytest.mark.parametrize(
+    ("training", "test"),
+    [
+        ("Train", "TEST"),
+        ("Training", "Testing"),
+        ("train_set", "hold-out"),
+        ("TrainImages", "val"),
+        ("train2017", "dev"),
+    ],
+)
+def test_parts_are_known_by_any_spelling(training, test, folder, caplog):
+    caplog.set_level("INFO")
+    (folder / "pets").rename(folder / training)
+    _save(folder / test / "dog" / "1.png", BLUE)
+
+    images = load(f"imagefolder:{folder}", None)
+
+    assert (images.num_classes, images.labels_n.tolist()) == (2, [0, 0, 1])
+    assert load_test(images, None).labels_n.tolist() == [1]
+    assert f"the training images are those of {training}" in caplog.text
+    assert f"the test images are those of {test}" in caplog.text
+
+
+def test_parts_with_a_name_of_their_own_are_known_side_by_side(folder):
+    (folder / "pets").rename(folder / "seg_train")
+    _save(folder / "seg_test" / "dog" / "1.png", BLUE)
+    _save(folder / "seg_pred" / "1.png", BLUE)
+
+    images = load(f"imagefolder:{folder}", None)
+
+    assert images.num_classes == 2
+    assert load_test(images, None).labels_n.tolist() == [1]
+
+
+def test_of_test_and_validation_images_the_training_is_tested_on_the_first(folder):
+    (folder / "pets").rename(folder / "train")
+    _save(folder / "Valid" / "cat" / "1.png", RED)
+    _save(folder / "Test" / "dog" / "1.png", BLUE)
+
+    assert load_test(load(f"imagefolder:{folder}", None), None).labels_n.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "bus", "car"), ("Training", "idle"), ("test", "train_1", "train_2"), ("eval", "ok")]
+)
+def test_what_may_be_parts_or_classes_is_asked_with_the_way_out(names, tmp_path):
+    for name in names:
+        _save(tmp_path / name / "1.png", RED)
+
+    with pytest.raises(DatasetError, match=r"classes.* a folder .*train"):
+        load(f"imagefolder:{tmp_path}", None)
+
+
+def test_classes_may_be_named_as_parts_within_a_folder_of_training_images(tmp_path):
+    for name in ("train", "bus", "test"):
+        _save(tmp_path / "train" / name / "1.png", RED)
+
+    assert load(f"imagefolder:{tmp_path}", None).num_classes == 3
+
+
+@pytest.mark.parametrize("names", [("valid", "invalid"), ("toy train", "bullet train"), ("contest", "latest")])
+def test_classes_whose_names_only_look_like_parts_are_classes(names, tmp_path):
+    for name in names:
+        _save(tmp_path / name / "1.png", RED)
+
+    assert load(f"imagefolder:{tmp_path}", None).num_classes == 2
+
+
+def test_parts_inside_the_classes_are_refused(folder):
+    for name in ("Train", "Test"):
+        _save(folder / "pets" / "cat" / name / "1.png", RED)
+
+    with pytest.raises(DatasetError, match=r"class: 'cat' is not allowed: no search may see test images.*Train/cat"):
+        load("imagefolder:pets", folder)
+
+
+def test_two_parts_of_test_images_are_refused(folder):
+    (folder / "pets").rename(folder / "train")
+    for name in ("test", "holdout"):
+        _save(folder / name / "dog" / "1.png", BLUE)
+
+    with pytest.raises(DatasetError, match=r"one folder of test images, and there are .*holdout, .*test"):
+        load_test(load(f"imagefolder:{folder}", None), None)
 
 
 def test_grey_test_images_get_the_channels_of_the_training_images(folder):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trial_runtime import memory
 from trial_runtime.images.datasets import DatasetError, load, load_test
+from trial_runtime.images.npz import Layout
 
 
 def _save(path, *, count=4, shape=(6, 5, 3), first_label=0, **arrays):
@@ -64,6 +65,15 @@ def test_the_working_directory_comes_before_the_data_folder(tmp_path, monkeypatc
     assert len(load("npz:b.npz", tmp_path / "data")) == 3
 
 
+@pytest.mark.parametrize("paths", ["~/d/a.npz", "~/d", "~/d/*.npz", "elsewhere.npz,~/d"])
+def test_home_may_stand_in_each_path(paths, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _save(tmp_path / "d" / "a.npz")
+    _save(tmp_path / "data" / "elsewhere.npz")
+
+    assert len(load(f"npz:{paths}", tmp_path / "data")) in (4, 8)
+
+
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("paths", ["d", "d/*.npz"])
 def test_test_images_of_a_folder_are_left_out(paths, tmp_path):
@@ -71,6 +81,24 @@ def test_test_images_of_a_folder_are_left_out(paths, tmp_path):
     _save(tmp_path / "d" / "test-1.npz", first_label=100)
 
     assert load(f"npz:{paths}", tmp_path).labels_n.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("test", ["TEST", "Testing_1", "x-test", "cifar_holdout", "val"])
+def test_test_images_are_known_by_any_spelling(test, tmp_path):
+    _save(tmp_path / "Train.npz")
+    _save(tmp_path / f"{test}.npz", count=2, first_label=1)
+
+    images = load(f"npz:{tmp_path}", None)
+
+    assert images.labels_n.tolist() == [0, 1, 2, 3]
+    assert load_test(images, None).labels_n.tolist() == [1, 2]
+
+
+def test_files_to_validate_on_are_trained_on_where_no_file_is_named_for_training(tmp_path):
+    _save(tmp_path / "a.npz")
+    _save(tmp_path / "valid.npz")
+
+    assert len(load(f"npz:{tmp_path}", None)) == 8
 
 
 def test_a_folder_of_test_images_alone_is_refused(tmp_path):
@@ -91,9 +119,15 @@ def test_a_folder_of_test_images_alone_is_refused(tmp_path):
         ({"x": np.zeros((4, 6, 0), np.uint8)}, "not empty"),
         ({"y": np.zeros(4)}, r"a.npz: y: 'float64 \(4,\)' is not allowed: it must be integers"),
         ({"y": np.zeros(3, int)}, r"y: 'int64 \(3,\)' is not allowed: it must be integers of shape \(4,\)"),
-        ({"y": np.zeros((4, 1), int)}, r"integers of shape \(4,\)"),
-        ({"y": np.array([0, 1, -1, 2])}, "a.npz: y: -1 is not allowed: a label must be from 0 to"),
-        ({"y": np.array([0, 1, 10**6, 2])}, "y: 1000000 is not allowed"),
+        ({"y": np.zeros((4, 1), int)}, r"integers of shape \(4,\), .*; save y\.reshape\(-1\)"),
+        ({"y": np.eye(4)}, r"integers of shape \(4,\), .*; save y\.argmax\(axis=1\)"),
+        ({"y": np.array([0, 1, 2**64 - 1, 2], np.uint64)}, "y: 18446744073709551615 is not allowed"),
+        ({"y": np.array([1, 2, 3, 4])}, "y: labels: '1 to 4' is not allowed: .* must be 0 to 3; --labels remap"),
+        ({"y": np.array([0, 1, -1, 2])}, "y: labels: '-1 to 2' is not allowed"),
+        ({"y": np.array([0, 1, 10**6, 2])}, "y: labels: '0 to 1000000, with gaps' is not allowed"),
+        ({"x": np.zeros((4, 3, 6, 5), np.uint8)}, r"x: \(4, 3, 6, 5\) is not allowed: .* x\.transpose\(0, 2, 3, 1\)"),
+        ({"x": np.zeros((4, 1, 28, 28), np.uint8)}, r"--npz-layout nhwc if 1x28 pixels of 28 channels are meant"),
+        ({"x": np.zeros((8, 9, 3, 4), np.uint8)}, r"integers of shape \(8,\)"),
         ({"may_flip": np.array(1)}, "may_flip: .* it must be one boolean"),
         ({"x": np.array([None] * 4)}, r"it must be an intact .npz file \(Object arrays"),
     ],
@@ -103,6 +137,45 @@ def test_arrays_that_do_not_fit_are_named(arrays, message, tmp_path):
 
     with pytest.raises(DatasetError, match=message):
         load("npz:a.npz", tmp_path)
+
+
+def test_images_with_their_pictures_last_are_refused_with_the_mend(tmp_path):
+    _save(tmp_path / "a.npz", x=np.zeros((8, 9, 3, 6), np.uint8), y=np.arange(6))
+
+    with pytest.raises(DatasetError, match=r"x: \(8, 9, 3, 6\) is not allowed: .* x\.transpose\(3, 0, 1, 2\)"):
+        load("npz:a.npz", tmp_path)
+
+
+def test_a_layout_that_looks_wrong_is_taken_where_it_is_named(tmp_path):
+    x = _save(tmp_path / "a.npz", shape=(3, 6, 5))
+
+    first = load("npz:a.npz", tmp_path, npz_layout=Layout.NCHW)
+    last = load("npz:a.npz", tmp_path, npz_layout=Layout.NHWC)
+
+    assert torch.equal(first.images_nchw, torch.from_numpy(x))
+    assert last.image_shape == (5, 3, 6)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 3), (6, 5, 1), (4, 4, 4), (1, 8, 3), (3, 2, 9)])
+def test_small_pictures_do_not_look_wrong(shape, tmp_path):
+    _save(tmp_path / "a.npz", shape=shape)
+
+    assert load("npz:a.npz", tmp_path).image_shape == (shape[2], *shape[:2])
+
+
+def test_labels_are_numbered_anew_and_those_of_test_images_alike(tmp_path, caplog):
+    caplog.set_level("INFO")
+    _save(tmp_path / "a.npz", y=np.array([7, -1, 7, 10**9]))
+    _save(tmp_path / "test.npz", y=np.array([10**9, 7, -1, -1]))
+
+    images = load("npz:a.npz", tmp_path, remap_labels=True)
+
+    assert (images.labels_n.tolist(), images.num_classes) == ([1, 0, 1, 2], 3)
+    assert load_test(images, tmp_path).labels_n.tolist() == [2, 1, 0, 0]
+    assert "numbered anew, -1 to 0, 7 to 1, 1000000000 to 2" in caplog.text
+    _save(tmp_path / "test.npz", y=np.array([8, 7, 7, 7]))
+    with pytest.raises(DatasetError, match=r"label of a test image: 8 is not allowed: .* labels -1, 7, 1000000000"):
+        load_test(images, tmp_path)
 
 
 def test_files_of_different_shapes_are_refused(tmp_path):

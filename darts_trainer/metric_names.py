@@ -1,0 +1,47 @@
+"""Names of the metrics that a search and a training print; Katib's manifests ask for them by these."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+BEST_GENOTYPE = "Best-Genotype"
+"""Printed once, at the end of a search; its value is a text."""
+
+SEARCH: Mapping[str, str] = MappingProxyType(
+    {
+        "Train-Loss": "train_loss",
+        "Train-Accuracy": "train_accuracy",
+        "Validation-Loss": "validation_loss",
+        "Validation-Accuracy": "validation_accuracy",
+        "Normal-Skips": "normal_skips",
+        "Reduction-Skips": "reduction_skips",
+    }
+)
+"""Of each epoch of a search, by name the fields: what Katib's manifests ask for, and the skip connections."""
+
+TEXT_SEARCH: Mapping[str, str] = MappingProxyType(
+    {
+        "Train-Loss": "train_loss",
+        "Train-Perplexity": "train_perplexity",
+        "Validation-Loss": "validation_loss",
+        "Validation-Perplexity": "validation_perplexity",
+    }
+)
+"""Of each epoch of a search, or of a training, on text."""
+
+UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
+"""Printed once, at the start on text: of a model that only counts words."""
+
+TEST_PERPLEXITY = "Test-Perplexity"
+"""Printed once, at the end of a training on text."""
+
+TRAINING = ("Train-Loss", "Train-Accuracy")
+"""Of each epoch of the training of a genotype."""
+
+VALIDATION = ("Validation-Loss", "Validation-Accuracy")
+"""Of the same, where images are held out."""
+
+TEST_LOSS, TEST_ACCURACY = "Test-Loss", "Test-Accuracy"
+"""Printed once, at the end of a training that has test images."""
+
+PARAMETERS, MACS = "Parameters", "MACs"
+"""Of the network that is trained, printed once: its weights, and the multiply-adds for one image."""
