@@ -3,7 +3,8 @@
 from typing import IO
 
 from darts_genotype import finding, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 from katib_suggestion.user_paths import user_path
 
 _RECORD = "genotype.json"
@@ -13,7 +14,7 @@ _PLACES = (_RECORD, f"artifacts/{_RECORD}", "output.log")
 """Where it is in a search's output folder, and in that of a trial of ``katib-nas run``; or what that printed."""
 
 
-def load(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
+def load(text: str, *, name: str | None = None, last: bool = False) -> AnyGenotype:
     """Read a genotype from a text in any form, or else from the file of that name, or that of a search's folder.
 
     Args:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from enas_service.cost import Sizes
 from enas_service.limits import DEFAULT, EnasLimits
-from enas_service.policies import joins
+from enas_service.model.features import Features
+from enas_service.policies import joins, sequences
 from enas_service.policies.policy import PolicyForm
 from enas_service.settings import EnasSettings
 from enas_service.spaces.macro import MacroSpace
+from enas_service.spaces.parameters import ParameterSpace
 from enas_service.spaces.space import Space
 from katib_suggestion import settings
 from katib_suggestion.errors import Faults, InvalidExperiment
@@ -24,6 +26,8 @@ class Problem:
     objective: Objective
     form: PolicyForm = field(repr=False, compare=False)
     """Of the policy that decides in the space; the space and the settings say all of it."""
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What a reader of the Experiment would not know, a sentence each, for the log."""
 
     @classmethod
     def of(cls, experiment: Experiment, limits: EnasLimits = DEFAULT) -> "Problem":
@@ -42,7 +46,8 @@ class Problem:
         with faults.noted():
             space, form = _chosen(experiment, values, limits)
         faults.raise_noted()
-        problem = cls(space=space, settings=values, objective=objective, form=form)
+        notes = (*space.notes, *_without_joins(experiment, space))
+        problem = cls(space=space, settings=values, objective=objective, form=form, notes=notes)
         problem._check_cost(limits)
         problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
         return problem
@@ -52,8 +57,7 @@ class Problem:
         """What its calls cost."""
         return Sizes(
             form=self.form,
-            # One of each option, but of a bit, which has two options, a single one.
-            num_features=sum(self.space.counts) - self.space.num_bits,
+            num_columns=Features(self.space.attributes).num_columns,
             num_steps=self.settings.controller_train_steps,
         )
 
@@ -103,12 +107,32 @@ def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) ->
 
     Here, and nowhere else, a kind of space is told from another.
     """
-    space = MacroSpace.of(experiment, limits)
-    return space, joins.Form(
-        num_layers=space.num_layers,
-        num_operations=len(space.operations),
+    if bool(experiment.parameters) == experiment.has_nas_config:
+        given = "both" if experiment.parameters else "neither"
+        raise InvalidExperiment("spec", given, "exactly one of nasConfig and parameters must be given")
+    if experiment.parameters:
+        plain = ParameterSpace.of(experiment)
+        return plain, sequences.Form(
+            counts=plain.counts,
+            kinds=plain.kinds,
+            hidden_size=values.controller_hidden_size,
+            temperature=values.controller_temperature,
+            tanh_const=values.controller_tanh_const,
+        )
+    macro = MacroSpace.of(experiment, limits)
+    return macro, joins.Form(
+        num_layers=macro.num_layers,
+        num_operations=len(macro.operations),
         hidden_size=values.controller_hidden_size,
         temperature=values.controller_temperature,
         tanh_const=values.controller_tanh_const,
         skip_target=values.controller_skip_target,
     )
+
+
+def _without_joins(experiment: Experiment, space: Space) -> list[str]:
+    """A note for each setting that is of joins, where there are none."""
+    if space.num_bits:
+        return []
+    about_joins = ("controller_skip_target", "controller_skip_weight")
+    return [f"{name} means nothing here: there are no joins" for name, _ in experiment.settings if name in about_joins]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from katib_local.record import collector
 from katib_local.record.kept_runs import KeptRun
-from katib_local.report import figures, pictures, read_run
+from katib_local.report import figures, pictures, plots, read_run
 from katib_local.report.model import Report, TrialReport
 from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
@@ -57,7 +57,7 @@ class TrialResult:
     """Counts from 1 in the order of the suggestions."""
     condition: TrialCondition
     reason: str
-    """Why it failed, or has no metrics."""
+    """Why it failed, was stopped early, or has no metrics."""
     assignments: Mapping[str, str]
     """What the service suggested, word for word."""
     metrics: Mapping[str, float | str]
@@ -226,7 +226,7 @@ class Run:
         )
 
 
-def _figure(drawn: figures.Figure | None) -> Any:
+def _figure(drawn: plots.Figure | None) -> Any:
     """Make plotly's own figure, which a notebook shows; the report's takes colours and title from its page."""
     if drawn is None:
         return None

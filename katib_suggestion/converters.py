@@ -1,11 +1,14 @@
 """Protobuf to the types of `experiment` and back: the only place that reads a protobuf field."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from katib_suggestion import api_pb2
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import (
     Direction,
+    Distribution,
     Experiment,
     Objective,
     Operation,
@@ -15,7 +18,11 @@ from katib_suggestion.experiment import (
     TrialCondition,
 )
 
-_PARAMETER_TYPES = {
+Message = TypeVar("Message")
+Read = TypeVar("Read")
+Kind = TypeVar("Kind", bound=enum.Enum)
+
+_PARAMETER_TYPES: dict[int, ParameterType] = {
     api_pb2.DOUBLE: ParameterType.DOUBLE,
     api_pb2.INT: ParameterType.INT,
     api_pb2.DISCRETE: ParameterType.DISCRETE,
@@ -31,22 +38,28 @@ _CONDITIONS = {
     api_pb2.TrialStatus.METRICSUNAVAILABLE: TrialCondition.METRICS_UNAVAILABLE,
     api_pb2.TrialStatus.EARLYSTOPPED: TrialCondition.EARLY_STOPPED,
 }
-_UNIFORM = (api_pb2.DISTRIBUTION_UNSPECIFIED, api_pb2.UNIFORM)
+_DISTRIBUTIONS: dict[int, Distribution] = {
+    api_pb2.DISTRIBUTION_UNSPECIFIED: Distribution.UNIFORM,
+    api_pb2.UNIFORM: Distribution.UNIFORM,
+    api_pb2.LOG_UNIFORM: Distribution.LOG_UNIFORM,
+    api_pb2.NORMAL: Distribution.NORMAL,
+    api_pb2.LOG_NORMAL: Distribution.LOG_NORMAL,
+}
 
 
 def experiment(message: api_pb2.Experiment) -> Experiment:
     """Read an Experiment.
 
     Raises:
-        InvalidExperiment: a parameter of an operation has no known type.
+        InvalidExperiment: a parameter has no known type, or no known distribution.
     """
     spec = message.spec
     graph = spec.nas_config.graph_config
-    operations = []
     faults = Faults()
-    for index, operation in enumerate(spec.nas_config.operations.operation):
-        with faults.noted():
-            operations.append(_operation(operation, f"nasConfig.operations[{index}]"))
+    with faults.noted():
+        parameters = _each(_parameter, spec.parameter_specs.parameters, "parameters")
+    with faults.noted():
+        operations = _each(_operation, spec.nas_config.operations.operation, "nasConfig.operations")
     faults.raise_noted()
     return Experiment(
         name=message.name,
@@ -54,10 +67,11 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
         settings=tuple((setting.name, setting.value) for setting in spec.algorithm.algorithm_settings),
         parallel_trial_count=spec.parallel_trial_count,
         max_trial_count=spec.max_trial_count,
+        parameters=parameters,
         num_layers=graph.num_layers,
         input_sizes=tuple(graph.input_sizes),
         output_sizes=tuple(graph.output_sizes),
-        operations=tuple(operations),
+        operations=operations,
     )
 
 
@@ -94,26 +108,38 @@ def _objective(message: api_pb2.ObjectiveSpec) -> Objective | None:
 
 
 def _operation(message: api_pb2.Operation, where: str) -> Operation:
-    parameters = []
-    faults = Faults()
-    for index, parameter in enumerate(message.parameter_specs.parameters):
-        with faults.noted():
-            parameters.append(_parameter(parameter, f"{where}.parameters[{index}]"))
-    faults.raise_noted()
-    return Operation(type=message.operation_type, parameters=tuple(parameters))
+    return Operation(
+        type=message.operation_type,
+        parameters=_each(_parameter, message.parameter_specs.parameters, f"{where}.parameters"),
+    )
 
 
 def _parameter(message: api_pb2.ParameterSpec, where: str) -> Parameter:
-    if message.parameter_type not in _PARAMETER_TYPES:
-        allowed = f"it must be one of {', '.join(kind.value for kind in ParameterType)}"
-        raise InvalidExperiment(f"{where}.parameterType", "unknown", allowed)
     space = message.feasible_space
     return Parameter(
         name=message.name,
-        type=_PARAMETER_TYPES[message.parameter_type],
+        type=_known(message.parameter_type, _PARAMETER_TYPES, f"{where}.parameterType"),
         minimum=space.min,
         maximum=space.max,
         step=space.step,
         values=tuple(space.list),
-        uniform=space.distribution in _UNIFORM,
+        distribution=_known(space.distribution, _DISTRIBUTIONS, f"{where}.feasibleSpace.distribution"),
     )
+
+
+def _each(read: Callable[[Message, str], Read], messages: Iterable[Message], where: str) -> tuple[Read, ...]:
+    """Read all messages of a list, and say of all of them what is wrong."""
+    found = []
+    faults = Faults()
+    for index, message in enumerate(messages):
+        with faults.noted():
+            found.append(read(message, f"{where}[{index}]"))
+    faults.raise_noted()
+    return tuple(found)
+
+
+def _known(number: int, known: Mapping[int, Kind], where: str) -> Kind:
+    if number not in known:
+        allowed = f"it must be one of {', '.join(dict.fromkeys(kind.value for kind in known.values()))}"
+        raise InvalidExperiment(where, "unknown", allowed)
+    return known[number]

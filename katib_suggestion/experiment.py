@@ -15,6 +15,15 @@ class ParameterType(enum.Enum):
     CATEGORICAL = "categorical"
 
 
+class Distribution(enum.Enum):
+    """How a range is to be drawn from."""
+
+    UNIFORM = "uniform"
+    LOG_UNIFORM = "logUniform"
+    NORMAL = "normal"
+    LOG_NORMAL = "logNormal"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameter:
     """A parameter and its feasible space; every number in it is still text, as on the wire."""
@@ -25,8 +34,8 @@ class Parameter:
     maximum: str = ""
     step: str = ""
     values: tuple[str, ...] = ()
-    uniform: bool = True
-    """False where the space asks for a distribution other than the uniform one."""
+    distribution: Distribution = Distribution.UNIFORM
+    """The uniform one where the space does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,10 +79,17 @@ class Experiment:
     """Trials that run at once: most suggestions that a request asks for; 0 where it does not say."""
     max_trial_count: int = 0
     """Trials after which the experiment is over; 0 where it has no such end."""
+    parameters: tuple[Parameter, ...] = ()
+    """What is searched over; or else the fields below, of Katib's ``nasConfig``."""
     num_layers: int
     input_sizes: tuple[int, ...]
     output_sizes: tuple[int, ...]
     operations: tuple[Operation, ...]
+
+    @property
+    def has_nas_config(self) -> bool:
+        """Whether it says anything of a network."""
+        return bool(self.num_layers or self.input_sizes or self.output_sizes or self.operations)
 
 
 class TrialCondition(enum.Enum):

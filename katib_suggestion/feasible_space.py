@@ -1,24 +1,17 @@
-"""A parameter's feasible space becomes the list of its values.
+"""What a parameter's feasible space says, checked: a list of texts, or a range of exact numbers.
 
-A value keeps the type of its space: what is categorical stays text, the rest are numbers.
+What becomes of it differs: `katib_suggestion.operations` for the parameters of an operation, and for those of a plain
+search `enas_service.spaces.values`.
 """
 
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
 
 from katib_suggestion.assignment import is_safe
-from katib_suggestion.errors import Faults, InvalidExperiment
-from katib_suggestion.experiment import Operation, Parameter, ParameterType
-from katib_suggestion.limits import DEFAULT, Limits
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Parameter, ParameterType
 from katib_suggestion.settings import MAX_INTEGER
-
-Value: TypeAlias = str | int | float
-
-MAX_VALUES = 10_000
-"""Most values of one parameter; a space beyond it is a mistake, such as a step of 1e-9."""
-
-MAX_PARAMETERS = 100
-"""Most parameters of one operation; Katib's have up to four."""
 
 MAX_TEXT = 1_000
 """Longest name or categorical value, in characters."""
@@ -26,39 +19,14 @@ MAX_TEXT = 1_000
 _MAX_NUMBER = 100
 
 
-def parameters(operation: Operation, where: str, limits: Limits = DEFAULT) -> dict[str, tuple[Value, ...]]:
-    """List each parameter of an operation with its values, in the order given.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """The numbers of a ``double`` or an ``int``; both ends are included."""
 
-    Args:
-        operation: the operation, each of its parameters with a feasible space.
-        where: where the operation stands in the experiment, for errors.
-        limits: how many combinations the values may have.
-
-    Raises:
-        InvalidExperiment: a parameter has no name, an unsafe one, or one that stands twice; there are too many of them
-            or of their combinations; or see `values`.
-    """
-    if len(operation.parameters) > MAX_PARAMETERS:
-        raise InvalidExperiment(f"{where}.parameters", len(operation.parameters), f"at most {MAX_PARAMETERS} of them")
-    listed: dict[str, tuple[Value, ...]] = {}
-    combinations = 1
-    faults = Faults()
-    for index, parameter in enumerate(operation.parameters):
-        place = f"{where}.parameters[{index}]"
-        with faults.noted():
-            check_text(parameter.name, f"{place}.name")
-            if parameter.name in listed:
-                raise InvalidExperiment(f"{place}.name", parameter.name, "a parameter's name may stand only once")
-        with faults.noted():
-            listed[parameter.name] = values(parameter, f"{place}.feasibleSpace")
-            combinations *= len(listed[parameter.name])
-        if combinations > limits.max_operations:
-            break
-    with faults.noted():
-        if combinations > limits.max_operations:
-            raise InvalidExperiment(where, combinations, limits.allowed("max_operations"))
-    faults.raise_noted()
-    return listed
+    minimum: Decimal
+    maximum: Decimal
+    step: Decimal | None
+    """None for a double without one; an integer's is 1 where none is given, as in Katib."""
 
 
 def check_text(text: str, where: str) -> None:
@@ -72,62 +40,61 @@ def check_text(text: str, where: str) -> None:
         raise InvalidExperiment(where, text, allowed)
 
 
-def values(parameter: Parameter, where: str) -> tuple[Value, ...]:
-    """List the values of a parameter, in order; both ends of a range are included.
+def listed(parameter: Parameter, where: str, most: int) -> tuple[str, ...]:
+    """The texts that a ``categorical`` or ``discrete`` parameter lists.
 
     Args:
-        parameter: a parameter of any of the four types.
+        parameter: of these types.
+        where: where its feasible space stands in the experiment, for errors.
+        most: how many texts there may be.
+
+    Raises:
+        InvalidExperiment: there are none, or too many; one stands twice or may not stand in an assignment; or a
+            discrete one is no number, or the same one as another.
+    """
+    texts, place = parameter.values, f"{where}.list"
+    if not texts:
+        raise InvalidExperiment(place, [], f"a {parameter.type.value} parameter lists its values")
+    if len(texts) > most:
+        raise InvalidExperiment(place, len(texts), f"at most {most} values")
+    if parameter.type is ParameterType.DISCRETE:
+        _check_distinct([decimal(text, place) for text in texts], place)
+    else:
+        for text in texts:
+            check_text(text, place)
+        _check_distinct(texts, place)
+    return texts
+
+
+def ranged(parameter: Parameter, where: str) -> Range:
+    """The range of a ``double`` or an ``int`` parameter.
+
+    Args:
+        parameter: of these types.
         where: where its feasible space stands in the experiment, for errors.
 
     Raises:
-        InvalidExperiment: the space is empty, has a number that is none, or more than `MAX_VALUES` values.
+        InvalidExperiment: a number is none, min is above max, or the step is not above 0.
     """
-    if not parameter.uniform:
-        raise InvalidExperiment(f"{where}.distribution", "not uniform", "every value is tried alike; leave it out")
-    if parameter.type is ParameterType.CATEGORICAL:
-        return _categorical(parameter, where)
-    if parameter.type is ParameterType.DISCRETE:
-        numbers = [_decimal(text, f"{where}.list") for text in _listed(parameter, where)]
-        _no_duplicates(numbers, f"{where}.list")
-        return tuple(_plain(number) for number in numbers)
-    return _range(parameter, where)
-
-
-def _categorical(parameter: Parameter, where: str) -> tuple[str, ...]:
-    for text in _listed(parameter, where):
-        check_text(text, f"{where}.list")
-    _no_duplicates(parameter.values, f"{where}.list")
-    return parameter.values
-
-
-def _listed(parameter: Parameter, where: str) -> tuple[str, ...]:
-    if not parameter.values:
-        raise InvalidExperiment(f"{where}.list", [], f"a {parameter.type.value} parameter lists its values")
-    if len(parameter.values) > MAX_VALUES:
-        raise InvalidExperiment(f"{where}.list", len(parameter.values), f"at most {MAX_VALUES} values")
-    return parameter.values
-
-
-def _range(parameter: Parameter, where: str) -> tuple[Value, ...]:
     integral = parameter.type is ParameterType.INT
-    minimum = _decimal(parameter.minimum, f"{where}.min", integral=integral)
-    maximum = _decimal(parameter.maximum, f"{where}.max", integral=integral)
+    minimum = decimal(parameter.minimum, f"{where}.min", integral=integral)
+    maximum = decimal(parameter.maximum, f"{where}.max", integral=integral)
     if minimum > maximum:
         raise InvalidExperiment(f"{where}.min", parameter.minimum, f"it must be at most max, {parameter.maximum}")
-    # Katib's rule: an integer's step is 1 where none is given; a double has no such natural step.
-    step = (
-        Decimal(1) if integral and not parameter.step else _decimal(parameter.step, f"{where}.step", integral=integral)
-    )
-    if step <= 0:
-        raise InvalidExperiment(f"{where}.step", parameter.step, "it must be a number > 0")
-    if (maximum - minimum) / step >= MAX_VALUES:
-        raise InvalidExperiment(f"{where}.step", parameter.step, f"it makes more than {MAX_VALUES} values")
-    count = int((maximum - minimum) // step) + 1
-    return tuple(int(minimum + index * step) if integral else float(minimum + index * step) for index in range(count))
+    step = Decimal(1) if integral else None
+    if parameter.step:
+        step = decimal(parameter.step, f"{where}.step", integral=integral)
+        if step <= 0:
+            raise InvalidExperiment(f"{where}.step", parameter.step, "it must be a number > 0")
+    return Range(minimum=minimum, maximum=maximum, step=step)
 
 
-def _decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
-    """Read a number exactly: in binary, 0.1 + 2 * 0.1 is more than 0.3 and would miss the end of a range."""
+def decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
+    """Read a number exactly: in binary, 0.1 + 2 * 0.1 is more than 0.3 and would miss the end of a range.
+
+    Raises:
+        InvalidExperiment: it is none, or beyond what a double or an int32 holds.
+    """
     allowed = f"it must be an integer of at most {MAX_INTEGER}" if integral else "it must be a finite number"
     try:
         number = Decimal(text) if len(text) <= _MAX_NUMBER and "_" not in text else Decimal("NaN")
@@ -141,13 +108,9 @@ def _decimal(text: str, where: str, *, integral: bool = False) -> Decimal:
     return number
 
 
-def _plain(number: Decimal) -> int | float:
-    return int(number) if number == number.to_integral_value() else float(number)
-
-
-def _no_duplicates(listed: tuple[str, ...] | list[Decimal], where: str) -> None:
-    seen: set[str | Decimal] = set()
-    for value in listed:
+def _check_distinct(values: Sequence[Hashable], where: str) -> None:
+    seen = set()
+    for value in values:
         if value in seen:
             raise InvalidExperiment(where, str(value), "a value may stand only once")
         seen.add(value)

@@ -13,19 +13,18 @@ source joins it. Inside they are choices (B, L) and joins (B, L, L), where row l
 Shape suffixes: b architecture, l layer, k source of a join, m operation, h hidden, t step of the LSTM (two a layer).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from enas_service.decisions import Decisions
+from enas_service.policies import lstm
+from enas_service.policies.lstm import Initial, squashed
 from enas_service.policies.policy import Likelihood
 from enas_service.policies.traces import shared
-
-_INITIAL_SCALE = 0.1
-"""Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
 
 _MAX_SKIP_TARGET = 1 - 1e-3
 """The KL divergence from a target of exactly 1 is infinite wherever a join is not certain."""
@@ -107,27 +106,14 @@ class Controller:
         self._temperature = temperature
         self._tanh_const = tanh_const
         self._skip_target = min(skip_target, _MAX_SKIP_TARGET)
-        seeds = iter(np.random.SeedSequence(seed).generate_state(8).tolist())
-
-        def initializer() -> tf.keras.initializers.Initializer:
-            return tf.keras.initializers.RandomUniform(-_INITIAL_SCALE, _INITIAL_SCALE, seed=next(seeds))
-
-        def weight(name: str, *shape: int) -> tf.keras.Variable:
-            return tf.keras.Variable(initializer(), shape=shape, dtype="float32", name=name)
-
-        self._lstm = tf.keras.layers.LSTM(
-            hidden_size,
-            return_sequences=True,
-            kernel_initializer=initializer(),
-            recurrent_initializer=initializer(),
-        )
-        self._lstm.build((None, 2 * num_layers, hidden_size))
-        self._image_1h = weight("image", 1, hidden_size)
-        self._operations_mh = weight("operations", num_operations, hidden_size)
-        self._choice_hm = weight("choice", hidden_size, num_operations)
-        self._anchor_hh = weight("anchor", hidden_size, hidden_size)
-        self._query_hh = weight("query", hidden_size, hidden_size)
-        self._attention_h = weight("attention", hidden_size)
+        initial = Initial(seed)
+        self._lstm = initial.lstm(hidden_size, 2 * num_layers)
+        self._image_1h = initial.weight("image", 1, hidden_size)
+        self._operations_mh = initial.weight("operations", num_operations, hidden_size)
+        self._choice_hm = initial.weight("choice", hidden_size, num_operations)
+        self._anchor_hh = initial.weight("anchor", hidden_size, hidden_size)
+        self._query_hh = initial.weight("query", hidden_size, hidden_size)
+        self._attention_h = initial.weight("attention", hidden_size)
 
     @property
     def weights(self) -> list[tf.keras.Variable]:
@@ -142,11 +128,9 @@ class Controller:
             self._attention_h,
         ]
 
-    @contextmanager
-    def holding(self, weights: Sequence[tf.Tensor]) -> Iterator[None]:
+    def holding(self, weights: Sequence[tf.Tensor]) -> AbstractContextManager[None]:
         """Within, in this thread, compute with weights given in the order of `weights`, in place of one's own."""
-        with tf.keras.StatelessScope(state_mapping=zip(self.weights, weights, strict=True)):
-            yield
+        return lstm.holding(self.weights, weights)
 
     def sample(self, count: int, seed: tuple[int, int]) -> Decisions:
         """Draw architectures; the same seed and weights give the same ones.
@@ -269,11 +253,7 @@ class Controller:
         return 2 * self._squash(tf.tensordot(tf.tanh(keys_h), self._attention_h.value, axes=1))
 
     def _squash(self, logits: tf.Tensor) -> tf.Tensor:
-        if self._temperature is not None:
-            logits /= self._temperature
-        if self._tanh_const is not None:
-            logits = self._tanh_const * tf.tanh(logits)
-        return logits
+        return squashed(logits, self._temperature, self._tanh_const)
 
 
 @shared

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from enas_service.decisions import Decisions
 from enas_service.limits import DEFAULT, EnasLimits
-from enas_service.spaces.operations import OperationChoice, Trait, expanded, traits
-from enas_service.spaces.space import Attribute, ForeignAssignments
+from enas_service.spaces.operations import OperationChoice, expanded, traits
+from enas_service.spaces.space import MAX_SUGGESTION_BYTES, Attribute, ForeignAssignments
+from enas_service.spaces.traits import Trait
 from katib_suggestion import assignment
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment
 
 MAX_SIZES = 10
 """Most numbers in the size of an input or an output; an image has three."""
-
-MAX_SUGGESTION_BYTES = 100_000
-"""Longest suggestion. It goes to the trial's shell as one argument, of which Linux takes 128 KiB."""
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, for what is computed once
@@ -79,6 +77,11 @@ class MacroSpace:
     def summary(self) -> str:
         """How large it is in a few words."""
         return f"{self.num_layers} layers, {len(self.operations)} operations"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The Experiment says all of it."""
+        return ()
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -2,14 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
-from katib_suggestion import feasible_space
+from enas_service.spaces.traits import Trait
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Operation
-from katib_suggestion.feasible_space import Value
+from katib_suggestion.feasible_space import check_text
+from katib_suggestion.operations import Value, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,6 @@ class OperationChoice:
         return sum(len(text.encode()) + 10 for text in texts)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trait:
-    """The type of the operations, or one of their parameters: in what operations differ."""
-
-    kind: str
-    values: tuple[str | None, ...]
-    is_ordered: bool
-    """As in `enas_service.spaces.space.Attribute`."""
-    place_m: tuple[int, ...]
-    """The place of each operation's value among these."""
-
-
 def expanded(operations: Sequence[Operation], limits: EnasLimits) -> tuple[OperationChoice, ...]:
     """Every operation with every combination of its parameters' values; the last parameter varies fastest.
 
@@ -52,9 +41,9 @@ def expanded(operations: Sequence[Operation], limits: EnasLimits) -> tuple[Opera
     for index, operation in enumerate(operations):
         where = f"nasConfig.operations[{index}]"
         with faults.noted():
-            feasible_space.check_text(operation.type, f"{where}.operationType")
+            check_text(operation.type, f"{where}.operationType")
         with faults.noted():
-            spaces = feasible_space.parameters(operation, where, limits)
+            spaces = parameters(operation, where, limits)
             total = len(choices) + math.prod(len(values) for values in spaces.values())
             if total > limits.max_operations:
                 raise InvalidExperiment(where, total, limits.allowed("max_operations"))
@@ -72,36 +61,10 @@ def traits(operations: Sequence[OperationChoice]) -> list[Trait]:
     Parameters of one name are one trait, whichever types have them, and texts that are all numbers are taken as such:
     Katib's own examples give filter sizes as texts.
     """
-    parameters = [dict(one.parameters) for one in operations]
-    names = dict.fromkeys(name for one in parameters for name in one)
+    given = [dict(one.parameters) for one in operations]
+    names = dict.fromkeys(name for one in given for name in one)
     found = [
-        _trait("operation", [one.type for one in operations]),
-        *(_trait(f"operation.{name}", [one.get(name) for one in parameters]) for name in names),
+        Trait.of("operation", [one.type for one in operations]),
+        *(Trait.of(f"operation.{name}", [one.get(name) for one in given]) for name in names),
     ]
     return [one for one in found if len(one.values) > 1]
-
-
-def _trait(kind: str, value_m: Sequence[Value | None]) -> Trait:
-    given = list(dict.fromkeys(value for value in value_m if value is not None))
-    is_ordered = all(_is_number(value) for value in given)
-    if is_ordered:
-        given.sort(key=float)
-    # One number may be written in two ways, as the 3 of an int parameter and the text 3 of a categorical one.
-    same: Callable[[Value], object] = float if is_ordered else str
-    labels: dict[object, str] = {}
-    for value in given:
-        labels.setdefault(same(value), str(value))
-    places = {one: place for place, one in enumerate(labels)}
-    return Trait(
-        kind=kind,
-        values=(*labels.values(), None) if None in value_m else tuple(labels.values()),
-        is_ordered=is_ordered,
-        place_m=tuple(len(places) if value is None else places[same(value)] for value in value_m),
-    )
-
-
-def _is_number(value: Value) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except ValueError:
-        return False

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from enas_service.decisions import Decisions
 
+MAX_SUGGESTION_BYTES = 100_000
+"""Longest suggestion. It goes to the trial's shell in one argument, of which Linux takes 128 KiB."""
+
 
 class ForeignAssignments(ValueError):
     """A trial's assignments are malformed, or of another search space."""
@@ -43,6 +46,10 @@ class Space(Protocol):
     @property
     def summary(self) -> str:
         """How large it is in a few words, for errors."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the Experiment would not know of it, a sentence each, for the log."""
 
     @property
     def counts(self) -> tuple[int, ...]:

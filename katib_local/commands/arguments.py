@@ -129,7 +129,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
+    texts = "text:DIR, python-docs, grammar"
+    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}; of text {texts}")
     parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument(

@@ -120,11 +120,16 @@ def parse(found: Document, *, is_new: bool = True) -> Experiment:
     with faults.noted():
         document.check_fields(V1beta1Experiment, found)
     with faults.noted():
-        resource = document.parse(V1beta1Experiment, found)
+        resource, wrong = document.parse_the_rest(V1beta1Experiment, found)
+        for fault in wrong:
+            with faults.noted():
+                raise fault
         if is_new:
             with faults.noted():
                 katib_rules.check(resource)
-        experiment = _experiment(resource)
+        # Nothing misses what was only left out.
+        with faults.noted(but={fault.field for fault in wrong}):
+            experiment = _experiment(resource)
     faults.raise_noted()
     return experiment
 

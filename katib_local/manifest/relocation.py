@@ -1,10 +1,17 @@
-"""A folder that a cluster would mount into a trial is one of the run here: command and variables must name that one."""
+"""Paths of a container are others here: command and variables must name those.
+
+A folder that a cluster would mount into a trial is one of the run, and a program of the image is one of the folder that
+takes its place.
+"""
 
 import re
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from katib_local.manifest.template import Container
+
+_ABSOLUTE = re.compile(r"(?<![\w./-])(?:/[\w.+-]+)+")
+"""A path from the root, as a whole word among other text."""
 
 
 def is_named(container: Container, folder: str) -> bool:
@@ -25,6 +32,21 @@ def relocate(container: Container, folder: str, to: str) -> Container:
         argv=(*container.argv[:-1], moved(container.argv[-1])),
         environment={name: moved(value) for name, value in container.environment.items()},
     )
+
+
+def to_program(container: Container, folder: Path) -> Container:
+    """Put files of a folder, the working directory, in the place of absolute paths of the image in the command.
+
+    Of ``/opt/mnist/train.py`` that is the longest of ``opt/mnist/train.py``, ``mnist/train.py`` and ``train.py`` that
+    is there; a path that none of the folder's files takes the place of stays.
+    """
+
+    def moved(match: re.Match[str]) -> str:
+        parts = PurePosixPath(match[0]).parts[1:]
+        tails = ("/".join(parts[place:]) for place in range(len(parts)))
+        return next((f"./{tail}" for tail in tails if (folder / tail).is_file()), match[0])
+
+    return replace(container, argv=(*container.argv[:-1], _ABSOLUTE.sub(moved, container.argv[-1])))
 
 
 def _pattern(folder: str) -> re.Pattern[str]:

@@ -1,17 +1,10 @@
-"""Plotly's figures of a report, as values of JSON: traces and layout.
-
-Colours are those of Okabe and Ito, which colour-blind people can tell apart, and stand out on white and on black; for
-the heat maps cividis, which is read alike with and without colour vision. Text and grid get theirs from the page.
-"""
+"""Plotly's figures of how a search went: objective, curves, controller, alphas."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from katib_local.report.model import AlphaHistory, Report, TrialReport
-
-Figure = dict[str, Any]
-
-BLUE, ORANGE, GREEN, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#CC79A7"
+from katib_local.report import plots
+from katib_local.report.model import AlphaHistory, Learned, Report, TrialReport
+from katib_local.report.plots import BLUE, GREEN, ORANGE, PURPLE, SKY, Figure
 
 _TOLD_APART = [(color, dash) for dash in ("solid", "dash") for color in (BLUE, GREEN, SKY, PURPLE)]
 """Lines of the trials beside the best; where there are more trials, they look alike, and only the best stands out."""
@@ -19,10 +12,9 @@ _TOLD_APART = [(color, dash) for dash in ("solid", "dash") for color in (BLUE, G
 MAX_CURVES = 40
 """Trials whose curves are drawn into one figure, the best ones; more lines would tell nothing apart."""
 
-_FEW = 12
-_FIGURE_HEIGHT = 340
-_MARGIN = {"l": 72, "r": 16, "t": 12, "b": 48}
-"""Room for what stands beside the axes. Plotly can find it by itself, but not always comes to an end with that."""
+MAX_BARS = 15
+"""Decisions whose importance is drawn, and values that are told of each."""
+
 _ROW_HEIGHT = 15
 _LABEL_WIDTH = 210
 
@@ -35,30 +27,30 @@ def objective(report: Report) -> Figure | None:
         return None
     best = report.best
     traces = [
-        _trace(
+        plots.trace(
             "trials",
             [item.trial.number for item, _ in measured],
             [value for _, value in measured],
             mode="markers",
             marker={"color": SKY, "size": 9, "line": {"color": BLUE, "width": 1.5}},
-            text=[_safe(f"{item.trial.name} ({item.trial.condition.value})") for item, _ in measured],
+            text=[plots.safe(f"{item.trial.name} ({item.trial.condition.value})") for item, _ in measured],
         )
     ]
     so_far = report.best_so_far()
     if so_far:
         numbers, values = zip(*so_far, strict=True)
         line = {"color": ORANGE, "width": 2.5, "shape": "hv"}
-        traces.append(_trace("best so far", numbers, values, mode="lines", line=line))
+        traces.append(plots.trace("best so far", numbers, values, mode="lines", line=line))
     if best is not None and (value := best.number(metric)) is not None:
         marker = {"color": ORANGE, "size": 15, "symbol": "star"}
-        text = [_safe(best.trial.name)]
-        traces.append(_trace("best", [best.trial.number], [value], mode="markers", marker=marker, text=text))
-    layout = _layout("trial", metric)
-    _count(layout["xaxis"], measured[0][0].trial.number, measured[-1][0].trial.number)
+        text = [plots.safe(best.trial.name)]
+        traces.append(plots.trace("best", [best.trial.number], [value], mode="markers", marker=marker, text=text))
+    layout = plots.layout("trial", metric)
+    plots.count(layout["xaxis"], measured[0][0].trial.number, measured[-1][0].trial.number)
     goal = report.objective.goal
     if goal is not None:
         traces.append(_goal(goal, [item.trial.number for item, _ in measured]))
-    return _figure("objective", f"{metric} of each trial, and the best so far", traces, layout)
+    return plots.figure("objective", f"{metric} of each trial, and the best so far", traces, layout)
 
 
 def metric_curves(report: Report, metric: str) -> Figure | None:
@@ -75,10 +67,10 @@ def metric_curves(report: Report, metric: str) -> Figure | None:
         _curve(item, item.curves[metric], ORANGE if item is best else color, dash, is_best=item is best)
         for item, (color, dash) in zip(drawn, looks, strict=False)
     ]
-    layout = _layout("value reported", metric)
-    _count(layout["xaxis"], 1, max(len(item.curves[metric]) for item in drawn))
+    layout = plots.layout("value reported", metric)
+    plots.count(layout["xaxis"], 1, max(len(item.curves[metric]) for item in drawn))
     layout["showlegend"] = told_apart and len(drawn) > 1
-    return _figure(f"curves-{metric}", f"{metric} over the time of each trial", traces, layout)
+    return plots.figure(f"curves-{metric}", f"{metric} over the time of each trial", traces, layout)
 
 
 def leading(report: Report) -> list[TrialReport]:
@@ -106,45 +98,87 @@ def controller(report: Report) -> list[Figure]:
         ("entropy", "entropy in nats", [step.entropy for step in steps], BLUE),
         ("skip-rate", "skip rate", [step.skip_rate for step in steps], GREEN),
     ):
-        trace = _trace(label, numbers, values, mode="lines+markers", line={"color": color, "width": 2.5})
-        layout = _layout("trials learned from", label)
-        _count(layout["xaxis"], numbers[0], numbers[-1])
+        # Where there is no place for a join, the rate says nothing.
+        if not any(values):
+            continue
+        trace = plots.trace(label, numbers, values, mode="lines+markers", line={"color": color, "width": 2.5})
+        layout = plots.layout("trials learned from", label)
+        plots.count(layout["xaxis"], numbers[0], numbers[-1])
         layout["showlegend"] = False
-        found.append(_figure(name, f"The controller's {label}", [trace], layout))
+        found.append(plots.figure(name, f"The controller's {label}", [trace], layout))
     return found
+
+
+def importance(report: Report) -> list[Figure]:
+    """How much each kind of decision matters, and the decisions that matter most, with what is expected of them."""
+    kinds: dict[str, float] = {}
+    for one in report.learned:
+        kinds[one.kind] = kinds.get(one.kind, 0.0) + one.importance
+    bars = [
+        ("kinds", "Kinds of decisions", [(kind, share, "") for kind, share in kinds.items()]),
+        ("decisions", "Decisions", [(one.name, one.importance, _expected(one)) for one in report.learned]),
+    ]
+    return [
+        _bars(f"importance-{name}", f"{title} that matter most", sorted(rows, key=lambda row: -row[1])[:MAX_BARS])
+        for name, title, rows in bars
+        if rows
+    ]
+
+
+def _expected(learned: Learned) -> str:
+    best_first = sorted(learned.expected.items(), key=lambda item: -item[1])
+    return "".join(f"<br>{plots.safe(value)}: {expected:.4g}" for value, expected in best_first[:MAX_BARS])
+
+
+def _bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Figure:
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [share for _, share, _ in rows],
+        "y": [plots.safe(label) for label, _, _ in rows],
+        "customdata": [more for _, _, more in rows],
+        "marker": {"color": BLUE},
+        "hovertemplate": "%{y}: %{x:.0%}%{customdata}<extra></extra>",
+    }
+    layout = plots.layout("share of what is expected to vary", "")
+    layout["height"] = 90 + 2 * _ROW_HEIGHT * len(rows)
+    layout["margin"] = plots.MARGIN | {"l": _LABEL_WIDTH}
+    layout["xaxis"]["tickformat"] = ".0%"
+    layout["yaxis"] |= {"autorange": "reversed", "dtick": 1}
+    layout["showlegend"] = False
+    return plots.figure(name, title, [trace], layout)
 
 
 def alphas(history: AlphaHistory, trial: str) -> Figure:
     """A heat map: a row for each operation on each edge, a column for each epoch."""
     num_rows = len(history.choices)
-    labels = [_safe(choice) for choice in history.choices]
+    labels = [plots.safe(choice) for choice in history.choices]
     trace = {
         "type": "heatmap",
         "x": list(history.epochs),
         "y": labels,
         "z": [list(row) for row in history.weights],
-        "colorscale": "Cividis",
+        "colorscale": plots.SCALE,
         "colorbar": {"title": {"text": "weight"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": "%{y}<br>epoch %{x}: %{z:.3f}<extra></extra>",
     }
-    layout = _layout("epoch", "")
+    layout = plots.layout("epoch", "")
     layout["height"] = 90 + _ROW_HEIGHT * num_rows
-    layout["margin"] = _MARGIN | {"l": _LABEL_WIDTH}
+    layout["margin"] = plots.MARGIN | {"l": _LABEL_WIDTH}
     layout["xaxis"]["showgrid"] = False
-    _count(layout["xaxis"], history.epochs[0], history.epochs[-1])
+    plots.count(layout["xaxis"], history.epochs[0], history.epochs[-1])
     layout["yaxis"] |= {"autorange": "reversed", "tickfont": {"size": 10}, "dtick": 1, "showgrid": False}
     title = f"Weights of the operations in the {history.cell} cell of {trial}"
-    return _figure(f"alphas-{trial}-{history.cell}", title, [trace], layout)
+    return plots.figure(f"alphas-{trial}-{history.cell}", title, [trace], layout)
 
 
 def small_layout() -> Figure:
     """Layout of one trial's curve of one metric, whose name the page puts on the y axis."""
-    layout = _layout("value reported", "")
-    return layout | {"height": 220, "showlegend": False}
+    return plots.layout("value reported", "", height=220) | {"showlegend": False}
 
 
 def _curve(item: TrialReport, values: Sequence[float], color: str, dash: str, *, is_best: bool) -> Figure:
-    return _trace(
+    return plots.trace(
         f"{item.trial.name} (best)" if is_best else item.trial.name,
         range(1, len(values) + 1),
         values,
@@ -156,40 +190,4 @@ def _curve(item: TrialReport, values: Sequence[float], color: str, dash: str, *,
 
 def _goal(goal: float, numbers: Sequence[int]) -> Figure:
     line = {"color": GREEN, "width": 1.5, "dash": "dash"}
-    return _trace("goal", [min(numbers), max(numbers)], [goal, goal], mode="lines", line=line)
-
-
-def _trace(name: str, x: Sequence[float], y: Sequence[float], **style: Any) -> Figure:
-    return {"type": "scatter", "name": _safe(name), "x": list(x), "y": list(y), **style}
-
-
-def _layout(x_title: str, y_title: str) -> Figure:
-    def axis(title: str) -> Figure:
-        return {"title": {"text": _safe(title)}, "zeroline": False}
-
-    return {
-        "height": _FIGURE_HEIGHT,
-        "margin": dict(_MARGIN),
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13},
-        "hoverlabel": {"bgcolor": "#222222", "font": {"color": "#ffffff"}, "namelength": -1},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "xaxis": axis(x_title),
-        "yaxis": axis(y_title),
-    }
-
-
-def _count(axis: Figure, first: int, last: int) -> None:
-    """Keep plotly from putting halves on an axis of whole numbers, which it does where there are few."""
-    if last - first <= _FEW:
-        axis["dtick"] = 1
-
-
-def _figure(name: str, title: str, traces: list[Figure], layout: Figure) -> Figure:
-    return {"name": name, "title": title, "data": traces, "layout": layout}
-
-
-def _safe(text: str) -> str:
-    """Keep plotly from reading tags and entities in a text of somebody else's."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plots.trace("goal", [min(numbers), max(numbers)], [goal, goal], mode="lines", line=line)

@@ -16,9 +16,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from katib_local.report import figures, pictures
-from katib_local.report.figures import Figure
+from katib_local.record import collector
+from katib_local.report import figures, parameters, pictures
 from katib_local.report.model import Report, TrialReport
+from katib_local.report.plots import Figure
 from katib_local.showing.wording import counts, duration
 
 MAX_CHARACTERS = 28
@@ -32,6 +33,8 @@ class Section:
     title: str
     note: str
     figures: tuple[Figure, ...]
+    is_grid: bool = False
+    """Whether they are small, and stand side by side where there is room."""
 
 
 def write(report: Report, path: Path) -> None:
@@ -67,6 +70,7 @@ def render(report: Report) -> str:
         sections=sections,
         figures={figure["name"]: figure for section in sections for figure in section.figures},
         metrics=report.objective.metrics,
+        columns=[parameter.name for parameter in report.parameters],
         pictured={number for number, detail in details.items() if detail["picture"]},
         details=_packed(json.dumps({"trials": details, "layout": figures.small_layout()})),
         plotly=_plotly(),
@@ -79,6 +83,14 @@ def _sections(report: Report) -> Iterator[Section]:
     objective = figures.objective(report)
     if objective is not None:
         yield Section(title="Objective over trials", note="", figures=(objective,))
+    together = parameters.parallel(report)
+    if together is not None:
+        note = "A line is a trial: the brighter, the better, and the best in orange."
+        yield Section(title="Parameters together", note=note, figures=(together,))
+    slices = parameters.slices(report)
+    if slices:
+        note = "A point is a trial; the line is the mean of those with the same value."
+        yield Section(title="What the values came to", note=note, figures=tuple(slices), is_grid=True)
     drawn = [figure for metric in report.objective.metrics if (figure := figures.metric_curves(report, metric))]
     if drawn:
         num_trials = sum(bool(item.curves) for item in report.trials)
@@ -87,8 +99,14 @@ def _sections(report: Report) -> Iterator[Section]:
         yield Section(title="Each trial over time", note=note if is_cut else "", figures=tuple(drawn))
     controller = figures.controller(report)
     if controller:
-        note = "Low entropy: the controller has made up its mind. The skip rate is its mean probability of a join."
+        note = "Low entropy: the controller has made up its mind."
+        if len(controller) > 1:
+            note += " The skip rate is its mean probability of a join."
         yield Section(title="Controller", note=note, figures=tuple(controller))
+    learned = figures.importance(report)
+    if learned:
+        note = "By the model that proposes trials. Point at a bar for the objective that it expects of each value."
+        yield Section(title="What matters", note=note, figures=tuple(learned))
     for item in report.trials:
         if item.alphas:
             maps = tuple(figures.alphas(history, item.trial.name) for history in item.alphas)
@@ -123,6 +141,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["short"] = _short
+    environment.filters["number"] = collector.number
     environment.filters["moment"] = _moment
     environment.filters["seconds"] = _seconds
     return environment.get_template("report.html")

@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from katib_cluster import bounded_yaml, connection
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.errors import ClusterError
-from katib_local.manifest import document, manifest
+from katib_local.manifest import document, manifest, search_space
 from katib_local.manifest.checks import given
 from katib_local.manifest.experiment import Objective, Strategy
 from katib_local.manifest.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
@@ -107,6 +107,7 @@ def _report(found: dict[str, Any], trials: Sequence[dict[str, Any]], suggestion:
         objective=objective,
         algorithm=algorithm.algorithm_name or "",
         settings=tuple({item.name or "": item.value or "" for item in settings}.items()),
+        parameters=search_space.read(spec)[1],
         trials=tuple(TrialReport(trial=trial) for trial in _trials(trials, order, objective)),
         command=f"kubectl apply -f {name}.yaml",
         manifest=yaml.dump(written, Dumper=bounded_yaml.Dumper, sort_keys=False, allow_unicode=True),

@@ -16,7 +16,7 @@ from katib_local.running import known_programs
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
-from katib_suggestion import feasible_space
+from katib_suggestion import operations
 from katib_suggestion.errors import InvalidExperiment, together
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
@@ -118,7 +118,7 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
     for index, operation in enumerate(nas.operations):
         where = f"spec.nasConfig.operations[{index}]"
         try:
-            listed = feasible_space.parameters(_operation(operation), where)
+            listed = operations.parameters(_operation(operation), where)
         except InvalidExperiment as fault:
             yield fault
             continue
@@ -170,7 +170,7 @@ def _size(experiment: Experiment) -> int | None:
 
 
 def _combinations(operation: OperationSpec) -> int:
-    listed = feasible_space.parameters(_operation(operation), "operation")
+    listed = operations.parameters(_operation(operation), "operation")
     return math.prod(len(values) for values in listed.values())
 
 

@@ -134,7 +134,9 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
     container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
     folder = run.trial(trial.name)
     leftovers.end(folder)
-    _prepare(folder, program_dir(container.image, options.images))
+    program = program_dir(container.image, options.images)
+    _prepare(folder, program)
+    container = relocation.to_program(container, program)
     if experiment.collector.path is not None:
         (folder / METRICS).mkdir()
         # Relative to the working directory: no blank or quote of the folder's own path gets into the command.

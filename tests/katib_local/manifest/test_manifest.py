@@ -209,6 +209,34 @@ def test_every_wrong_type_is_listed(manifest: Make) -> None:
     assert {fault.field for fault in refusal.value.faults} == {*changes}
 
 
+def test_what_else_is_wrong_is_listed_beside_wrong_types(manifest: Make) -> None:
+    container = f"{JOB}.spec.template.spec.containers.0"
+    changes = {
+        "metadata.name": LONG_NAME,
+        "spec.objective.objectiveMetricName": True,
+        "spec.objective.additionalMetricNames": ["a;b", 3, 4],
+        "spec.nasConfig.operations.0.parameters": [{"name": 1, "parameterType": "x", "feasibleSpace": {}}],
+        "spec.maxTrialCount": 0,
+        f"{container}.envFrom": [{}],
+    }
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest(changes))
+    parameter = "spec.nasConfig.operations[0].parameters[0]"
+    assert sorted(fault.field for fault in refusal.value.faults) == [
+        "metadata.name", "spec.maxTrialCount", f"{parameter}.name", f"{parameter}.parameterType",
+        "spec.objective.additionalMetricNames[1]", "spec.objective.additionalMetricNames[2]",
+        "spec.objective.objectiveMetricName", f"{JOB}.spec.template.spec.containers[0].envFrom",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [3, None, "x", [], {"objective": 3}, {"trialTemplate": [1]}, {"parameters": {"a": 1}}])
+def test_of_parts_of_another_type_nothing_is_said_twice(manifest: Make, spec: object) -> None:
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest({"spec": spec}))
+    said = [str(fault) for fault in refusal.value.faults]
+    assert len({*said}) == len(said)
+
+
 def test_every_fault_of_a_template_is_listed(manifest: Make) -> None:
     parameters = [{"name": "unused", "reference": "a"}, {"name": "b", "reference": "${trialSpec.Uid}"}]
     changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.spec.completions": 2}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.manifest.experiment import Objective, ParameterSpec, Strategy
 from katib_local.record.trials import Trial
 from katib_local.report import page
-from katib_local.report.model import AlphaHistory, ControllerStep, Report, TrialReport
+from katib_local.report.model import AlphaHistory, ControllerStep, Learned, Report, TrialReport
 from katib_suggestion.experiment import Direction, TrialCondition
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -27,6 +27,11 @@ class Make:
     controller = (
         ControllerStep(num_trials=2, entropy=9.5, skip_rate=0.5),
         ControllerStep(num_trials=4, entropy=9.0, skip_rate=0.25),
+    )
+    learned = (
+        Learned(name="layer 2: operation", kind="operation", importance=0.5, expected={"<pool>": 0.25, "conv": 0.75}),
+        Learned(name="layer 1: operation", kind="operation", importance=0.25, expected={"<pool>": 0.5, "conv": 0.5}),
+        Learned(name="layer 2: join 0", kind="join", importance=0.0, expected={"0": 0.5}),
     )
     alphas = AlphaHistory(
         cell="normal",
@@ -52,6 +57,31 @@ class Make:
         )
         curves = {} if accuracy is None else {"accuracy": (number / 8, float(accuracy))}
         return TrialReport(trial=replace(trial, **changes), curves=curves)
+
+    @staticmethod
+    def plain_report(**changes: Any) -> Report:
+        """Four trials over plain parameters of each type, and one that failed; the third is the best."""
+        assignments = (
+            {"lr": "0.001", "layers": "2", "width": "64", "block": "dense"},
+            {"lr": "0.1", "layers": "4", "width": "16", "block": "plain"},
+            {"lr": "0.01", "layers": "4", "width": "32", "block": "plain"},
+            {"lr": "0.01", "layers": "3", "width": "16", "block": "residual"},
+            {"lr": "0.1", "layers": "2", "width": "16", "block": "dense"},
+        )
+        accuracies = ("0.5", "0.25", "0.75", "0.5", None)
+        trials = [
+            Make.trial(number, accuracy, assignments=values)
+            for number, (accuracy, values) in enumerate(zip(accuracies, assignments, strict=True), start=1)
+        ]
+        space = {"minimum": "", "maximum": "", "step": "", "values": (), "distribution": "uniform"}
+        parameters = (
+            {"name": "lr", "type": "double", "minimum": "0.001", "maximum": "0.1", "distribution": "logUniform"},
+            {"name": "layers", "type": "int", "minimum": "2", "maximum": "4"},
+            {"name": "width", "type": "discrete", "values": ("64", "16", "32")},
+            {"name": "block", "type": "categorical", "values": ("plain", "residual", "dense")},
+        )
+        made = tuple(ParameterSpec(**(space | one)) for one in parameters)
+        return Make.report(**({"trials": tuple(trials), "parameters": made} | changes))
 
     @staticmethod
     def report(**changes: Any) -> Report:

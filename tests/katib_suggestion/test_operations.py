@@ -1,8 +1,8 @@
 import pytest
 
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.experiment import Operation, Parameter, ParameterType
-from katib_suggestion.feasible_space import parameters, values
+from katib_suggestion.experiment import Distribution, Operation, Parameter, ParameterType
+from katib_suggestion.operations import parameters, values
 
 DOUBLE, INT = ParameterType.DOUBLE, ParameterType.INT
 DISCRETE, CATEGORICAL = ParameterType.DISCRETE, ParameterType.CATEGORICAL
@@ -70,8 +70,8 @@ def test_a_space_that_cannot_be_listed_is_refused_by_name(parameter: Parameter, 
 
 
 def test_a_distribution_that_a_list_cannot_follow_is_refused() -> None:
-    parameter = Parameter(name="p", type=INT, minimum="1", maximum="2", uniform=False)
-    with pytest.raises(InvalidExperiment, match=r"here\.distribution"):
+    parameter = Parameter(name="p", type=INT, minimum="1", maximum="2", distribution=Distribution.LOG_UNIFORM)
+    with pytest.raises(InvalidExperiment, match=r"here\.distribution: 'logUniform'"):
         values(parameter, "here")
 
 
