@@ -10,6 +10,7 @@ import torch
 from darts_genotype.primitives import NONE, PRIMITIVES
 from darts_service.settings import DartsSettings
 from darts_trainer import search_arguments, variants
+from darts_trainer.search.records import CHOICES
 from darts_trainer.variants import Variants
 from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
@@ -116,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Search an architecture by DARTS; prints a line of metrics an epoch, and Best-Genotype at the end.",
         allow_abbrev=False,
     )
-    group = search_arguments.add_to(parser)
+    group = search_arguments.add_to(parser, CHOICES)
     group.add_argument(
         "--checkpoint-cells", action="store_true", help="save memory: compute each cell again in the backward pass"
     )

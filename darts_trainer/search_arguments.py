@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from darts_genotype.activations import ACTIVATIONS
 from darts_service.settings import MAX_LAYERS
-from darts_trainer.search.records import CHOICES
 from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime.command_line import CommandLineError, Parser
@@ -31,8 +30,13 @@ def is_recurrent(argv: Sequence[str]) -> bool:
     return isinstance(found, list) and any(name in ACTIVATIONS for name in found)
 
 
-def add_to(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
-    """Add the flags; return their group."""
+def add_to(parser: argparse.ArgumentParser, choices: Sequence[str]) -> "argparse._ArgumentGroup":
+    """Add the flags; return their group.
+
+    Args:
+        parser: of the trial.
+        choices: of which epoch the genotype is, see `darts_trainer.search.records.CHOICES`; the first unasked.
+    """
     group = parser.add_argument_group("search, as Katib passes it (JSON in single quotes)")
     group.add_argument("--algorithm-settings", required=True, help="settings by name, such as {'num_epochs': '50'}")
     group.add_argument(
@@ -53,7 +57,7 @@ def add_to(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
         help="one process on a CUDA device records a step once and replays it, side by side (default: it does)",
     )  # fmt: skip
     group.add_argument(
-        "--genotype", choices=CHOICES, default=CHOICES[0],
+        "--genotype", choices=choices, default=choices[0],
         help="which epoch's is the result: the last's, or that of the best validation (default: %(default)s)",
     )  # fmt: skip
     return group

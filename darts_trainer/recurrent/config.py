@@ -11,6 +11,7 @@ from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import NONE
 from darts_service.settings import RecurrentSettings
 from darts_trainer import search_arguments
+from darts_trainer.search.records import CHOICES
 from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.resume import ResumeOptions
@@ -97,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
         description="Search a recurrent cell by DARTS, where the operations are activation functions.",
         allow_abbrev=False,
     )
-    search_arguments.add_to(made)
+    search_arguments.add_to(made, CHOICES)
     options.add_arguments(made)
     command_line.add_resume_arguments(made)
     return made

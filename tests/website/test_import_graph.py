@@ -135,7 +135,7 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "base"),
     [
-        ("darts_trainer.search", set()),
+        ("darts_trainer.search", {"darts_trainer.metric_names"}),
         ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
         (
             "darts_trainer.recurrent",
