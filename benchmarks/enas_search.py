@@ -84,7 +84,7 @@ def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> dict[st
     family = all_families(arguments.data)[family_name](seed)
     method = all_methods(arguments)[method_name](family, seed)
     failing = np.random.default_rng([3, seed]).random(arguments.trials) < arguments.failing
-    noise = np.random.default_rng([4, seed]).normal(size=arguments.trials) * arguments.noise
+    noise = (np.random.default_rng([4, seed]).normal(size=arguments.trials) * arguments.noise).tolist()
     finished: methods.Finished = []
     worth: list[float] = []
     while len(finished) < arguments.trials:

@@ -3,17 +3,18 @@
 from typing import IO
 
 from darts_genotype import finding, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 from katib_suggestion.user_paths import user_path
 
-RECORD = "genotype.json"
+_RECORD = "genotype.json"
 """What a search leaves in its output folder."""
 
-_PLACES = (RECORD, f"artifacts/{RECORD}", "output.log")
+_PLACES = (_RECORD, f"artifacts/{_RECORD}", "output.log")
 """Where it is in a search's output folder, and in that of a trial of ``katib-nas run``; or what that printed."""
 
 
-def load(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
+def load(text: str, *, name: str | None = None, last: bool = False) -> AnyGenotype:
     """Read a genotype from a text in any form, or else from the file of that name, or that of a search's folder.
 
     Args:
@@ -29,7 +30,7 @@ def load(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
     try:
         path = user_path(text)
         if path.is_dir():
-            path = next((path / place for place in _PLACES if (path / place).is_file()), path / RECORD)
+            path = next((path / place for place in _PLACES if (path / place).is_file()), path / _RECORD)
         with path.open("rb") as file:
             return forms.read(text_of(file, text), name=name, last=last)
     except OSError as error:

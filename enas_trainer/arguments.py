@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 
 from enas_trainer import fields
+from enas_trainer.macro import choices
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
 from katib_suggestion.user_paths import user_path
 from trial_runtime import command_line, devices
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -73,14 +75,16 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        InvalidNetwork: the choices are none.
     """
     arguments = _parser().parse_args(argv)
+    architecture, nn_config = _network(arguments)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
     return Trial(
-        architecture=arguments.architecture,
-        nn_config=arguments.nn_config,
+        architecture=architecture,
+        nn_config=nn_config,
         settings=TrainingSettings(
             num_epochs=arguments.num_epochs,
             batch_size=arguments.batch_size,
@@ -94,6 +98,24 @@ def parse(argv: Sequence[str]) -> Trial:
     )
 
 
+def _network(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Both texts, as given or of the choices.
+
+    Raises:
+        CommandLineError: a flag is missing, or one too many.
+        InvalidNetwork: see `choices.read`.
+    """
+    texts = {"--architecture": arguments.architecture, "--nn_config": arguments.nn_config}
+    missing = [flag for flag, text in texts.items() if text is None]
+    if arguments.choices is not None:
+        if len(missing) < len(texts):
+            raise CommandLineError(f"--choices stands in the place of {' and '.join(texts)}, not beside one of them")
+        return choices.read(arguments.choices)
+    if missing:
+        raise CommandLineError(f"the following arguments are required: {', '.join(missing)}; or --choices instead")
+    return arguments.architecture, arguments.nn_config
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
         prog="enas_trainer",
@@ -102,8 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
-    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
+    parser.add_argument("--architecture", help="rows of the architecture, as JSON")
+    parser.add_argument("--nn_config", help="sizes and operations of the network, as JSON")
+    parser.add_argument(
+        "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
+    )
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local.commands import architecture, genotype, report, runs
+from katib_local.commands import architecture, flatten, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
 from katib_local.record.options import Options, absolute, absolute_dataset, image_target, is_address
@@ -102,6 +102,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             _add_run_arguments(subparser)
     runs.add_to(subparsers)
     architecture.add_to(subparsers)
+    flatten.add_to(subparsers)
     genotype.add_to(subparsers)
     return parser
 
@@ -129,7 +130,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
+    texts = "text:DIR, python-docs, grammar"
+    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}; of text {texts}")
     parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument(

@@ -99,9 +99,9 @@ def absolute(path: Path | None) -> str | None:
 
 
 def absolute_dataset(text: str) -> str:
-    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
+    """Make paths of ``npz:``, ``imagefolder:`` and ``text:`` absolute where they are there: trials run elsewhere."""
     kind, _, paths = text.partition(":")
-    if kind not in ("npz", "imagefolder") or not paths:
+    if kind not in ("npz", "imagefolder", "text") or not paths:
         return text
     found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
     return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
