@@ -10,7 +10,8 @@ from typing import TypeVar
 import torch
 
 from darts_genotype import katib_form, loading
-from darts_genotype.genotype import Genotype
+from darts_genotype.fields import RECURRENT_FIELDS
+from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
@@ -126,16 +127,17 @@ class RetrainConfig:
 def is_recurrent(argv: Sequence[str]) -> bool:
     """Whether a command line's genotype is a recurrent cell, which decides what else it may say.
 
-    Raises:
-        GenotypeError: it is no genotype.
+    What is no genotype is left to the reader of the rest; a text of one is by its first field.
     """
     parser = command_line.Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--genotype")
+    parser.add_argument("--genotype", default="")
     try:
         arguments = parser.parse_known_args(argv)[0]
-    except command_line.CommandLineError:  # which the whole parser will say better
+        return isinstance(genotype_of(arguments), RecurrentGenotype)
+    except command_line.CommandLineError:
         return False
-    return arguments.genotype is not None and isinstance(genotype_of(arguments), RecurrentGenotype)
+    except GenotypeError:
+        return f"{RECURRENT_FIELDS[0]}=" in arguments.genotype
 
 
 def genotype_of(arguments: argparse.Namespace) -> AnyGenotype:

@@ -165,5 +165,6 @@ class _Flags:
         for name, pattern in self._patterns.items():
             if pattern.search(text):
                 self._seen.add(name)
-                text = pattern.sub(lambda _, name=name: self._value if name == "architecture" else "", text)
+                put = self._value if name == "architecture" else ""
+                text = pattern.sub(put.replace("\\", r"\\"), text)
         return text
