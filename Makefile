@@ -6,20 +6,31 @@ VENV := .venv
 KATIB_CLIENT := .venv-katib-client
 GENERATOR := .venv-proto
 CONSTRAINTS := constraints.txt
-EXTRAS := local,dev
-# Tests on as many cores as there are, a file's on the same one, in this order; PARALLEL= runs one after the other.
-PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
-PIP := -m pip --disable-pip-version-check install --quiet
+# On a terminal pip shows how far it is.
+PIP := -m pip --disable-pip-version-check install $(shell [ -t 2 ] || echo --quiet)
+# A package index of torch's builds for CPUs, for a machine without an NVIDIA GPU; without it the ordinary one, whose build has CUDA.
+TORCH_INDEX ?=
 
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.runs: pyproject.toml $(CONSTRAINTS)
+	@echo "Installing into $(VENV) what a run needs, for some minutes: $(if $(TORCH_INDEX),3 GB,7.6 GB, of which 4.8 GB are \
+	torch's for NVIDIA GPUs; with TORCH_INDEX set to a package index of its CPU builds, they are left out)."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) --constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
+	$(if $(TORCH_INDEX),$(BIN)/python $(PIP) --constraint $(CONSTRAINTS) --index-url '$(TORCH_INDEX)' torch torchvision)
+	$(BIN)/python $(PIP) --constraint $(CONSTRAINTS) --editable '.[local]'
 	touch $@
+
+$(VENV)/.installed: $(VENV)/.runs
+	@echo "Installing into $(VENV) what tests, checks and docs need: another .8 GB."
+	$(BIN)/python $(PIP) --constraint $(CONSTRAINTS) --editable '.[local,dev]'
+	touch $@
+
+.PHONY: install
+install: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## install what the tests need; the other targets do it, too
 
 # Katib's own client pins a protobuf that TensorFlow does not run with, so it lives in an environment of its own.
 $(KATIB_CLIENT)/.installed: tests/contract/katib-client.txt
@@ -34,18 +45,31 @@ $(GENERATOR)/.installed: proto/generator.txt
 	touch $@
 
 .PHONY: run
-run: $(VENV)/.installed ## search twice on real images: ENAS, then DARTS
+run: $(VENV)/.runs ## search twice on real images: ENAS, then DARTS
 	$(BIN)/katib-nas validate examples/enas-digits.yaml
 	$(BIN)/katib-nas validate examples/darts-digits.yaml
 	$(BIN)/katib-nas run examples/enas-digits.yaml
 	$(BIN)/katib-nas run examples/darts-digits.yaml
 
 # TensorFlow and Triton, which torchvision imports, both hold LLVM and abort in one process; no process of ours has both.
-.PHONY: test
-test: export OMP_NUM_THREADS ?= 1
-test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run every test
-	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/katib_suggestion tests/darts_service tests/enas_service tests/contract tests/upgrade/services
-	$(BIN)/pytest $(PARALLEL) $(ARGS) tests/end_to_end tests/website tests/cell_networks tests/darts_trainer tests/enas_trainer tests/katib_local tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
+# What takes long stands first, so that no core waits for the other in the end.
+WITH_TENSORFLOW := tests/contract tests/enas_service tests/upgrade/services tests/katib_suggestion tests/darts_service
+WITH_TORCH := tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/cell_networks \
+	tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
+# On as many cores as there are, a file's tests on the same one, in this order; PARALLEL= runs one after the other.
+PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
+
+define run_tests
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(ARGS) $(WITH_TENSORFLOW)
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(ARGS) $(WITH_TORCH)
+endef
+
+.PHONY: test test-long
+test test-long: export OMP_NUM_THREADS ?= 1
+test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run the tests, but for those of minutes
+	$(call run_tests,not long)
+test-long: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run those of minutes
+	$(call run_tests,long)
 
 # Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
 OLDEST_PYTHON ?= python3.11

@@ -1,10 +1,14 @@
-"""What all forms have in common: four fields, which lists, texts and integers fill."""
+"""What all forms have in common: four fields, or two for a recurrent cell, which lists, texts and integers fill."""
 
 from collections.abc import Mapping
 
 from darts_genotype.genotype import MAX_NODES, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.recurrent import RecurrentGenotype
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+
+RECURRENT_FIELDS = ("recurrent", "concat")
+"""Of the genotype of a recurrent cell, which has the same fields in every form."""
 
 _MOST_LISTED = NUM_INPUTS + MAX_NODES
 
@@ -23,13 +27,29 @@ def from_nested(fields: Mapping[str, object]) -> Genotype:
     )
 
 
+def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
+    """Read the fields of a recurrent cell.
+
+    Args:
+        fields: has each of `RECURRENT_FIELDS`; others are not looked at.
+
+    Raises:
+        GenotypeError: they hold something else.
+    """
+    nodes = fields["recurrent"]
+    if not isinstance(nodes, list | tuple):
+        raise GenotypeError("recurrent", nodes, "it is a list of edges, one a node")
+    edges = (read_edge(f"recurrent, node {node}", edge) for node, edge in enumerate(nodes, start=1))
+    return RecurrentGenotype(recurrent=tuple(edges), concat=_concat("concat", fields["concat"]))
+
+
 def read_concats(fields: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
-    """Read the nodes that each cell's output concatenates, as `Genotype` takes them; which they are is not looked at.
+    """Read the nodes that outputs of cells concatenate, as `Genotype` takes them; which they are is not looked at.
 
     Raises:
         GenotypeError: something is no list of nodes.
     """
-    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat")}
+    return {name: _concat(name, fields[name]) for name in ("normal_concat", "reduce_concat") if name in fields}
 
 
 def concat_text(genotype: Genotype, concat: tuple[int, ...]) -> str:

@@ -2,24 +2,40 @@
 
 from typing import IO
 
-from darts_genotype import call_text, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype import finding, forms
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 from katib_suggestion.user_paths import user_path
 
+_RECORD = "genotype.json"
+"""What a search leaves in its output folder."""
 
-def load(text: str) -> Genotype:
-    """Read a genotype from a text in any form, or else from the file of that name.
+_PLACES = (_RECORD, f"artifacts/{_RECORD}", "output.log")
+"""Where it is in a search's output folder, and in that of a trial of ``katib-nas run``; or what that printed."""
+
+
+def load(text: str, *, name: str | None = None, last: bool = False) -> AnyGenotype:
+    """Read a genotype from a text in any form, or else from the file of that name, or that of a search's folder.
+
+    Args:
+        text: see above.
+        name: see `forms.read`.
+        last: see `forms.read`.
 
     Raises:
         GenotypeError: the file cannot be read, or what it holds is no genotype.
     """
-    if call_text.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
-        return forms.read(text)
+    if finding.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
+        return forms.read(text, name=name, last=last)
     try:
-        with user_path(text).open("rb") as file:
-            return forms.read(text_of(file, text))
+        path = user_path(text)
+        if path.is_dir():
+            path = next((path / place for place in _PLACES if (path / place).is_file()), path / _RECORD)
+        with path.open("rb") as file:
+            return forms.read(text_of(file, text), name=name, last=last)
     except OSError as error:
-        raise GenotypeError("file", text, f"it must be a genotype or a file with one ({error.strerror})") from error
+        allowed = f"it must be a genotype, or a file or a trial's folder with one ({error.strerror})"
+        raise GenotypeError("file", text, allowed) from error
 
 
 def text_of(file: IO[bytes], name: str) -> str:

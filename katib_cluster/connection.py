@@ -1,7 +1,8 @@
 """A cluster's API, through the official client."""
 
 import contextlib
-import sys
+import io
+import os
 from collections.abc import Iterator
 
 from kubernetes import config
@@ -26,9 +27,16 @@ def load(context: str | None) -> None:
     Raises:
         ClusterError: there is no kubeconfig, or no such context.
     """
-    # The client says on standard output when it finds no kubeconfig.
-    with failing("no cluster is configured"), contextlib.redirect_stdout(sys.stderr):
-        config.load_config(**({} if context is None else {"context": context}))
+    # The client says on standard output when it finds no kubeconfig, and then looks whether this is a pod.
+    said = io.StringIO()
+    try:
+        with failing("no cluster is configured"), contextlib.redirect_stdout(said):
+            config.load_config(**({} if context is None else {"context": context}))
+    except ClusterError as error:
+        if not said.getvalue():
+            raise
+        place = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        raise ClusterError(f"no cluster is configured: there is no {place}, and this is no pod of a cluster") from error
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 from rich.console import Console
 
 from katib_local.errors import Interrupted, UsageError
-from katib_local.manifest import manifest, python_form
+from katib_local.manifest import manifest, objects, python_form
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
 from katib_local.record import kept_runs, run_folder
@@ -124,9 +124,10 @@ def load(path: str | os.PathLike[str] | None = None, *, runs_dir: str | os.PathL
 def _document(experiment: AnyExperiment) -> Document:
     if python_form.is_object(experiment):
         # Nobody who writes the model's name wants to write these as well.
-        return {"apiVersion": manifest.API_VERSION, "kind": "Experiment", **python_form.read(experiment)}
+        made = {"apiVersion": manifest.API_VERSION, "kind": "Experiment", **python_form.read(experiment)}
+        return objects.named(made)
     if isinstance(experiment, Mapping):
-        return python_form.read(experiment)
+        return objects.named(python_form.read(experiment))
     assert isinstance(experiment, str | os.PathLike)
     return manifest.read(manifest.find(os.fspath(experiment)))
 

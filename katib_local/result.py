@@ -57,7 +57,7 @@ class TrialResult:
     """Counts from 1 in the order of the suggestions."""
     condition: TrialCondition
     reason: str
-    """Why it failed, or has no metrics."""
+    """Why it failed, was stopped early, or has no metrics."""
     assignments: Mapping[str, str]
     """What the service suggested, word for word."""
     metrics: Mapping[str, float | str]

@@ -3,15 +3,17 @@
 Standard library only: the trainers import this module.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 _MAX_SHOWN = 200
 _MAX_LINE = 2_000
 _MOST_FAULTS = 20
 """That are gathered."""
-_MAX_FAULT = 500
-"""Of one fault among several, in characters: a line is to hold more than one."""
+_MAX_FAULT, _MAX_FIELD, _MAX_SEVERAL = 500, 100, 950
+"""Of one fault among several, of its field where it is only named, and of all of them in a line, in characters."""
+_MAX_TOLD = {True: _MAX_SEVERAL, False: 600}
+"""Of those that are told in full, if all are, and if others are only named."""
 
 
 def shown(value: object) -> str:
@@ -81,14 +83,18 @@ class SeveralFaults(InvalidExperiment):
 
     @property
     def in_one_line(self) -> str:
-        """All of it, numbered, in a line; of those that have no room, how many there are."""
-        line = f"{len(self._faults)} faults:"
-        for number, fault in enumerate(self._faults, start=1):
-            text = f" ({number}) {_cut(one_line(fault), _MAX_FAULT)};"
-            if len(line) + len(text) > _MAX_LINE:
-                return f"{line} and {len(self._faults) - number + 1} more"
-            line += text
-        return line.removesuffix(";")
+        """All of it in a line; what has no room is named, and what has no room even for that is counted."""
+        told = [_cut(one_line(fault), _MAX_FAULT) for fault in self._faults]
+        num_told = len(told)
+        while num_told > 1 and len("; ".join(told[:num_told])) > _MAX_TOLD[num_told == len(told)]:
+            num_told -= 1
+        line = "; ".join(told[:num_told])
+        for number, fault in enumerate(self._faults[num_told:]):
+            named = ("; also " if number == 0 else ", ") + _cut(escaped(fault.field), _MAX_FIELD)
+            if len(line) + len(named) > _MAX_SEVERAL:
+                return f"{line}; and {len(told) - num_told - number} more"
+            line += named
+        return line
 
 
 class Faults:
@@ -109,12 +115,16 @@ class Faults:
         self._noted: list[InvalidExperiment] = []
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Go on behind it, whatever is found to be wrong within; but not once there is more than anybody reads."""
+    def noted(self, *, but: Collection[str] = ()) -> Iterator[None]:
+        """Go on behind it, whatever is found to be wrong within; but not once there is more than anybody reads.
+
+        Args:
+            but: fields of which enough is said already.
+        """
         try:
             yield
         except InvalidExperiment as error:
-            self._noted += error.faults
+            self._noted += [fault for fault in error.faults if fault.field not in but]
             if len(self._noted) >= _MOST_FAULTS:
                 self.raise_noted()
 
@@ -130,4 +140,5 @@ class Faults:
 
 def together(faults: Sequence[InvalidExperiment]) -> InvalidExperiment:
     """Return one error that says all of some, one at least."""
-    return faults[0] if len(faults) == 1 else SeveralFaults(faults)
+    single = [fault for error in faults for fault in error.faults]
+    return single[0] if len(single) == 1 else SeveralFaults(single)

@@ -1,6 +1,7 @@
 """Real services and trials as processes, and experiments to ask them about."""
 
 import copy
+import itertools
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,19 @@ _SLOW_IS_NO_FAULT = {
 settings.register_profile("ci", derandomize=True, max_examples=100, **_SLOW_IS_NO_FAULT)
 settings.register_profile("campaign", max_examples=20_000, print_blob=True, **_SLOW_IS_NO_FAULT)
 settings.load_profile("ci")
+
+LONG_S = 30
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that take long and do not say why."""
+    seconds: Counter[str] = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport) and "long" not in report.keywords:
+            seconds[report.nodeid] += report.duration
+    if found := [f"{taken:.0f} s {test}" for test, taken in seconds.most_common() if taken > LONG_S]:
+        terminalreporter.section(f"above {LONG_S} s, and not marked as long")
+        terminalreporter.write_line("\n".join(found))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from darts_genotype import katib_form, loading
 from darts_genotype.genotype import Genotype
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
@@ -122,6 +123,30 @@ class RetrainConfig:
         return {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
 
 
+def is_recurrent(argv: Sequence[str]) -> bool:
+    """Whether a command line's genotype is a recurrent cell, which decides what else it may say.
+
+    Raises:
+        GenotypeError: it is no genotype.
+    """
+    parser = command_line.Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--genotype")
+    try:
+        arguments = parser.parse_known_args(argv)[0]
+    except command_line.CommandLineError:  # which the whole parser will say better
+        return False
+    return arguments.genotype is not None and isinstance(genotype_of(arguments), RecurrentGenotype)
+
+
+def genotype_of(arguments: argparse.Namespace) -> AnyGenotype:
+    """Read a text or a file; a manifest's literal double quotes may stand around either.
+
+    Raises:
+        GenotypeError: it is none.
+    """
+    return loading.load(arguments.genotype.strip().removeprefix('"').removesuffix('"'))
+
+
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
     """Read a command line.
 
@@ -131,10 +156,12 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         InvalidExperiment: a setting is out of its bounds.
     """
     arguments = _parser().parse_args(argv)
+    genotype = genotype_of(arguments)
+    assert isinstance(genotype, Genotype), "is_recurrent tells them apart"
     return RetrainConfig(
-        genotype=_genotype(arguments.genotype),
-        size=_parsed(NetworkSize, arguments),
-        settings=_parsed(RetrainSettings, arguments),
+        genotype=genotype,
+        size=parsed(NetworkSize, arguments),
+        settings=parsed(RetrainSettings, arguments),
         precision=arguments.precision,
         **command_line.trial_options(arguments),
     )
@@ -151,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         group = parser.add_argument_group(title)
         for field in dataclasses.fields(kind):
             text = f"{_HELP[field.name]} (default: {field.default:g})"
-            group.add_argument(_flag(field.name), metavar="N", help=text)
+            group.add_argument(flag(field.name), metavar="N", help=text)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
     )
@@ -160,16 +187,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+def parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+    """Read a dataclass of settings out of a parsed command line that has a flag for each field.
+
+    Raises:
+        InvalidExperiment: a setting is out of its bounds.
+    """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
-    return settings.parse(kind, given, place=_flag)
+    return settings.parse(kind, given, place=flag)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """Return the flag of a setting."""
     return "--" + name.replace("_", "-")
-
-
-def _genotype(text: str) -> Genotype:
-    """Read a text or a file; a manifest's literal double quotes may stand around either."""
-    return loading.load(text.strip().removeprefix('"').removesuffix('"'))

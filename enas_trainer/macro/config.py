@@ -87,10 +87,19 @@ def read(architecture: str, nn_config: str) -> tuple[Architecture, NetworkConfig
         InvalidNetwork: what is wrong, and in which row or under which name.
     """
     config = read_nn_config(nn_config)
-    rows = fields.sequence(fields.parse(architecture, "architecture"), "architecture")
+    return read_rows(fields.parse(architecture, "architecture"), config), config
+
+
+def read_rows(value: JSON, config: NetworkConfig) -> Architecture:
+    """Read the rows of an architecture.
+
+    Raises:
+        InvalidNetwork: what is wrong, and in which row.
+    """
+    rows = fields.sequence(value, "architecture")
     if len(rows) != config.num_layers:
         raise InvalidNetwork("nn_config.num_layers", config.num_layers, f"the architecture has {len(rows)} rows")
-    return Architecture(rows=tuple(_row(row, layer, config) for layer, row in enumerate(rows, start=1))), config
+    return Architecture(rows=tuple(_row(row, layer, config) for layer, row in enumerate(rows, start=1)))
 
 
 def read_nn_config(text: str) -> NetworkConfig:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from enas_trainer import fields
 from enas_trainer.fields import InvalidNetwork
-from enas_trainer.macro import config
+from enas_trainer.macro import config, fixed_arc
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.drawing import architectures
 from katib_local.record.trial_folder import ARTIFACTS
@@ -25,7 +25,8 @@ _MAX_CHARACTERS = 10_000_000
 
 _EPILOG = """\
 Both texts are the assignments of a trial, as Katib shows them, or files of them. Instead, ARCHITECTURE alone may be the
-architecture.json of a trial, or the folder that it lies in: runs/…/trials/NAME.
+architecture.json of a trial, or the folder that it lies in: runs/…/trials/NAME; or the fixed_arc of a macro network of
+melodyguan/enas ("0 1 0 …"), whose operations are those that are published there.
 
 exit codes:
     0  done
@@ -81,12 +82,18 @@ def draw(arguments: argparse.Namespace) -> int:
 
 
 def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, NetworkConfig]:
-    """Read both texts, or the record of a trial, which holds both.
+    """Read both texts, or the record of a trial, which holds both; or the numbers of melodyguan/enas, which need none.
 
     Raises:
         InvalidNetwork: what is wrong, and where.
     """
     text = _text(architecture, "architecture")
+    if fixed_arc.is_one(text):
+        rows = fixed_arc.rows(text)
+        if nn_config is None:
+            network = fixed_arc.network(len(rows))
+            return config.read_rows(rows, network), network
+        text = assignment.encode(rows)
     if nn_config is not None:
         return config.read(text, _text(nn_config, "nn_config"))
     record = fields.any_mapping(fields.parse(text, "architecture"), "architecture, without an nn_config after it")
@@ -103,7 +110,7 @@ def _text(argument: str, where: str) -> str:
     try:
         if argument == "-":
             return sys.stdin.buffer.read(_MAX_CHARACTERS).decode()
-        if argument.lstrip().startswith(("[", "{", '"')):
+        if argument.lstrip().startswith(("[", "{", '"')) or fixed_arc.is_one(argument):
             return argument
         path = user_path(argument)
         if path.is_dir():

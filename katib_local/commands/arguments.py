@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
-        manifest=absolute(arguments.manifest),
+        manifest=None if arguments.manifest == manifest.STANDARD_INPUT else absolute(arguments.manifest),
         dataset=getattr(arguments, "dataset", None),
         data_dir=absolute(getattr(arguments, "data_dir", None)),
         max_images=getattr(arguments, "max_images", None),
@@ -95,7 +95,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             "manifest",
             type=manifest.find,
             metavar="MANIFEST",
-            help="an Experiment, kubeflow.org/v1beta1; or the name of an example, such as enas-digits",
+            help="an Experiment, kubeflow.org/v1beta1; - for standard input; or an example's name, such as enas-digits",
         )
         _add_shared_arguments(subparser)
         if command.__name__ == "run":
@@ -130,7 +130,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
+    texts = "text:DIR, python-docs, grammar"
+    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}; of text {texts}")
     parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument(

@@ -71,7 +71,8 @@ def validate(arguments: argparse.Namespace) -> int:
     """Check that a manifest can run here, and that the suggestion service takes it."""
     with Interruption() as interruption:
         runner.validate(manifest.read(arguments.manifest), options_of(arguments), interruption)
-    Console().print(f"{arguments.manifest} is valid", markup=False, highlight=False, soft_wrap=True)
+    name = "standard input" if arguments.manifest == manifest.STANDARD_INPUT else arguments.manifest
+    Console().print(f"{name} is valid", markup=False, highlight=False, soft_wrap=True)
     return EXIT_SUCCEEDED
 
 

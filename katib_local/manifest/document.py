@@ -10,7 +10,8 @@ import math
 import re
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, TypeAlias, TypeVar
 
 import yaml
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
+from katib_local.manifest import objects
 from katib_local.manifest.checks import check_text
 from katib_suggestion.errors import Faults, InvalidExperiment, together
 
@@ -27,30 +29,24 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(text: str) -> Document:
-    """Read one YAML document that is a mapping of JSON values.
+    """Read the one Experiment of a YAML text, or the one document, a mapping of JSON values.
 
     Raises:
-        InvalidExperiment: the text is no YAML, holds several documents, a key twice, what JSON cannot say, or more than
-            `bounded_yaml` allows.
+        InvalidExperiment: the text is no YAML, holds several Experiments, a key twice, what JSON cannot say, or more
+            than `bounded_yaml` allows.
     """
     found: list[object] = []
     try:
         with bounded_yaml.reading(text) as loader:
-            while len(found) < 2 and loader.check_data():  # type: ignore[no-untyped-call]
-                found += [document for document in [loader.get_data()] if document is not None]
+            while loader.check_data():  # type: ignore[no-untyped-call]
+                found.append(loader.get_data())
     except UnreadableYaml as error:
         raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except yaml.YAMLError as error:
         raise InvalidExperiment("manifest", _one_line(error), "it must be YAML") from error
-    if len(found) != 1:
-        given = "several YAML documents" if found else "no YAML document"
-        raise InvalidExperiment("manifest", given, "there must be one Experiment")
     # First of all: a number may be too large to be shown.
-    _check_plain(found[0])
-    if not isinstance(found[0], dict):
-        raise InvalidExperiment("manifest", found[0], "it must be an Experiment, a mapping")
-    document: Document = found[0]
-    return document
+    _check_plain(found[0] if len(found) == 1 else found)
+    return objects.experiment_in(found)
 
 
 def copy(made: Mapping[str, object]) -> Document:
@@ -96,14 +92,56 @@ def parse(model: type[M], document: Mapping[str, object], path: str = "") -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        found: dict[str, InvalidExperiment] = {}
-        for item in error.errors(include_url=False):
-            # A union reports once for each of its types, and the name of the type is no part of the path.
-            location = [part for part in item["loc"] if part not in ("float", "int")]
-            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-            field = f"{path}{where}".lstrip(".")
-            found.setdefault(field, InvalidExperiment(field, item["input"], _expected(item["type"], item["msg"])))
-        raise together(list(found.values())) from error
+        raise together([fault for _, fault in _wrong_types(error, path)]) from error
+
+
+def parse_the_rest(model: type[M], document: Document) -> tuple[M, list[InvalidExperiment]]:
+    """The same, but values of another type are left out, so that what else is wrong can be found.
+
+    Returns:
+        the model without them, and what was wrong with each.
+
+    Raises:
+        InvalidExperiment: nothing is left without them.
+    """
+    try:
+        return model.model_validate(document), []
+    except ValidationError as error:
+        found = _wrong_types(error, "")
+    rest = deepcopy(document)
+    for location, _ in found:
+        _leave_out(rest, location)
+    faults = [fault for _, fault in found]
+    try:
+        return model.model_validate(rest), faults
+    except ValidationError as error:
+        raise together(faults) from error
+
+
+def _wrong_types(error: ValidationError, path: str) -> list[tuple[list[int | str], InvalidExperiment]]:
+    """Where in the document each value of another type stands, and what is wrong with it."""
+    found: dict[str, tuple[list[int | str], InvalidExperiment]] = {}
+    for item in error.errors(include_url=False):
+        # A union reports once for each of its types, and the name of the type is no part of the path.
+        location = [part for part in item["loc"] if part not in ("float", "int")]
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+        field = f"{path}{where}".lstrip(".")
+        fault = InvalidExperiment(field, item["input"], _expected(item["type"], item["msg"]))
+        found.setdefault(field, (location, fault))
+    return list(found.values())
+
+
+def _leave_out(document: Document, location: Sequence[int | str]) -> None:
+    """Take out a value or, where it is an item of a list, the list: the others keep their places."""
+    place: Any = document
+    holder, key = document, str(location[0])
+    for part in location:
+        if isinstance(part, str):
+            holder, key = place, part
+        elif key not in holder:
+            return  # taken out already, with another of its items
+        place = place.get(part) if isinstance(place, dict) else place[part]
+    holder.pop(key, None)
 
 
 def models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -3,14 +3,17 @@
 What Katib refuses is refused here; what Katib takes and this machine cannot do is refused by name; nothing is dropped.
 """
 
+import contextlib
+import difflib
 import json
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
-from katib_local.manifest import document, early_stopping, katib_rules, metrics_source, search_space, template
+from katib_local.manifest import document, early_stopping, katib_rules, metrics_source, objects, search_space, template
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import (
@@ -39,6 +42,9 @@ DEFAULT_PARALLEL_TRIALS = 3
 EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 """What Katib lets a user change in a running Experiment."""
 
+STANDARD_INPUT = Path("-")
+"""Stands for what is piped in."""
+
 _EXAMPLES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[2] / "examples")
 """Where an installed package has the examples, and where a checkout has them."""
 
@@ -52,7 +58,7 @@ _JOB_CONDITIONS = {
 
 
 def find(name: str) -> Path:
-    """Return the path of the file of that name or, where there is none, of the example."""
+    """Return the path of the file of that name or, where there is none, of the example; `STANDARD_INPUT` stays."""
     found = (folder / f"{name}.yaml" for folder in _EXAMPLES)
     return next((path for path in (user_path(name), *found) if path.is_file()), user_path(name))
 
@@ -73,19 +79,24 @@ def load(path: Path) -> tuple[Experiment, Document]:
 def read(path: Path) -> Document:
     """Read a manifest's plain document.
 
+    Args:
+        path: of a file, or `STANDARD_INPUT`.
+
     Raises:
         InvalidExperiment: see `load`.
     """
     try:
-        with path.open("rb") as file:
+        with contextlib.nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb") as file:
             contents = bounded_yaml.text_of(file, str(path))
     except UnreadableYaml as error:
         raise InvalidExperiment(error.where, error.value, error.allowed) from error
     except OSError as error:
-        raise InvalidExperiment(
-            "manifest", str(path), f"it must be a file or the name of an example ({error.strerror})"
-        ) from error
-    return document.read(contents)
+        examples = sorted({example.stem for folder in _EXAMPLES for example in folder.glob("*.yaml")})
+        closest = difflib.get_close_matches(path.stem, examples, n=1)
+        hint = f"did you mean {closest[0]}? " if closest else ""
+        allowed = f"{hint}it must be a file, - for standard input, or the name of an example ({error.strerror})"
+        raise InvalidExperiment("manifest", str(path), allowed) from error
+    return objects.named(document.read(contents))
 
 
 def parse(found: Document, *, is_new: bool = True) -> Experiment:
@@ -98,6 +109,7 @@ def parse(found: Document, *, is_new: bool = True) -> Experiment:
     Raises:
         InvalidExperiment: see `load`; it says all that is wrong.
     """
+    template.check_kind(found)
     faults = Faults()
     for field, allowed in (("apiVersion", API_VERSION), ("kind", "Experiment")):
         with faults.noted():
@@ -108,11 +120,16 @@ def parse(found: Document, *, is_new: bool = True) -> Experiment:
     with faults.noted():
         document.check_fields(V1beta1Experiment, found)
     with faults.noted():
-        resource = document.parse(V1beta1Experiment, found)
+        resource, wrong = document.parse_the_rest(V1beta1Experiment, found)
+        for fault in wrong:
+            with faults.noted():
+                raise fault
         if is_new:
             with faults.noted():
                 katib_rules.check(resource)
-        experiment = _experiment(resource)
+        # Nothing misses what was only left out.
+        with faults.noted(but={fault.field for fault in wrong}):
+            experiment = _experiment(resource)
     faults.raise_noted()
     return experiment
 

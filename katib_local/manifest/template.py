@@ -73,6 +73,23 @@ def assignment_names(parameters: Iterable[TrialParameter]) -> frozenset[str]:
     return frozenset(item.reference for item in parameters if not _META.search(item.reference))
 
 
+def check_kind(experiment: Document) -> None:
+    """Refuse an Experiment whose trials are of a kind that does not run here: nothing else about it matters then.
+
+    Args:
+        experiment: the whole document, unchecked.
+
+    Raises:
+        InvalidExperiment: the trial's resource names another kind than a Job.
+    """
+    resource: object = experiment
+    for key in ("spec", "trialTemplate", "trialSpec"):
+        resource = resource.get(key) if isinstance(resource, dict) else None
+    if isinstance(resource, dict) and resource.get("kind") not in (None, "Job"):
+        kind = f"{resource.get('apiVersion')} {resource['kind']}"
+        raise InvalidExperiment(SPEC_PATH, kind, "only batch/v1 Job runs on this machine; a cluster may have this kind")
+
+
 def check(template: TrialTemplate) -> Container:
     """Check a template the way Katib's webhook does, by filling it in with a test value.
 

@@ -31,7 +31,7 @@ def resume(manifest: str, folder: Path) -> str:
 
 
 def manifest(options: Options, experiment: str) -> str:
-    """Name a run's manifest; ``EXPERIMENT.yaml`` stands for one that was made in Python."""
+    """Name a run's manifest; ``EXPERIMENT.yaml`` stands for one that is in no file."""
     return f"{experiment}.yaml" if options.manifest is None else place(Path(options.manifest))
 
 

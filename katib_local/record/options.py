@@ -19,7 +19,7 @@ class Options:
     """Options that decide what a run computes, and how; a resumed run keeps them."""
 
     manifest: str | None = None
-    """The manifest's file, absolute; None for one that was made in Python. What it says is kept apart."""
+    """The manifest's file, absolute; None for one that was made in Python, or piped in. What it says is kept apart."""
     dataset: str | None = None
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
     data_dir: str | None = None
@@ -99,9 +99,9 @@ def absolute(path: Path | None) -> str | None:
 
 
 def absolute_dataset(text: str) -> str:
-    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
+    """Make paths of ``npz:``, ``imagefolder:`` and ``text:`` absolute where they are there: trials run elsewhere."""
     kind, _, paths = text.partition(":")
-    if kind not in ("npz", "imagefolder") or not paths:
+    if kind not in ("npz", "imagefolder", "text") or not paths:
         return text
     found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
     return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)

@@ -63,6 +63,19 @@ class ControllerStep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Learned:
+    """What the ENAS service's model has learned of one decision, or of one parameter of it."""
+
+    name: str
+    kind: str
+    """Decisions of one kind are the same thing in several places."""
+    importance: float
+    """Its share of what is expected to vary over the search space, 0 to 1."""
+    expected: Mapping[str, float]
+    """Its values, and the objective that is expected with each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """An experiment, as far as it has come."""
 
@@ -83,6 +96,8 @@ class Report:
     trials: tuple[TrialReport, ...]
     """In the order of the suggestions."""
     controller: tuple[ControllerStep, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    """What matters most first."""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str
     """What makes it again, given the manifest."""

@@ -103,6 +103,10 @@ def _sections(report: Report) -> Iterator[Section]:
         if len(controller) > 1:
             note += " The skip rate is its mean probability of a join."
         yield Section(title="Controller", note=note, figures=tuple(controller))
+    learned = figures.importance(report)
+    if learned:
+        note = "By the model that proposes trials. Point at a bar for the objective that it expects of each value."
+        yield Section(title="What matters", note=note, figures=tuple(learned))
     for item in report.trials:
         if item.alphas:
             maps = tuple(figures.alphas(history, item.trial.name) for history in item.alphas)

@@ -18,7 +18,7 @@ from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial
-from katib_local.report import alphas
+from katib_local.report import alphas, importance
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
 from katib_suggestion.experiment import TrialCondition
 
@@ -64,6 +64,7 @@ def of(run: KeptRun) -> Report:
         parameters=run.experiment.parameters,
         trials=tuple(_trial(run.experiment, folder, trial, points.get(trial.name, ())) for trial in run.trials),
         controller=_controller(folder.service_state),
+        learned=importance.read(folder.service_state),
         versions=run.versions,
         # Beside the manifest itself, which the page holds.
         command=again.run(f"{run.experiment.name}.yaml", run.options),

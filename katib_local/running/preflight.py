@@ -2,18 +2,20 @@
 
 import difflib
 import logging
+import math
 from collections.abc import Iterator, Mapping
 
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from katib_local.manifest import go_regex, images, search_space, template
-from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig
+from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig, OperationSpec
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
 from katib_local.record.options import Options
 from katib_local.running import known_programs
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
+from katib_local.showing.wording import number_of
 from katib_suggestion.errors import InvalidExperiment, together
 
 _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
@@ -22,6 +24,7 @@ _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
 }
 """What our services assign to each trial of an architecture search."""
 
+_MAX_LAYERS = 1_000
 _RESTART_POLICIES = ("Never", "OnFailure")
 _PARAMETERS = "spec.trialTemplate.trialParameters"
 
@@ -127,12 +130,42 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
                 yield InvalidExperiment(place, error.value, f"the program of the trial's image says: {error.allowed}")
 
 
+def _size(experiment: Experiment) -> int | None:
+    """How many different trials a search can make; None where that is not known, or not bounded."""
+    try:
+        if experiment.nas is None:
+            if any(item.type == "double" and not item.step for item in experiment.parameters):
+                return None
+            return _combinations(OperationSpec(type="", parameters=experiment.parameters))
+        # A DARTS trial is a whole search; other spaces than macro architectures are for their service to count.
+        if experiment.algorithm != "enas" or "search_for" in dict(experiment.settings):
+            return None
+        num_operations = sum(_combinations(item) for item in experiment.nas.operations)
+    except InvalidExperiment:
+        return None  # the service says what is wrong
+    layers = experiment.nas.num_layers
+    if not 0 < layers <= _MAX_LAYERS:
+        return None
+    joins = layers * (layers - 1) // 2
+    return int(num_operations**layers * 2**joins)
+
+
+def _combinations(operation: OperationSpec) -> int:
+    listed = search_space.values(operation, "operation")
+    return math.prod(len(values) for values in listed.values())
+
+
 def _doubts(experiment: Experiment, container: Container) -> Iterator[str]:
     unmet = (*experiment.template.unmet, *container.unmet)
     if unmet:
         yield f"this machine does not heed {', '.join(unmet)} of the trial template"
     if experiment.max_trials is None and experiment.objective.goal is None:
         yield "there is no maxTrialCount and no goal: the experiment runs until Ctrl-C"
+    size = _size(experiment)
+    if size is not None and experiment.max_trials is not None and size < experiment.max_trials:
+        what = "architecture" if experiment.nas is not None else "combination"
+        has = f"the search space has {number_of(size, what)}"
+        yield f"{has} and maxTrialCount is {experiment.max_trials}: some are tried more than once"
     source = experiment.collector
     if source.format is MetricsFormat.TEXT:
         patterns = source.filters or (DEFAULT_FILTER,)

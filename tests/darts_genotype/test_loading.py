@@ -16,9 +16,9 @@ def test_a_text_or_a_file(example, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(GenotypeError, match=r"file: 'nowhere' .* a file with one \(No such file"):
+    with pytest.raises(GenotypeError, match=r"file: 'nowhere' .* a file or a trial's folder with one \(No such file"):
         load("nowhere")
-    with pytest.raises(GenotypeError, match=r"file: 'aaaa.* a file with one \(File name too long"):
+    with pytest.raises(GenotypeError, match=r"file: 'aaaa.* a file or a trial's folder with one \(File name too long"):
         load("a" * 10_000)
     (tmp_path / "bytes").write_bytes(b"Genotype(\xff")
     with pytest.raises(GenotypeError, match="bytes' is not allowed: it must be text in UTF-8"):

@@ -197,3 +197,15 @@ def test_mistakes_are_one_line(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_without_a_kubeconfig_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("kubernetes.config", "kubernetes.config.kube_config"):
+        monkeypatch.setattr(f"{place}.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    for arguments in (["register", "--registry", "example.org/nas"], ["report", "--experiment", "a"]):
+        assert cli.main(arguments) == 6
+        expected = "katib-nas: no cluster is configured: there is no ~/.kube/config, and this is no pod of a cluster\n"
+        assert capfd.readouterr() == ("", expected)

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from katib_suggestion.errors import Faults, InvalidExperiment, one_line, shown
+from katib_suggestion.errors import Faults, InvalidExperiment, one_line, shown, together
 
 
 @pytest.mark.parametrize("value", ["", "a'b", 3, [1, 2], "x" * 198])
@@ -43,9 +45,8 @@ def refused(*fields):
 
 def test_what_is_wrong_is_gathered_and_said_in_one_line():
     error = refused("a", "b")
-    assert error.in_one_line == "2 faults: (1) a: 1 is not allowed: it must not; (2) b: 1 is not allowed: it must not"
     assert [fault.field for fault in error.faults] == ["a", "b"]
-    assert str(error) == "a: 1 is not allowed: it must not; b: 1 is not allowed: it must not"
+    assert error.in_one_line == str(error) == "a: 1 is not allowed: it must not; b: 1 is not allowed: it must not"
 
 
 def test_one_fault_is_itself():
@@ -71,6 +72,8 @@ def test_faults_inside_others_are_listed_with_them():
     with pytest.raises(InvalidExperiment) as caught:
         faults.raise_noted()
     assert [fault.field for fault in caught.value.faults] == ["a", "b", "c"]
+    joined = together([refused("a", "b"), refused("c")])
+    assert [fault.field for fault in joined.faults] == ["a", "b", "c"]
 
 
 def test_other_errors_go_on():
@@ -78,10 +81,24 @@ def test_other_errors_go_on():
         raise KeyError
 
 
-def test_a_line_of_many_faults_stays_short_and_counts_the_rest():
-    error = refused(*["x" * 450] * 100_000)
+def test_what_has_no_room_in_the_line_is_named():
+    error = refused(*[f"nasConfig.graphConfig.field_{number}" for number in range(18)])
     line = error.in_one_line
+    assert len(line) < 1_000
+    assert line.startswith(
+        "nasConfig.graphConfig.field_0: 1 is not allowed: it must not; nasConfig.graphConfig.field_1: "
+    )
+    told, _, named = line.partition("; also ")
+    assert 3 < told.count("is not allowed") < 18
+    assert re.findall(r"field_\d+", line) == [f"field_{number}" for number in range(18)]
+    assert named.split(", ")[-1] == "nasConfig.graphConfig.field_17"
+
+
+@pytest.mark.parametrize("field", ["x" * 450, "\x1b" * 300, "\N{GRINNING FACE}" * 2_000])
+def test_a_line_of_many_faults_stays_short_and_counts_the_rest(field):
+    error = refused(*[field] * 100_000)
     assert len(error.faults) == 20
-    assert len(line) < 2_020
-    assert line.startswith("20 faults: (1) xxx")
-    assert line.endswith("; and 16 more")
+    line = error.in_one_line
+    assert line.isprintable()
+    assert len(line) < 1_000
+    assert re.search(r"; and \d+ more$", line)

@@ -135,13 +135,23 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "base"),
     [
-        ("darts_trainer.search", set()),
-        ("darts_trainer.supernet", {"darts_trainer.search"}),
-        ("darts_trainer.retraining", {"darts_trainer.predictor"}),
+        ("darts_trainer.search", {"darts_trainer.metric_names"}),
+        ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
+        (
+            "darts_trainer.recurrent",
+            {f"darts_trainer.{name}" for name in ("metric_names", "search", "search_arguments")},
+        ),
+        (
+            "darts_trainer.retraining",
+            {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
+        ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
-            {f"trial_runtime.{name}" for name in ("errors", "memory", "processes", "progress", "seeds", "termination")},
+            {
+                f"trial_runtime.{name}"
+                for name in ("data_dir", "errors", "memory", "processes", "progress", "seeds", "termination")
+            },
         ),
     ],
 )

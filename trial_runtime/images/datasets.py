@@ -3,7 +3,6 @@
 Legend of shapes: n images, c channels, h and w pixels.
 """
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trial_runtime.data_dir import default_data_dir
 from trial_runtime.errors import DatasetError
 from trial_runtime.images import folder, labels, npz, torchvision_sets
 from trial_runtime.seeds import generator as seeded_generator
@@ -77,12 +77,6 @@ class ImageDataset:
     def summary(self) -> dict[str, int | tuple[int, int, int]]:
         """What a checkpoint keeps of them: with others, another trial would go on."""
         return {"images": len(self), "shape": self.image_shape, "classes": self.num_classes}
-
-
-def default_data_dir() -> Path:
-    """Where data are when nothing is said: ``$XDG_CACHE_HOME/katib-nas``, or ``~/.cache/katib-nas``."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(cache)) / "katib-nas"  # noqa: PTH111 - Path.expanduser raises without a home
 
 
 def load(

@@ -4,6 +4,7 @@ Legend of shapes: n images, c channels, h and w pixels.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from trial_runtime.progress import bar
 
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of what is decoded, whatever a file's name says; of others, EPS is a program that Pillow runs."""
+
+_UNREAD = frozenset({".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".tga", ".ico", ".svg", ".dng"})
+"""Names of other pictures, which nothing here decodes, end in these, among others."""
 
 MAX_PIXELS = 50_000_000
 """Most pixels of an image: a file of some kilobytes may hold any number of them, and all are decoded at once."""
@@ -167,19 +171,28 @@ def _root(path: str, data_dir: Path) -> Path:
 def _listed(folder: Path, classes: Sequence[str], labels: dict[str, int]) -> Pictures:
     files: list[Path] = []
     file_labels: list[int] = []
-    num_others = 0
+    left_out: Counter[str] = Counter()
     for name in classes:
         entries = [entry for entry in sorted((folder / name).rglob("*")) if is_visible_file(entry, folder)]
         pictures = [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
+        others = Counter(entry.suffix.lower() for entry in entries if entry not in pictures)
         if not pictures:
-            allowed = f"there must be a picture in it ({', '.join(sorted(EXTENSIONS))})"
+            there = f"; there are {_counted(others)}" if others else ""
+            allowed = f"there must be a picture in it ({', '.join(sorted(EXTENSIONS))}){there}"
             raise DatasetError(f"{folder}: class", name, allowed)
-        num_others += len(entries) - len(pictures)
+        left_out += others
         files += pictures
         file_labels += [labels[name]] * len(pictures)
-    if num_others:
-        logger.info("%s: passed over %d files that are no pictures by their names", folder, num_others)
+    if left_out:
+        # Whoever has pictures of another kind would think that they are searched.
+        level = logging.WARNING if _UNREAD & left_out.keys() else logging.INFO
+        endings = ", ".join(sorted(EXTENSIONS))
+        logger.log(level, "%s: left out %s; what is read ends in %s", folder, _counted(left_out), endings)
     return Pictures(files=files, labels=file_labels, classes=classes)
+
+
+def _counted(endings: Counter[str]) -> str:
+    return ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
 
 
 def _decode(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:

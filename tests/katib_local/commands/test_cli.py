@@ -355,7 +355,19 @@ def test_wrong_flags(
             {f"{CONTAINER}.image": "katib-nas/darts-trainer"},
             "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here",
         ),
-        ({"spec.algorithm.algorithmName": "darts"}, "image: 'example.org/tests/program:1' is not allowed: known are"),
+        (
+            {
+                "spec.algorithm.algorithmName": "darts",
+                "spec.trialTemplate.trialParameters": [
+                    {"name": name, "reference": name} for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.args": [
+                    f"${{trialParameters.{name}}}" for name in ("algorithm-settings", "search-space", "num-layers")
+                ],
+                f"{CONTAINER}.command": ["sh"],
+            },
+            "image: 'example.org/tests/program:1' is not allowed: known are",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(
@@ -366,7 +378,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(
         assert cli.main([command, str(write_manifest(changes))]) == 3
         errors = capsys.readouterr().err
         assert message in errors
-        assert errors.count("\n") == 1
+        assert all(line.startswith("katib-nas: ") for line in errors.splitlines())
     assert not (tmp_path / "runs").exists()
 
 
@@ -540,3 +552,21 @@ def test_a_killed_runner_loses_nothing_either(
     assert code == 0
     assert "(2 trials: 2 succeeded)" in printed
     assert len(rows(out, "SELECT * FROM observations")) == 2
+
+
+def test_a_manifest_is_piped_in(
+    run: Run, write_manifest: Write, program: Program, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(SCORE)
+    path = write_manifest()
+    for command, said in (("validate", "standard input is valid\n"), ("run", "all trials are completed")):
+        with path.open() as piped:
+            monkeypatch.setattr("sys.stdin", piped)
+            code, printed, errors = run(command, Path("-"), *(["--output-dir", str(out)] if command == "run" else []))
+        assert code == 0, errors
+        assert said in printed
+
+
+def test_a_name_that_is_nearly_an_example_is_hinted_at(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "enas-digit"]) == 3
+    assert "'enas-digit' is not allowed: did you mean enas-digits? it must be a file" in capsys.readouterr().err

@@ -132,6 +132,31 @@ def test_forty_letters_are_a_name(manifest: Make) -> None:
     assert manifests.parse(manifest({"metadata.name": "a" * 40})).name == "a" * 40
 
 
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("argoproj.io/v1alpha1", "Workflow"),
+        ("kubeflow.org/v2beta1", "MPIJob"),
+        ("trainer.kubeflow.org/v1alpha1", "TrainJob"),
+        ("tekton.dev/v1beta1", "PipelineRun"),
+        ("v1", "Pod"),
+    ],
+)
+def test_another_kind_of_trial_is_refused_for_that_alone(manifest: Make, version: str, kind: str) -> None:
+    changes = {
+        f"{JOB}.apiVersion": version,
+        f"{JOB}.kind": kind,
+        f"{JOB}.spec": {"entrypoint": "hpo", "templates": []},
+        "spec.trialTemplate.successCondition": 'status.[@this].#(phase=="Succeeded")#',
+        "spec.trialTemplate.primaryPodLabels": {"a": "b"},
+        "spec.metricsCollectorSpec": {"collector": {"kind": "TensorFlowEvent"}},
+    }
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest(changes))
+    assert len(refusal.value.faults) == 1
+    assert f"'{version} {kind}' is not allowed: only batch/v1 Job runs on this machine" in str(refusal.value)
+
+
 def test_all_that_is_wrong_is_listed(manifest: Make) -> None:
     parameter = {"name": "", "parameterType": "integer", "feasibleSpace": {"distribution": "poisson"}}
     changes = {
@@ -184,13 +209,46 @@ def test_every_wrong_type_is_listed(manifest: Make) -> None:
     assert {fault.field for fault in refusal.value.faults} == {*changes}
 
 
+def test_what_else_is_wrong_is_listed_beside_wrong_types(manifest: Make) -> None:
+    container = f"{JOB}.spec.template.spec.containers.0"
+    changes = {
+        "metadata.name": LONG_NAME,
+        "spec.objective.objectiveMetricName": True,
+        "spec.objective.additionalMetricNames": ["a;b", 3, 4],
+        "spec.nasConfig.operations.0.parameters": [{"name": 1, "parameterType": "x", "feasibleSpace": {}}],
+        "spec.maxTrialCount": 0,
+        f"{container}.envFrom": [{}],
+    }
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest(changes))
+    parameter = "spec.nasConfig.operations[0].parameters[0]"
+    assert sorted(fault.field for fault in refusal.value.faults) == [
+        "metadata.name", "spec.maxTrialCount", f"{parameter}.name", f"{parameter}.parameterType",
+        "spec.objective.additionalMetricNames[1]", "spec.objective.additionalMetricNames[2]",
+        "spec.objective.objectiveMetricName", f"{JOB}.spec.template.spec.containers[0].envFrom",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [3, None, "x", [], {"objective": 3}, {"trialTemplate": [1]}, {"parameters": {"a": 1}}])
+def test_of_parts_of_another_type_nothing_is_said_twice(manifest: Make, spec: object) -> None:
+    with pytest.raises(InvalidExperiment) as refusal:
+        manifests.parse(manifest({"spec": spec}))
+    said = [str(fault) for fault in refusal.value.faults]
+    assert len({*said}) == len(said)
+
+
 def test_every_fault_of_a_template_is_listed(manifest: Make) -> None:
     parameters = [{"name": "unused", "reference": "a"}, {"name": "b", "reference": "${trialSpec.Uid}"}]
-    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.kind": "Pod"}
+    changes = {"spec.trialTemplate.trialParameters": parameters, f"{JOB}.spec.completions": 2}
     with pytest.raises(InvalidExperiment) as refusal:
         manifests.parse(manifest(changes))
     where = "spec.trialTemplate.trialParameters"
-    assert [fault.field for fault in refusal.value.faults] == [JOB, f"{where}.unused", f"{where}.b", JOB]
+    assert [fault.field for fault in refusal.value.faults] == [
+        f"{JOB}.spec.completions",
+        f"{where}.unused",
+        f"{where}.b",
+        JOB,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def plotted(shown: Any, figure: str) -> list[dict[str, Any]]:
     """The traces that plotly has drawn into a figure."""
     traces: list[dict[str, Any]] = shown.evaluate(
         "name => document.querySelector(`[data-figure='${name}']`).data.map("
-        "({name, x, y, z, text}) => ({name, x, y, z, text}))",
+        "({name, x, y, z, text, customdata}) => ({name, x, y, z, text, customdata}))",
         figure,
     )
     return traces
@@ -56,6 +56,16 @@ def test_curves_controller_and_alphas(show: Show, make: Any) -> None:
     # They are drawn, and not only told to plotly.
     assert shown.locator("[data-figure='alphas-trial-0001-normal'] .heatmaplayer image").count() == 1
     assert shown.locator("[data-figure='curves-accuracy'] .scatterlayer .trace").count() == 2
+
+
+def test_what_matters_is_drawn_with_what_is_expected(show: Show, make: Any) -> None:
+    shown = show(make.report(trials=(make.trial(1, "0.5"),), learned=make.learned))
+    kinds, decisions = (plotted(shown, f"importance-{name}")[0] for name in ("kinds", "decisions"))
+    assert (kinds["y"], kinds["x"]) == (["operation", "join"], [0.75, 0])
+    assert decisions["y"] == ["layer 2: operation", "layer 1: operation", "layer 2: join 0"]
+    # The best first, and tags in a user's names are text.
+    assert decisions["customdata"][0] == "<br>conv: 0.75<br>&lt;pool&gt;: 0.25"
+    assert shown.locator("[data-figure='importance-decisions'] .barlayer .point").count() == 3
 
 
 def test_without_numbers_there_are_no_plots(show: Show, make: Any) -> None:

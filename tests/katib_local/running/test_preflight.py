@@ -165,3 +165,45 @@ def test_a_name_that_the_pattern_never_yields_is_warned_of(
     source = {"spec.metricsCollectorSpec.source.filter.metricsFormat": patterns} if patterns else {}
     check({METRICS: metric, **source}, suggestion="here:1", images={"tests/program": str(tmp_path)})
     assert any(f"no metric is ever named {metric!r}" in message for message in caplog.messages) is is_doubted
+
+
+ONE_OPERATION = [
+    {"operationType": "convolution", "parameters": categorical(filter_size=["3"], num_filter=["8", "16"], stride=["1"])}
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (enas({OPERATIONS: ONE_OPERATION, "spec.maxTrialCount": 8}), None),
+        (enas({OPERATIONS: ONE_OPERATION, "spec.maxTrialCount": 9}), "the search space has 8 architectures"),
+        (enas({"spec.nasConfig.graphConfig.numLayers": 1, "spec.maxTrialCount": 3}), "has 1 architecture and"),
+        (enas({"spec.maxTrialCount": ..., "spec.objective.goal": 1}), None),
+        (darts({"spec.maxTrialCount": 9}), None),
+    ],
+)
+def test_a_space_smaller_than_the_number_of_trials_is_warned_of(
+    check: Check, changes: Document, said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    check(changes)
+    assert [said in message for message in caplog.messages] == ([] if said is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_small"),
+    [
+        ([("int", {"min": "1", "max": "3"}), ("categorical", {"list": ["a", "b"]})], True),
+        ([("int", {"min": "1", "max": "3"}), ("double", {"min": "0", "max": "1"})], False),
+        ([("double", {"min": "0", "max": "1", "step": "0.5"})], True),
+    ],
+)
+def test_so_is_a_space_of_parameters(
+    check: Check, parameters: Any, is_small: bool, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    specs = [
+        {"name": f"p{index}", "parameterType": kind, "feasibleSpace": space}
+        for index, (kind, space) in enumerate(parameters)
+    ]
+    changes = {"spec.nasConfig": ..., "spec.parameters": specs, "spec.maxTrialCount": 7}
+    check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
+    assert any("combinations and maxTrialCount" in message for message in caplog.messages) is is_small

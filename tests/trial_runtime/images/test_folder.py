@@ -144,6 +144,34 @@ def test_a_class_without_pictures_is_refused(folder):
         load("imagefolder:pets", folder)
 
 
+@pytest.mark.parametrize(
+    ("names", "said", "level"),
+    [
+        (["a.gif", "b.GIF", "deep/c.heic"], "left out 2 .gif, 1 .heic; what is read ends in .bmp, .jpeg", "WARNING"),
+        (["notes.txt", "LICENSE"], "left out 1 without an ending, 1 .txt; what is read", "INFO"),
+    ],
+)
+def test_what_is_left_out_is_counted_by_its_ending(names, said, level, folder, caplog):
+    caplog.set_level("INFO")
+    for name in names:
+        (folder / "pets" / "cat" / name).parent.mkdir(exist_ok=True)
+        (folder / "pets" / "cat" / name).touch()
+
+    load("imagefolder:pets", folder)
+
+    (found,) = [record for record in caplog.records if "left out" in record.message]
+    assert said in found.message
+    assert found.levelname == level
+
+
+def test_a_class_of_unread_pictures_says_what_is_there(folder):
+    (folder / "pets" / "eel").mkdir()
+    (folder / "pets" / "eel" / "1.gif").touch()
+
+    with pytest.raises(DatasetError, match=r"class: 'eel' .* there must be a picture in it .*; there are 1 \.gif"):
+        load("imagefolder:pets", folder)
+
+
 @pytest.mark.parametrize("path", ["none", "pets/cat", "pets/dog/1.png"])
 def test_a_path_without_classes_is_refused(folder, path):
     with pytest.raises(DatasetError, match=r"dataset: 'imagefolder:.* (no such folder|two or more classes)"):
