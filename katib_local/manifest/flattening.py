@@ -8,12 +8,11 @@ from typing import Any
 from katib_local.manifest import document, flat_operations, search_space
 from katib_local.manifest.checks import given
 from katib_local.manifest.document import Document
-from katib_local.manifest.experiment import NasConfig, OperationSpec, ParameterSpec
+from katib_local.manifest.experiment import NasConfig
 from katib_local.manifest.flat_operations import MAX_OPTIONS, MAX_TEXT, OperationList
 from katib_local.manifest.resources import V1beta1Experiment
-from katib_suggestion import assignment, operations
+from katib_suggestion import assignment
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.experiment import Distribution, Operation, Parameter, ParameterType
 
 MAX_PARAMETERS = 100
 """Most parameters of an Experiment; so many Katib's successor takes."""
@@ -73,7 +72,10 @@ def _choices(nas: NasConfig) -> tuple[dict[str, tuple[str, ...]], dict[str, str]
     num_joins = nas.num_layers * (nas.num_layers - 1) // 2
     # Before they are made: a number of layers may be anything.
     _check_count(nas.num_layers, num_joins)
-    listed = [_listed(item, f"{where}.operations[{index}]") for index, item in enumerate(nas.operations)]
+    listed = [
+        OperationList(type=item.type, parameters=search_space.values(item, f"{where}.operations[{index}]"))
+        for index, item in enumerate(nas.operations)
+    ]
     if not listed:
         raise InvalidExperiment(f"{where}.operations", [], "a search needs at least one operation")
     found = flat_operations.flat(listed)
@@ -99,23 +101,6 @@ def _check_count(num_choices: int, num_joins: int) -> None:
     if total > MAX_PARAMETERS:
         allowed = f"at most {MAX_PARAMETERS}; {num_joins} of these are joins, and {num_choices} choose operations"
         raise InvalidExperiment("spec.nasConfig", f"{total} parameters", allowed)
-
-
-def _listed(spec: OperationSpec, where: str) -> OperationList:
-    operation = Operation(type=spec.type, parameters=tuple(map(_parameter, spec.parameters)))
-    return OperationList(type=spec.type, parameters=operations.parameters(operation, where))
-
-
-def _parameter(spec: ParameterSpec) -> Parameter:
-    return Parameter(
-        name=spec.name,
-        type=ParameterType(spec.type),
-        minimum=spec.minimum,
-        maximum=spec.maximum,
-        step=spec.step,
-        values=spec.values,
-        distribution=Distribution(spec.distribution or "uniform"),
-    )
 
 
 class _Flags:
@@ -163,8 +148,8 @@ class _Flags:
 
     def _text(self, text: str) -> str:
         for name, pattern in self._patterns.items():
-            if pattern.search(text):
+            before, *after = pattern.split(text)
+            if after:
                 self._seen.add(name)
-                put = self._value if name == "architecture" else ""
-                text = pattern.sub(put.replace("\\", r"\\"), text)
+                text = f"{before}{self._value if name == _TEXTS[0] else ''}{after[-1]}"
         return text
