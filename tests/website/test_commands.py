@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch.distributed import run as torchrun
 
 from website import programs
@@ -104,10 +105,15 @@ def prepare_images(folder: Path) -> None:
     np.savez(folder / "my-images.npz", x=images, y=np.arange(64) % 10)
 
 
+def prepare_picture(folder: Path) -> None:
+    Image.new("RGB", (40, 40), (200, 30, 90)).save(folder / "picture.png")
+
+
 PREPARED: dict[str, Callable[[Path], None]] = {
     "docs/guides/data.md": prepare_data,
     "docs/guides/genotypes.md": prepare_genotype,
     "docs/guides/local-runner.md": prepare_images,
+    "docs/guides/retraining.md": prepare_picture,
     "docs/quickstart.md": prepare_architecture,
 }
 
