@@ -12,8 +12,9 @@ from rich.table import Table
 from enas_trainer import loading
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config, fixed_arc
-from enas_trainer.macro.config import Architecture, NetworkConfig
+from enas_trainer.macro.config import Architecture
 from katib_local.drawing import architectures
+from katib_local.drawing.architectures import AnyNetwork
 from katib_local.record import results
 from katib_suggestion import assignment
 from katib_suggestion.user_paths import user_path
@@ -60,7 +61,8 @@ def show(arguments: argparse.Namespace) -> int:
     architecture, network = _load(arguments.architecture, arguments.nn_config)
     console = Console()
     size = architectures.size_in_words(network)
-    facts = f"{architectures.facts(architecture)}; images of {size}; {network.num_classes} classes"
+    what = "images" if len(network.input_sizes) == 3 else "inputs"
+    facts = f"{architectures.facts(architecture)}; {what} of {size}; {network.num_classes} classes"
     console.print(facts, highlight=False, soft_wrap=True)
     table = Table("layer", "id", "operation", "is fed by", box=box.SIMPLE_HEAD)
     for layer in range(1, architecture.num_layers + 1):
@@ -78,7 +80,7 @@ def draw(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, NetworkConfig]:
+def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, AnyNetwork]:
     """Read both texts, or the record of a trial, which holds both; or the numbers of melodyguan/enas, which need none.
 
     Raises:
@@ -92,7 +94,7 @@ def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, Netwo
             network = fixed_arc.network(len(rows))
             return config.read_rows(rows, network), network
         given = assignment.encode(rows)
-    return config.read(*loading.load(given, None if nn_config is None else _given(nn_config)))
+    return architectures.read(*loading.load(given, None if nn_config is None else _given(nn_config)))
 
 
 def _given(argument: str) -> str:
