@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from katib_suggestion.user_paths import user_path
 from trial_runtime.errors import DatasetError
 from trial_runtime.text.vocabulary import words_of
 
@@ -42,7 +43,7 @@ def read(path: str, part: str, data_dir: Path) -> list[str]:
 
 
 def _folder(path: str, data_dir: Path) -> Path:
-    for folder in (Path(path).expanduser(), data_dir / path):
+    for folder in (user_path(path), data_dir / path):
         if folder.is_dir():
             return folder
     raise DatasetError("dataset", f"text:{path}", f"it must be a folder, and neither {path} nor {data_dir / path} is")
