@@ -43,9 +43,10 @@ def check(experiment: Experiment, options: Options, *, is_new: bool = True) -> N
         InvalidExperiment: it says all that is wrong.
     """
     container = template.check(experiment.template)
-    faults = list(_faults(experiment, options, container, is_new=is_new))
+    # Values of one parameter may have the same wrong with them.
+    faults = {str(fault): fault for fault in _faults(experiment, options, container, is_new=is_new)}
     if faults:
-        raise together(faults)
+        raise together(list(faults.values()))
     for doubt in _doubts(experiment, container):
         logger.warning("%s", doubt)
 
