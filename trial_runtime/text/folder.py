@@ -5,10 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from katib_suggestion.user_paths import user_path
-<<<<<<< HEAD
 from trial_runtime import from_runner
-=======
->>>>>>> users
 from trial_runtime.errors import DatasetError
 from trial_runtime.text.vocabulary import words_of
 
@@ -47,13 +44,8 @@ def read(path: str, part: str, data_dir: Path) -> list[str]:
 
 
 def _folder(path: str, data_dir: Path) -> Path:
-<<<<<<< HEAD
     for base in (from_runner.base_dir(), data_dir):
         if (folder := base / user_path(path)).is_dir():
-=======
-    for folder in (user_path(path), data_dir / path):
-        if folder.is_dir():
->>>>>>> users
             return folder
     raise DatasetError(
         "dataset", f"text:{path}", f"it must be a folder that is there{from_runner.searched(path, data_dir)}"
