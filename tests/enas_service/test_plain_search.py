@@ -47,7 +47,7 @@ def rounds(suggester, experiment, num_rounds, trials=(), restart=None):
 
 
 def test_it_finds_what_is_rewarded(experiment):
-    found = [worth(trial.assignments) for trial in rounds(EnasSuggester(1), experiment, 20)]
+    found = [worth(trial.assignments) for trial in rounds(EnasSuggester(1), experiment, 10)]
     assert statistics.mean(found[:9]) < 2.6
     assert max(found) > 3.6
     assert statistics.mean(found[-9:]) > statistics.mean(found[:9]) + 0.5
