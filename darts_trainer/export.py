@@ -1,7 +1,8 @@
 """Export a trained network to ONNX: ``python -m darts_trainer.export DIR --output model.onnx``.
 
 The graph of a network of pictures has one input, ``images``: uint8, 0 to 255, (B, C, H, W) for any B; the normalisation
-is inside. Its output is ``logits``, (B, K).
+is inside. Its output is ``logits``, (B, K). Where the classes have names, the file's metadata have them as
+``class_names``, a list in JSON.
 
 That of a language model takes one step of B texts. Its inputs are ``words``, int64, (B,): the places of words in the
 vocabulary of ``network.json``; and ``state``, float32, (L, B, H): zeros before a text. Its outputs are ``logits`` of
@@ -11,6 +12,7 @@ Where onnxruntime is installed it runs the graph beside the network, on random i
 error.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -77,8 +79,11 @@ def export(trained: Predictor | TextPredictor) -> bytes:
         verbose=False,
     )
     assert program is not None
-    onnx.checker.check_model(program.model_proto, full_check=True)
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    if trained.class_names:
+        onnx.helper.set_model_props(model, {"class_names": json.dumps(trained.class_names, ensure_ascii=False)})
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
 
 
 def largest_difference(trained: Predictor | TextPredictor, file: bytes) -> float:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from cell_networks.layout import Layout, final_map_size
 from darts_trainer import construction
 from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.config import TrainerConfig
+from darts_trainer.search import remarks
 from darts_trainer.search import trial as search_trial
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import EdgeWeight
@@ -18,7 +19,7 @@ from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.collapse import StopRule
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.derivation import derive
-from darts_trainer.supernet.epoch import Epoch, edge_weights
+from darts_trainer.supernet.epoch import Epoch, edge_weights, entropies
 from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, precision, seeds
@@ -89,6 +90,10 @@ class _Pictures:
 
     def edge_weights(self) -> Iterator[EdgeWeight]:
         return edge_weights(self._supernet)
+
+    def remarks(self, scores: Sequence[float]) -> tuple[str, ...]:
+        num_steps = len(self._data.training) * len(scores)
+        return remarks.remarks(entropies(self._supernet), len(self._trial.primitives), scores, num_steps)
 
     def record(self) -> dict[str, object]:
         trial = self._trial

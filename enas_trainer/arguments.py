@@ -10,12 +10,11 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import fields
+from enas_trainer import fields, loading
 from enas_trainer.macro import choices
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from katib_suggestion.user_paths import user_path
-from trial_runtime import command_line, devices
+from trial_runtime import command_line, devices, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
@@ -75,7 +74,7 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
-        InvalidNetwork: the choices are none.
+        InvalidNetwork: a file of the architecture cannot be read, or holds none; or the choices are none.
     """
     arguments = _parser().parse_args(argv)
     architecture, nn_config = _network(arguments)
@@ -105,15 +104,15 @@ def _network(arguments: argparse.Namespace) -> tuple[str, str]:
         CommandLineError: a flag is missing, or one too many.
         InvalidNetwork: see `choices.read`.
     """
-    texts = {"--architecture": arguments.architecture, "--nn_config": arguments.nn_config}
-    missing = [flag for flag, text in texts.items() if text is None]
     if arguments.choices is not None:
-        if len(missing) < len(texts):
-            raise CommandLineError(f"--choices stands in the place of {' and '.join(texts)}, not beside one of them")
+        if (arguments.architecture, arguments.nn_config) != (None, None):
+            raise CommandLineError("--choices stands in the place of --architecture and --nn_config, not beside them")
         return choices.read(arguments.choices)
-    if missing:
-        raise CommandLineError(f"the following arguments are required: {', '.join(missing)}; or --choices instead")
-    return arguments.architecture, arguments.nn_config
+    if arguments.architecture is None:
+        raise CommandLineError(
+            "the following arguments are required: --architecture, --nn_config; or --choices instead"
+        )
+    return loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,8 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    parser.add_argument("--architecture", help="rows of the architecture, as JSON")
-    parser.add_argument("--nn_config", help="sizes and operations of the network, as JSON")
+    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
+    parser.add_argument("--architecture", help=architecture)
+    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
     parser.add_argument(
         "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
     )
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
     parser.add_argument(
         "--shared-weights",
-        type=user_path,
+        type=from_runner.place,
         metavar="DIR",
         default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "

@@ -15,9 +15,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import torch
 from torch import OutOfMemoryError
@@ -25,7 +25,7 @@ from torch import OutOfMemoryError
 from katib_suggestion import streams
 from katib_suggestion.errors import one_line
 from katib_suggestion.user_paths import user_path
-from trial_runtime import devices, processes, seeds
+from trial_runtime import devices, from_runner, processes, seeds
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import REMAP, DataOptions
@@ -67,7 +67,22 @@ class CommandLineError(ValueError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises `CommandLineError` where argparse would print its usage and exit."""
+    """A parser that raises `CommandLineError` where argparse would print its usage and exit.
+
+    What a runner was told goes before the command: see `from_runner`.
+    """
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """Read a command line, and behind it what overrides it."""
+        given = list(sys.argv[1:] if args is None else args)
+        overrides = from_runner.overrides(list(self._option_string_actions))
+        for override in overrides:
+            flag = override.partition("=")[0]
+            if any(word == flag or word.startswith(f"{flag}=") for word in given):
+                logger.info("%s goes before what the trial's command says", override)
+        return super().parse_args([*given, *overrides], namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise the message."""
@@ -86,7 +101,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
     """
     group = VariableArguments(parser, "data and machine")
     group.add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    group.add("--data-dir", user_path, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    group.add("--data-dir", from_runner.place, None, f"folder of the data; without any, {datasets.default_data_dir()}")
     group.add("--max-images", integer(1), None, "use that many training images, drawn at random")
     portion = "share of the training images that the weights learn from; the others are held out"
     group.add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
@@ -127,9 +142,7 @@ class VariableArguments:
 def add_machine_arguments(arguments: VariableArguments) -> None:
     """Add ``--output-dir``, ``--seed`` and ``--device``."""
     arguments.add("--output-dir", user_path, "output", "folder for what the trial writes")
-    arguments.group.add_argument(
-        "--seed", type=integer(0), help="makes a run repeatable (without it: a new one, logged)"
-    )
+    arguments.add("--seed", integer(0), None, "makes a run repeatable; without any, a new one is drawn, and logged")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
     arguments.group.add_argument("--device", type=_device, default="auto", help=device)
 
@@ -165,7 +178,8 @@ def machine_options(arguments: argparse.Namespace) -> MachineOptions:
     return MachineOptions(
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
-        is_seeded=arguments.seed is not None,
+        # A runner's is the same each time, but for a trial that an earlier version has begun without.
+        is_seeded=arguments.seed is not None and not from_runner.overrides(["--seed"]),
         resume=ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh),
         device=arguments.device,
     )

@@ -16,6 +16,7 @@ MODULES = (
     "darts_trainer",
     "darts_trainer.retrain",
     "darts_trainer.export",
+    "darts_trainer.predict",
 )
 
 RECURRENT = {

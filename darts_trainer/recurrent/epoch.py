@@ -33,7 +33,6 @@ class Epoch:
     @classmethod
     def of(cls, metrics: EpochMetrics[Perplexity], supernet: RecurrentSupernet, found: RecurrentGenotype) -> "Epoch":
         """Describe the epoch that has just ended."""
-        log_eo = supernet.alpha_eo.detach().double().log_softmax(dim=-1)
         return cls(
             epoch=metrics.epoch,
             train_loss=metrics.training.loss,
@@ -41,7 +40,7 @@ class Epoch:
             validation_loss=metrics.validation.loss,
             validation_perplexity=metrics.validation.perplexity,
             learning_rate=metrics.learning_rate,
-            entropy=float(-(log_eo.exp() * log_eo).sum(dim=-1).mean()),
+            entropy=entropy(supernet),
             seconds=metrics.seconds,
             words_per_second=metrics.examples_per_second,
             time=metric_lines.now(),
@@ -76,3 +75,9 @@ def edge_weights(supernet: RecurrentSupernet) -> Iterator[EdgeWeight]:
     for (source, node), row in zip(supernet.edges, supernet.mixture().tolist(), strict=True):
         for primitive, weight in zip(supernet.primitives, row, strict=True):
             yield EdgeWeight("recurrent", source, node, primitive, weight)
+
+
+def entropy(supernet: RecurrentSupernet) -> float:
+    """Mean over the edges of the entropy of the softmax of their alphas, in nats."""
+    log_eo = supernet.alpha_eo.detach().double().log_softmax(dim=-1)
+    return float(-(log_eo.exp() * log_eo).sum(dim=-1).mean())

@@ -1,7 +1,7 @@
 """A trial that searches a recurrent cell: what was asked for, on the text that there is."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +11,10 @@ from darts_trainer import metric_names
 from darts_trainer.recurrent.config import RecurrentConfig
 from darts_trainer.recurrent.data import SearchText
 from darts_trainer.recurrent.derivation import derive
-from darts_trainer.recurrent.epoch import Epoch, edge_weights
+from darts_trainer.recurrent.epoch import Epoch, edge_weights, entropy
 from darts_trainer.recurrent.reading import Reading
 from darts_trainer.recurrent.supernet import RecurrentSupernet
+from darts_trainer.search import remarks
 from darts_trainer.search import trial as search_trial
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import EdgeWeight
@@ -106,6 +107,10 @@ class _Words:
 
     def edge_weights(self) -> Iterator[EdgeWeight]:
         return edge_weights(self._supernet)
+
+    def remarks(self, scores: Sequence[float]) -> tuple[str, ...]:
+        # A perplexity is the same twice in no text, and there are no running statistics.
+        return remarks.flat({"recurrent": entropy(self._supernet)}, len(self._supernet.primitives))
 
     def record(self) -> dict[str, object]:
         trial = self._trial

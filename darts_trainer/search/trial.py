@@ -57,6 +57,9 @@ class Subject(Protocol[Measures, Kept]):
     def edge_weights(self) -> Iterable[EdgeWeight]:
         """Return how much each operation counts on each edge."""
 
+    def remarks(self, scores: Sequence[float]) -> tuple[str, ...]:
+        """Return what shows at the end that nothing was learned, given how good the network was after each epoch."""
+
     def record(self) -> dict[str, object]:
         """Return what ``genotype.json`` says of the search itself."""
 
@@ -181,10 +184,21 @@ class _Running(Generic[Measures, AnyEpoch]):
         num_epochs, stopped = self._trial.num_epochs, self._subject.stopped
         if stopped is not None:
             logger.info("stopped after epoch %d of %d: %s", metrics.epoch, num_epochs, stopped)
-            return
-        logger.info(
-            epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.examples_per_second, self._subject.examples)
-        )
+        else:
+            speed, examples = metrics.examples_per_second, self._subject.examples
+            logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, speed, examples))
+        if self._group.is_first:
+            for remark in self._remarks():
+                logger.warning("%s", remark)
+
+    def _remarks(self) -> tuple[str, ...]:
+        """None before the end."""
+        if not _is_over(self._epochs, self._subject.stopped, self._trial):
+            return ()
+        return self._subject.remarks([epoch.validation_score for epoch in self._epochs])
+
+    def _record(self) -> dict[str, object]:
+        return {**self._subject.record(), "remarks": list(self._remarks())}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -192,12 +206,12 @@ class _Running(Generic[Measures, AnyEpoch]):
             "stopped": self._subject.stopped,
             "epochs": [asdict(epoch) for epoch in self._epochs],
             **self._subject.state_dict(),
-            "record": self._subject.record(),
+            "record": self._record(),
             "random": checkpoints.random_states(),
         }
 
     def _write(self) -> None:
-        records.write(self._trial.output_dir, self._epochs, choice=self._trial.genotype, search=self._subject.record())
+        records.write(self._trial.output_dir, self._epochs, choice=self._trial.genotype, search=self._record())
 
 
 def _has_ended(trial: SearchOptions, checkpoint: Checkpoint, epoch_type: type[AnyEpoch]) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from enas_trainer import fields
 from enas_trainer.fields import InvalidNetwork
@@ -75,6 +76,18 @@ class NetworkConfig:
             raise InvalidNetwork("nn_config.output_sizes", list(self.output_sizes), allowed)
 
 
+class Layered(Protocol):
+    """What rows are checked against."""
+
+    @property
+    def num_layers(self) -> int:
+        """Layers, the input not counted."""
+
+    @property
+    def embedding(self) -> Mapping[int, object]:
+        """Operations by id."""
+
+
 def read(architecture: str, nn_config: str) -> tuple[Architecture, NetworkConfig]:
     """Read both texts of a trial and check one against the other.
 
@@ -90,7 +103,7 @@ def read(architecture: str, nn_config: str) -> tuple[Architecture, NetworkConfig
     return read_rows(fields.parse(architecture, "architecture"), config), config
 
 
-def read_rows(value: JSON, config: NetworkConfig) -> Architecture:
+def read_rows(value: JSON, config: Layered) -> Architecture:
     """Read the rows of an architecture.
 
     Raises:
@@ -110,21 +123,25 @@ def read_nn_config(text: str) -> NetworkConfig:
     """
     names = ("num_layers", "input_sizes", "output_sizes", "embedding")
     values = fields.mapping(fields.parse(text, "nn_config"), "nn_config", names)
-    input_sizes = _sizes(values["input_sizes"], "nn_config.input_sizes")
+    input_sizes = sizes(values["input_sizes"], "nn_config.input_sizes")
     if len(input_sizes) != 3:
         raise InvalidNetwork("nn_config.input_sizes", list(input_sizes), "it must be height, width and channels")
     entries = fields.any_mapping(values["embedding"], "nn_config.embedding")
     return NetworkConfig(
         num_layers=fields.integer(values["num_layers"], "nn_config.num_layers"),
         input_sizes=(input_sizes[0], input_sizes[1], input_sizes[2]),
-        output_sizes=_sizes(values["output_sizes"], "nn_config.output_sizes"),
+        output_sizes=sizes(values["output_sizes"], "nn_config.output_sizes"),
         embedding=MappingProxyType(dict(_entry(key, entry) for key, entry in entries.items())),
     )
 
 
-def _sizes(value: JSON, where: str) -> tuple[int, ...]:
-    sizes = fields.sequence(value, where)
-    return tuple(fields.integer(size, f"{where}[{index}]") for index, size in enumerate(sizes))
+def sizes(value: JSON, where: str) -> tuple[int, ...]:
+    """Read a list of sizes, one at least.
+
+    Raises:
+        InvalidNetwork: it is none, or one of them is no whole number from 1.
+    """
+    return tuple(fields.integer(size, f"{where}[{index}]") for index, size in enumerate(fields.sequence(value, where)))
 
 
 def _entry(key: str, value: JSON) -> tuple[int, Operation]:
@@ -137,7 +154,7 @@ def _entry(key: str, value: JSON) -> tuple[int, Operation]:
     return int(key), operation_types.read(entry["opt_type"], entry["opt_params"], where)
 
 
-def _row(value: JSON, layer: int, config: NetworkConfig) -> tuple[int, ...]:
+def _row(value: JSON, layer: int, config: Layered) -> tuple[int, ...]:
     where = f"architecture row {layer}"
     row = fields.sequence(value, where)
     if len(row) != layer:

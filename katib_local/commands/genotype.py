@@ -13,13 +13,15 @@ from darts_genotype import forms, loading
 from darts_genotype.genotype import NUM_INPUTS, Cell
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from katib_local.drawing import genotypes
+from katib_local.record import results
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
 A genotype is read in whichever form it is: JSON (genotype.json of a search, or what NNI exports), or Genotype(…)
 anywhere in a text: Katib's metric (Best-Genotype=Genotype(normal=[[…), a log, a module such as cnn/genotypes.py of
 quark0/darts.
-GENOTYPE may also be the folder of a trial, runs/…/trials/NAME.
+
+A folder is the output of a search, that of a trial, runs/…/trials/NAME, or that of a run, for its best trial.
 
 exit codes:
     0  done
@@ -45,7 +47,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         )
         parsers[command].set_defaults(command=command)
         parsers[command].add_argument(
-            "genotype", metavar="GENOTYPE", help="a file, a trial's folder, a text, or - for standard input"
+            "genotype", metavar="GENOTYPE", help="a file, folder or text, or - for standard input"
         )
         which = parsers[command].add_mutually_exclusive_group()
         which.add_argument("--name", help="of several genotypes in a text, the one that is assigned to NAME")
@@ -114,7 +116,7 @@ def _load(arguments: argparse.Namespace) -> AnyGenotype:
     name, last = arguments.name, arguments.last
     if arguments.genotype == "-":
         return forms.read(loading.text_of(sys.stdin.buffer, "standard input"), name=name, last=last)
-    return loading.load(arguments.genotype, name=name, last=last)
+    return loading.load(results.of(arguments.genotype), name=name, last=last)
 
 
 def _svg(text: str) -> Path:

@@ -12,6 +12,9 @@ _HEADING_SIZE = 17
 _MIN_WIDTH = 560
 """Wide enough for any heading."""
 
+_OTHER_FILL = "#eceff1"
+"""Of what a trainer of somebody else's has."""
+
 _FILLS = {
     "input": "#e5e7eb",
     "node": "#ffffff",
@@ -91,7 +94,7 @@ def _draw_box(group: ET.Element, box: Box) -> None:
             "width": _number(box.width),
             "height": _number(box.height),
             "rx": _number(box.height / 2 if is_node else 6),
-            "fill": next(fill for kind, fill in _FILLS.items() if box.kind.startswith(kind)),
+            "fill": next((fill for kind, fill in _FILLS.items() if box.kind.startswith(kind)), _OTHER_FILL),
             "stroke": _INK if is_node else _LINE,
         },
     )

@@ -1,9 +1,11 @@
 """What a report shows of an experiment, wherever it ran."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from katib_local.manifest.experiment import Objective, ParameterSpec
 from katib_local.record import collector, trials
@@ -31,6 +33,12 @@ class TrialReport:
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The numbers of each metric, in the order reported."""
     alphas: tuple[AlphaHistory, ...] = ()
+    epochs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Numbers that its trainer noted of each epoch, by their names."""
+    log: Path | None = None
+    """What it printed, on this machine."""
+    remarks: tuple[str, ...] = ()
+    """What its trainer found to be wrong with what it came to, a sentence each."""
 
     @property
     def seconds(self) -> float | None:
@@ -103,8 +111,20 @@ class Report:
     """What makes it again, given the manifest."""
     manifest: str
     """The Experiment as YAML."""
+    is_interrupted: bool = False
+    """Whether it can go on, and does not."""
     absent: tuple[str, ...] = ()
     """What the source does not keep, so that the report cannot show it; a sentence each."""
+
+    @property
+    def alarm(self) -> str:
+        """That half of the trials that have ended, or more, have failed; empty where they have not."""
+        ended = [item.trial for item in self.trials if item.trial.condition in trials.COMPLETED]
+        failed = [trial for trial in ended if trial.condition in trials.FAILURES]
+        if not failed or 2 * len(failed) < len(ended):
+            return ""
+        ((reason, _),) = Counter(trial.reason for trial in failed).most_common(1)
+        return f"{len(failed)} of {len(ended)} trials failed: {reason or 'nobody knows why'}"
 
     @property
     def best(self) -> TrialReport | None:

@@ -79,7 +79,10 @@ def test_a_policy_knows_no_search_space(module: str) -> None:
     assert {name for name in ours if not name.startswith("enas_service.policies.")} <= BELOW_POLICIES
 
 
-@pytest.mark.parametrize("module", ["search", "checkpoint", "predictor", "proposals", "cost", "scores"])
+MODEL = sorted(module.removeprefix("enas_service.") for module in GRAPH if module.startswith("enas_service.model."))
+
+
+@pytest.mark.parametrize("module", ["search", "checkpoint", "cost", "scores", *MODEL])
 def test_behind_the_choice_of_a_space_no_kind_is_known(module: str) -> None:
     known = GRAPH[f"enas_service.{module}"]
     assert {name for name in known if name.startswith("enas_service.spaces.")} <= {"enas_service.spaces.space"}

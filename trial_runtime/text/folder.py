@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from katib_suggestion.user_paths import user_path
+from trial_runtime import from_runner
 from trial_runtime.errors import DatasetError
 from trial_runtime.text.vocabulary import words_of
 
@@ -17,7 +19,7 @@ def read(path: str, part: str, data_dir: Path) -> list[str]:
     """Read the words of a part: blanks separate them, and ``<eos>`` ends each line.
 
     Args:
-        path: of the folder; a relative one is looked up from the working directory, then from data_dir.
+        path: of the folder; a relative one is looked up where relative paths count from, then in data_dir.
         part: one of `PARTS`.
         data_dir: see above.
 
@@ -42,7 +44,9 @@ def read(path: str, part: str, data_dir: Path) -> list[str]:
 
 
 def _folder(path: str, data_dir: Path) -> Path:
-    for folder in (Path(path).expanduser(), data_dir / path):
-        if folder.is_dir():
+    for base in (from_runner.base_dir(), data_dir):
+        if (folder := base / user_path(path)).is_dir():
             return folder
-    raise DatasetError("dataset", f"text:{path}", f"it must be a folder, and neither {path} nor {data_dir / path} is")
+    raise DatasetError(
+        "dataset", f"text:{path}", f"it must be a folder that is there{from_runner.searched(path, data_dir)}"
+    )

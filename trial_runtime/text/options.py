@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from katib_suggestion.user_paths import user_path
-from trial_runtime import command_line
+from trial_runtime import command_line, from_runner
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.text import corpora
 from trial_runtime.text.corpora import Corpus
@@ -54,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     group = command_line.VariableArguments(parser, "data and machine")
     group.add("--dataset", str, None, f"the text: {corpora.KNOWN}")
-    group.add("--data-dir", user_path, None, "folder that a relative DIR is looked up in")
+    group.add("--data-dir", from_runner.place, None, "folder that a relative DIR is looked up in")
     group.add("--max-vocabulary", command_line.integer(MIN_SIZE), None, "know that many words, the most frequent")
     command_line.add_machine_arguments(group)
 

@@ -7,11 +7,17 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from enas_trainer import loading
+from enas_trainer.fields import InvalidNetwork
 from katib_local.commands.cli import main
+from katib_local.record.trials import Trial
+from katib_local.report import pictures
 from katib_suggestion import assignment
+from katib_suggestion.experiment import TrialCondition
 
 SVG = "{http://www.w3.org/2000/svg}"
 ARCHITECTURE = "[[0], [2, 1], [1, 0, 1], [3, 1, 0, 1]]"
@@ -183,3 +189,56 @@ def test_no_network_is_computed_for_it():
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "separable convolution" in done.stdout
+
+
+def test_a_run_stands_for_its_best_trial(run, capsys):
+    """Of an earlier version, which has left no link to it."""
+    kept = Path(__file__).parents[2] / "data/0.1.0/runs/enas"
+    assert main(["show", str(kept), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["best_trial"]
+    code, shown, _ = run("show", kept)
+    assert code == 0
+    assert (0, shown, "") == run("show", kept / "trials" / best)
+
+
+def test_a_trainer_takes_the_same_texts_files_and_folders(record, tmp_path, monkeypatch):
+    files = tmp_path / "architecture.txt", tmp_path / "nn_config.txt"
+    for file, text in zip(files, TEXTS, strict=True):
+        file.write_text(text)
+    expected = [json.loads(ARCHITECTURE), NN_CONFIG]
+    for given in (TEXTS, map(str, files), (str(record), None), (str(record), str(record)), (ARCHITECTURE, str(record))):
+        assert [assignment.decode(text) for text in loading.load(*given)] == expected
+    assert [assignment.decode(text) for text in loading.load("trial", None, tmp_path)] == expected
+    with pytest.raises(InvalidNetwork, match=r"architecture: 'nowhere' .* it must be JSON, or a file, a trial"):
+        loading.load("nowhere", None)
+
+
+def test_the_architecture_of_a_trainer_of_ones_own_is_shown_and_drawn(run, tmp_path):
+    operations = {
+        str(opt_id): {
+            "opt_id": opt_id,
+            "opt_type": "dense",
+            "opt_params": {"units": 16 * (opt_id + 1), "activation": "relu"},
+        }
+        for opt_id in range(2)
+    }
+    nn_config = {"num_layers": 2, "input_sizes": [64], "output_sizes": [10], "embedding": operations}
+    texts = "[[1], [0, 1]]", assignment.encode(nn_config)
+    code, out, err = run("show", *texts)
+    assert (code, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == "2 layers, 1 join; inputs of 64; 10 classes"
+    assert "1 1 dense units 32, activation relu the input" in lines
+    assert run("draw", *texts, "-o", tmp_path / "x.svg")[0] == 0
+    assert "layer 2: dense units 16, activation relu, of layer 1, the input" in (tmp_path / "x.svg").read_text()
+    trial = Trial(
+        name="t",
+        number=1,
+        condition=TrialCondition.SUCCEEDED,
+        assignments=dict(zip(("architecture", "nn_config"), texts, strict=True)),
+        labels={},
+    )
+    assert "dense units 32" in str(pictures.draw(trial))
+    # What is no architecture is still said as the trainer of ours says it.
+    code, _, err = run("show", "[[7], [0, 1]]", texts[1])
+    assert (code, "nn_config.input_sizes: [64] is not allowed" in err) == (3, True)

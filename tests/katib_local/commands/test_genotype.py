@@ -92,7 +92,7 @@ def test_draw(run, genotype_file, tmp_path):
         (
             ["show", "."],
             3,
-            "genotype: file: '.' is not allowed: it must be a genotype, or a file or a trial's folder with one (No",
+            "file: '.' is not allowed: it must be a genotype, or a file or a trial's folder with one (a fol",
         ),
         (["show", "/dev/zero"], 3, "genotype: text: '32000004 characters'"),
         (["show", "bytes"], 3, "genotype: file: 'bytes' is not allowed: it must be text in UTF-8"),

@@ -54,7 +54,7 @@ def test_the_best_trial_and_what_failed(experiment: Experiment) -> None:
         "- architecture: [[3], [1, 0]]",
         "- files: /runs/a b/trials/mini-0001",
         "",
-        "- mini-0002: failed after 1.0 s: exit code 3",
+        "- mini-0002: failed after 1.0 s: exit code 3; its output: /runs/a b/trials/mini-0002/output.log",
         "",
     ]
 
@@ -81,7 +81,22 @@ def test_the_five_best_of_many(experiment: Experiment) -> None:
 def test_many_failures_are_counted(experiment: Experiment) -> None:
     trials = [replace(FAILED, name=f"mini-{number:04}") for number in range(1, 8)]
     lines = list(summary.lines(experiment, trials, Verdict.TOO_MANY_FAILED, Path("/runs/a"), None))
-    assert lines[-4:] == ["- mini-0004: failed after 1.0 s: exit code 3", lines[-3], "- and 2 others", ""]
+    said = "- mini-0004: failed after 1.0 s: exit code 3; its output: /runs/a/trials/mini-0004/output.log"
+    assert lines[-4:] == [said, lines[-3], "- and 2 others", ""]
+
+
+def test_what_was_interrupted_will_run_again(experiment: Experiment) -> None:
+    trials = [SUCCEEDED, replace(FAILED, condition=TrialCondition.CREATED, reason="", started=None, finished=None)]
+    first, *_ = summary.lines(experiment, trials, None, Path("/runs/a"), None)
+    assert first == "mini: interrupted (2 trials: 1 will run again, 1 succeeded)"
+
+
+def test_a_search_that_has_learned_nothing_says_so(experiment: Experiment, tmp_path: Path) -> None:
+    artifacts = tmp_path / "trials/mini-0001/artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "genotype.json").write_text('{"remarks": ["the alphas are flat; more epochs help"]}')
+    lines = list(summary.lines(experiment, [SUCCEEDED], Verdict.GOAL_REACHED, tmp_path, None))
+    assert "- beware: the alphas are flat; more epochs help" in lines
 
 
 def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
