@@ -67,8 +67,8 @@ class Sizes:
 
     @property
     def suggestion_mib(self) -> float:
-        """Memory of one more suggestion."""
-        return 64 * self.num_columns / 2**20
+        """Memory of one more suggestion; a search of a single network has no columns."""
+        return 64 * max(1, self.num_columns) / 2**20
 
     @property
     def _model_bytes(self) -> float:

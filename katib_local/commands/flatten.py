@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from katib_cluster import bounded_yaml
 from katib_local.manifest import flattening, manifest
 from katib_suggestion.user_paths import user_path
 
@@ -30,7 +31,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 def flatten(arguments: argparse.Namespace) -> int:
     """Write an ENAS Experiment as one of plain parameters."""
     found = flattening.flatten(manifest.read(arguments.manifest))
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(found, Dumper=bounded_yaml.Dumper, sort_keys=False, allow_unicode=True, width=120)
     if arguments.output is None:
         sys.stdout.write(text)
     else:

@@ -33,6 +33,7 @@ NOT_RUN = {
     r"katib-nas register": "needs a cluster; tests/katib_cluster has an API server of its own",
     r"^(\.venv/bin/)?katib-nas (validate|run) \S*(enas-|darts-digits)": "tests/end_to_end runs the examples",
     r"katib-nas validate examples/own": "what runs is valid",
+    r"katib-nas run (examples/own-model|random\.yaml)": "tests/end_to_end/test_plain_parameters.py runs them",
     r"katib-nas (validate|run) my-experiment": "is of the reader's",
     r"^\. ": "each command here has a shell of its own",
     r"katib-nas run examples/darts-(volume|gpu|retrain-hpo)": "takes hours without a GPU, or a service of Katib's",
