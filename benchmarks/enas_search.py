@@ -1,120 +1,176 @@
-"""How few trials the ENAS suggestion needs, beside what a user might pick instead; prints Markdown.
+"""How few trials the ENAS suggestion needs on many spaces, beside what a user might pick instead; prints Markdown.
 
-    python -m benchmarks.enas_search --table FILE [--seeds 50] [--parallel 3] [--failing .2] [--minimize] [--restart]
+    python -m benchmarks.enas_search DATA --results FILE [--seeds 20] [--parallel 3] [--failing .2] [--noise .2] …
 
-Regret is the best accuracy there is less the best found after 30, 60 and 150 trials, in percentage points, averaged
-over seeds, with its standard error. Every method sees the same tasks, in the same rounds, with the same trials failing.
-The ratios are our regret to that of random search, of evolution, and of evolution with our rule of never twice.
+Regret is the best accuracy there is less the best found after 20, 30, 60 and 150 trials, averaged over seeds, with its
+standard error after 150. Every method sees the same tasks, in the same rounds, with the same trials failing. A search
+that is done is a line of FILE, and is not run again: a campaign goes on where it was ended.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Small products: more threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
 
-from benchmarks.enas import methods, tasks
+from benchmarks.enas import families, methods
+from benchmarks.enas.families import Family
+from benchmarks.enas.katibs_controller import KatibsController
 
-NUM_TRIALS = 150
-CHECKPOINTS = (30, 60, 150)
-NUM_LAST = 30
+CHECKPOINTS = (20, 30, 60, 150, 500)
 
-RANDOM, OURS = "random search", "ours"
-EVOLUTION, UNIQUE = "evolution, population 20, sample 10", "the same, never twice"
-BASELINES = (RANDOM, EVOLUTION, UNIQUE)
+OURS, ALONE, KATIBS = "ours", "ours, without a controller", "controller as Katib credits it"
 
 
-def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[tasks.Task, int], methods.Method]]:
-    evolution = partial(methods.RegularizedEvolution, population=20, sample=10)
+def all_families(data: Path) -> dict[str, Callable[[int], Family]]:
+    """By name; a synthetic one is drawn by the seed."""
+    tables = {
+        "NAS-Bench-Macro": lambda _: families.nas_bench_macro(data),
+        **{
+            f"TransNAS {task}{', plain' if plain else ''}": partial(_transnas, data, task, plain)
+            for plain in (False, True)
+            for task in ("class_scene", "jigsaw")
+        },
+        **{f"NAS-Bench-Graph {task}": partial(_graph, data, task) for task in ("arxiv", "computers", "photo")},
+        "Accel-NASBench": lambda _: families.accel_nasbench(data),
+    }
     return {
-        RANDOM: methods.RandomSearch,
-        "evolution, population 100, sample 25 (as published)": partial(
-            methods.RegularizedEvolution, population=100, sample=25
-        ),
-        EVOLUTION: evolution,
-        UNIQUE: partial(evolution, unique=True),
-        "the same, told that joins do not matter": partial(evolution, unique=True, joins=False),
-        "controller as Katib credits it": methods.KatibsController,
+        "skip density": families.skip_density,
+        "particular joins": families.particular_joins,
+        "interactions": families.interactions,
+        "106 operations": families.operations106,
+        "106 operations by number": partial(families.operations106, by_number=True),
+        **tables,
+    }
+
+
+def _transnas(data: Path, task: str, plain: bool, _: int) -> Family:
+    return families.transnas(data, task, plain=plain)
+
+
+def _graph(data: Path, task: str, _: int) -> Family:
+    return families.nas_bench_graph(data, task)
+
+
+def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[Family, int], methods.Method]]:
+    """By name."""
+    return {
+        "random search": methods.RandomSearch,
+        "evolution, population 20, sample 10": methods.RegularizedEvolution,
+        "the same, told what matters": partial(methods.RegularizedEvolution, told=True),
+        "local search": methods.LocalSearch,
+        "Optuna's TPE, multivariate, grouped": methods.Tpe,
+        KATIBS: KatibsController,
+        ALONE: methods.ModelAlone,
         OURS: partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),
     }
 
 
-def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> list[float]:
-    """Run one search; return the regrets and the mean accuracy of the last proposals."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    task_name, method_name, seed = job
-    task = all_tasks(arguments)[task_name](seed)
-    method = all_methods(arguments)[method_name](task, seed)
-    failing = np.random.default_rng([3, seed]).random(NUM_TRIALS) < arguments.failing
+def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run one search; return its line of the results."""
+    family_name, method_name, seed = job
+    began = time.process_time()
+    family = all_families(arguments.data)[family_name](seed)
+    method = all_methods(arguments)[method_name](family, seed)
+    failing = np.random.default_rng([3, seed]).random(arguments.trials) < arguments.failing
+    noise = (np.random.default_rng([4, seed]).normal(size=arguments.trials) * arguments.noise).tolist()
     finished: methods.Finished = []
     worth: list[float] = []
-    while len(finished) < NUM_TRIALS:
-        count = min(arguments.parallel, NUM_TRIALS - len(finished))
-        for rows in method.propose(finished, count):
-            worth.append(task.accuracy(rows))
-            finished.append((rows, None if failing[len(finished)] else worth[-1]))
-    seen = np.maximum.accumulate([-np.inf if value is None else value for _, value in finished])
-    return [*(task.best - seen[number - 1] for number in CHECKPOINTS), float(np.mean(worth[-NUM_LAST:]))]
+    while len(finished) < arguments.trials:
+        for choices in method.propose(finished, min(arguments.parallel, arguments.trials - len(finished))):
+            value, number = family.value(choices), len(finished)
+            worth.append(-np.inf if failing[number] else value)
+            finished.append((choices, None if failing[number] else value + noise[number]))
+    best = np.maximum.accumulate(worth)
+    regrets = [family.best - best[number - 1] for number in CHECKPOINTS if number <= arguments.trials]
+    return _line(job, arguments) | {"regrets": regrets, "seconds": time.process_time() - began}
 
 
-def all_tasks(arguments: argparse.Namespace) -> dict[str, Callable[[int], tasks.Task]]:
-    synthetic = {
-        "skip density": tasks.skip_density,
-        "particular joins": tasks.particular_joins,
-        "interactions": tasks.interactions,
-    }
-    if arguments.table is None:
-        return synthetic
-    return {"NAS-Bench-Macro": lambda _: tasks.nas_bench_macro(arguments.table)} | synthetic
+def _line(job: tuple[str, str, int], arguments: argparse.Namespace) -> dict[str, Any]:
+    conditions = {name: getattr(arguments, name) for name in _CONDITIONS}
+    return {"family": job[0], "method": job[1], "seed": job[2], "conditions": conditions}
+
+
+_CONDITIONS = ("trials", "parallel", "failing", "noise", "minimize", "restart")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, help="NAS-Bench-Macro's JSON; without it the synthetic tasks alone")
-    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("data", type=Path, help="folder with nas-bench-macro, transnas-macro, nas-bench-graph, …")
+    parser.add_argument("--results", type=Path, required=True, help="a line of JSON for each search that is done")
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1000, help="seeds below it were used to choose the recipe")
+    parser.add_argument("--trials", type=int, default=150)
     parser.add_argument("--parallel", type=int, default=3, help="trials a round")
     parser.add_argument("--failing", type=float, default=0.0, help="share of trials that fail")
+    parser.add_argument("--noise", type=float, default=0.0, help="standard deviation between trials of one network")
     parser.add_argument("--minimize", action="store_true", help="report negated accuracies to ours, to be minimised")
     parser.add_argument("--restart", action="store_true", help="restart ours, without any state, before every round")
-    parser.add_argument("--tasks", type=json.loads, help="JSON list of names; all by default")
+    parser.add_argument("--families", type=json.loads, help="JSON list of names; all by default")
     parser.add_argument("--methods", type=json.loads, help="JSON list of names; all by default")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    names = arguments.methods or list(all_methods(arguments))
-    conditions = [f"{arguments.seeds} seeds", f"{arguments.parallel} trials a round"]
-    conditions += [f"{arguments.failing:.0%} of the trials failing"] if arguments.failing else []
-    conditions += ["minimised"] if arguments.minimize else []
-    conditions += ["ours without its state before every round"] if arguments.restart else []
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        for task in arguments.tasks or all_tasks(arguments):
-            print(f"\n{task}, {', '.join(conditions)}\n")
-            print("| method | regret after 30 | 60 | 150 | mean of the last 30 proposals |\n|---|---|---|---|---|")
-            means = {name: row(pool, task, name, arguments) for name in names}
-            for name in BASELINES:
-                if name in means and OURS in means:
-                    ratios = means[OURS][:-1] / means[name][:-1]
-                    print(f"| *ours / {name}* | {' | '.join(f'*{ratio:.2f}*' for ratio in ratios)} | |", flush=True)
+    arguments.families = arguments.families or list(all_families(arguments.data))
+    arguments.methods = arguments.methods or list(all_methods(arguments))
+    done = _done(arguments)
+    jobs = [job for job in _jobs(arguments) if job not in done]
+    with ProcessPoolExecutor(arguments.processes, multiprocessing.get_context("spawn")) as pool:
+        for line in pool.map(partial(measure, arguments=arguments), jobs):
+            with arguments.results.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+    _print_tables(arguments)
 
 
-def row(pool: Executor, task: str, method: str, arguments: argparse.Namespace) -> NDArray[np.float64]:
-    """Measure a method over all seeds, print its row, and return the means."""
-    jobs = [(task, method, arguments.first_seed + seed) for seed in range(arguments.seeds)]
-    results = np.array(list(pool.map(partial(measure, arguments=arguments), jobs)))
-    means: NDArray[np.float64] = results.mean(axis=0)
-    errors = results.std(axis=0) / np.sqrt(len(results))
-    cells = (f"{mean:.3f} ± {error:.3f}" for mean, error in zip(means, errors, strict=True))
-    print(f"| {method} | {' | '.join(cells)} |", flush=True)
-    return means
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
+    for family in arguments.families:
+        # What has a controller is asked for macro spaces here.
+        is_macro = bool(all_families(arguments.data)[family](arguments.first_seed).num_layers)
+        for method in arguments.methods:
+            if is_macro or method not in (OURS, KATIBS):
+                for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+                    yield family, method, seed
+
+
+def _done(arguments: argparse.Namespace) -> dict[tuple[str, str, int], list[float]]:
+    """Regrets of the searches in the file that were run under the same conditions."""
+    if not arguments.results.exists():
+        return {}
+    lines = [json.loads(line) for line in arguments.results.read_text().splitlines()]
+    conditions = _line(("", "", 0), arguments)["conditions"]
+    return {
+        (line["family"], line["method"], line["seed"]): line["regrets"]
+        for line in lines
+        if line["conditions"] == conditions
+    }
+
+
+def _print_tables(arguments: argparse.Namespace) -> None:
+    done, checkpoints = _done(arguments), [one for one in CHECKPOINTS if one <= arguments.trials]
+    for family in arguments.families:
+        print(f"\n### {family}\n\n| method | searches | {' | '.join(map(str, checkpoints))} | / random | / evolution |")
+        print("|---" * (len(checkpoints) + 4) + "|")
+        found = {
+            method: np.array([regrets for (one, other, _), regrets in done.items() if (one, other) == (family, method)])
+            for method in arguments.methods
+        }
+        means = {method: regrets.mean(axis=0) for method, regrets in found.items() if len(regrets)}
+        peers = [means.get(name) for name in list(all_methods(arguments))[:2]]
+        for method, mean in means.items():
+            error = found[method][:, -1].std() / np.sqrt(len(found[method]))
+            figures = [f"{one:.3f}" for one in mean[:-1]] + [f"{mean[-1]:.3f} ± {error:.3f}"]
+            ratios = [f"{mean[-1] / peer[-1]:.2f}" if peer is not None and peer[-1] > 0 else "" for peer in peers]
+            print(f"| {method} | {len(found[method])} | {' | '.join(figures)} | {' | '.join(ratios)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,27 @@
 """Genotypes as users name them: by a file, or by the text itself."""
 
+from pathlib import Path
 from typing import IO
 
 from darts_genotype import finding, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
+from katib_suggestion import result_files
 from katib_suggestion.user_paths import user_path
 
 RECORD = "genotype.json"
 """What a search leaves in its output folder."""
 
-_PLACES = (RECORD, f"artifacts/{RECORD}", "output.log")
-"""Where it is in a search's output folder, and in that of a trial of ``katib-nas run``; or what that printed."""
+_PLACES = (RECORD, "output.log")
+"""Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; or what that printed."""
 
 
-def load(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
-    """Read a genotype from a text in any form, or else from the file of that name, or that of a search's folder.
+def load(text: str, *, base: Path | None = None, name: str | None = None, last: bool = False) -> AnyGenotype:
+    """Read a genotype from a text in any form, or else from the file of that name, or that of a folder.
 
     Args:
-        text: see above.
+        text: see above. A folder is that of a search's output, of a trial, or of a run, whose best trial it is then.
+        base: the folder that a relative name counts from; None for the working directory.
         name: see `forms.read`.
         last: see `forms.read`.
 
@@ -27,13 +31,11 @@ def load(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
     if finding.START in text or text.lstrip().startswith("{") or "\0" in text:  # which no file's name has
         return forms.read(text, name=name, last=last)
     try:
-        path = user_path(text)
-        if path.is_dir():
-            path = next((path / place for place in _PLACES if (path / place).is_file()), path / RECORD)
-        with path.open("rb") as file:
+        with result_files.find(Path(base or "", user_path(text)), *_PLACES).open("rb") as file:
             return forms.read(text_of(file, text), name=name, last=last)
-    except OSError as error:
-        allowed = f"it must be a genotype, or a file or a trial's folder with one ({error.strerror})"
+    except (OSError, result_files.NotFound) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        allowed = f"it must be a genotype, or a file or a trial's folder with one ({why})"
         raise GenotypeError("file", text, allowed) from error
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import tensorflow as tf
 
 from enas_service.decisions import Decisions
+from enas_service.model.importance import Importance
 from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
 from enas_service.search import Lesson, Memory, Search, Status
@@ -34,6 +35,9 @@ MAX_FOLDERS = 100
 
 HISTORY = "history.csv"
 """For those who watch: how the search went on, a row each time that it had learned."""
+
+IMPORTANCE = "importance.csv"
+"""The same: what each decision matters, and what is expected of each of its values."""
 
 _KEPT = 2
 _WRITING = "writing"
@@ -70,6 +74,21 @@ class CheckpointStore:
             self._write(folder, search)
         except (tf.errors.OpError, OSError) as error:
             logger.warning("%s: its state could not be saved and is kept in memory only: %s", name, _line(error))
+
+    def tell(self, name: str, search: Search) -> None:
+        """Write the tables for those who watch, beside the checkpoints; a search that has no folder has none."""
+        if not self._is_ours():
+            return
+        folder = self._of(name)
+        try:
+            if not folder.is_dir():
+                return
+            for file, text in ((HISTORY, _history(search.memory.history)), (IMPORTANCE, _importance(search.learned))):
+                new = folder / f"{file}.new"
+                new.write_text(text, encoding="utf-8")
+                new.replace(folder / file)
+        except OSError as error:
+            logger.warning("%s: %s could not be written: %s", name, folder, _line(error))
 
     def load(self, name: str, problem: Problem) -> Search | None:
         """Read a search back; None where there is none for this problem.
@@ -116,9 +135,6 @@ class CheckpointStore:
         writing.rename(target)
         for old in earlier[: 1 - _KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-        history = folder / f"{HISTORY}.new"
-        history.write_text(_table(search.memory.history), encoding="utf-8")
-        history.replace(folder / HISTORY)
 
     def _of(self, name: str) -> Path:
         # A name is the caller's text: only what is harmless of it becomes part of a path.
@@ -175,6 +191,8 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
         taken={space.key(_decoded(space, one)) for one in state["taken"]},
         replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
+        # 0.1.0 trained the policy before it replied.
+        num_trained=state.get("num_trained", len(state["lessons"])),
     )
     return search
 
@@ -190,17 +208,33 @@ def _written(search: Search) -> dict[str, Any]:
         ],
         "taken": [_text(one) for one in sorted(memory.taken)],
         "replies": {key: [_text(space.key(one)) for one in reply] for key, reply in memory.replies.items()},
+        "num_trained": memory.num_trained,
         "history": [dataclasses.asdict(one) for one in memory.history],
     }
 
 
-def _table(history: Sequence[Status]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["num_trials", "best", *(field.name for field in dataclasses.fields(Step))])
+def _history(history: Sequence[Status]) -> str:
+    rows = []
     for status in history:
         assert status.step is not None
-        writer.writerow([status.num_trials, status.best, *dataclasses.astuple(status.step)])
+        rows.append([status.num_trials, status.best, *dataclasses.astuple(status.step)])
+    return _table(["num_trials", "best", *(field.name for field in dataclasses.fields(Step))], rows)
+
+
+def _importance(found: Sequence[Importance]) -> str:
+    rows = [
+        [one.name, one.kind, f"{one.share:.6g}", value, f"{expected:.6g}"]
+        for one in found
+        for value, expected in one.values
+    ]
+    return _table(["name", "kind", "importance", "value", "expected"], rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -7,10 +7,13 @@ thread): docs/decisions/0003-limits.md has the figures beside the estimates.
 from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
+from enas_service.model.model import MAX_TRIALS, num_looked_at
+from enas_service.model.proposals import MAX_NUMBERS
 from enas_service.policies.policy import PolicyForm
 from enas_service.policies.policy_gradient import NUM_LEARNED
-from enas_service.predictor import MAX_TRIALS
-from enas_service.proposals import NUM_CANDIDATES
+
+NUM_CANDIDATES = 64
+"""Drawn from the policy for each request, in one batch."""
 
 _SERVICE_MIB = 260.0
 """The service before its first search."""
@@ -25,8 +28,8 @@ class Sizes:
 
     form: PolicyForm
     """The policy's."""
-    num_features: int
-    """Weights of single decisions in the predictor."""
+    num_columns: int
+    """Columns of the model's features."""
     num_steps: int
     """Gradient steps of an update."""
 
@@ -41,8 +44,7 @@ class Sizes:
         weights = 80 * (10 * hidden**2 + 2 * form.num_embeddings * hidden)
         attention = 16 * NUM_LEARNED * form.num_attended * hidden
         states = 60 * NUM_LEARNED * form.num_lstm_steps * hidden
-        features = 8 * (MAX_TRIALS + 200) * self.num_features
-        return _SERVICE_MIB + _TRACED_MIB + (weights + attention + states + features) / 2**20
+        return _SERVICE_MIB + _TRACED_MIB + (weights + attention + states + self._model_bytes) / 2**20
 
     @property
     def step_s(self) -> float:
@@ -61,12 +63,18 @@ class Sizes:
     @property
     def suggestion_s(self) -> float:
         """Seconds of one more suggestion."""
-        return 1e-4 * self.num_features
+        return 0.03 + 3e-5 * self.num_columns
 
     @property
     def suggestion_mib(self) -> float:
         """Memory of one more suggestion."""
-        return 32 * self.num_features / 2**20
+        return 64 * self.num_columns / 2**20
+
+    @property
+    def _model_bytes(self) -> float:
+        """Columns of trials and of candidates, and what covariances are inverted in."""
+        looked_at = num_looked_at(self.num_columns, MAX_TRIALS)
+        return 30 * looked_at * self.num_columns + 20 * MAX_NUMBERS + 50 * looked_at**2
 
     @property
     def learn_s(self) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from enas_service.cost import Sizes
 from enas_service.limits import DEFAULT, EnasLimits
+from enas_service.model.features import Features
 from enas_service.policies import joins, sequences
 from enas_service.policies.policy import PolicyForm
 from enas_service.settings import EnasSettings
@@ -56,8 +57,7 @@ class Problem:
         """What its calls cost."""
         return Sizes(
             form=self.form,
-            # One of each option, but of a bit, which has two options, a single one.
-            num_features=sum(self.space.counts) - self.space.num_bits,
+            num_columns=Features(self.space.attributes).num_columns,
             num_steps=self.settings.controller_train_steps,
         )
 

@@ -4,19 +4,23 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from enas_service.cost import NUM_CANDIDATES
 from enas_service.decisions import Decisions
 from enas_service.limits import DEFAULT
+from enas_service.model.importance import Importance, importances, summary
+from enas_service.model.model import MIN_TRIALS, Model, is_quick, learned
+from enas_service.model.process import Weights
+from enas_service.model.proposals import Region, untaken
 from enas_service.policies.policy_gradient import PolicyGradient, Step
-from enas_service.predictor import MIN_TRIALS, Encoding, Predictor
 from enas_service.problem import Problem
-from enas_service.proposals import NUM_BEST, NUM_CANDIDATES, propose
-from enas_service.scores import Floats, advantages, ranked
+from enas_service.scores import advantages, ranked
 from enas_service.spaces.space import ForeignAssignments
 from katib_suggestion.experiment import Trial, TrialCondition
 
@@ -56,7 +60,19 @@ class Memory:
     replies: dict[str, list[Decisions]] = field(default_factory=dict)
     """The latest replies by their requests, as read back from their keys."""
     history: list[Status] = field(default_factory=list)
-    """How far it had come, each time that it had learned."""
+    """How far it had come, each time that the policy had learned."""
+    num_trained: int = 0
+    """Lessons that the policy has learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What takes long and is done between calls, for the next one."""
+
+    candidates_bd: Decisions
+    """(B, D), drawn from the policy."""
+    weights: Weights | None = None
+    """What mattered by the trials before; None where the call itself has the time to find out."""
 
 
 MAX_REPLIES = 16
@@ -64,12 +80,17 @@ MAX_REPLIES = 16
 
 
 class Search:
-    """A policy and what it has learned from; callers hold `lock`.
+    """A policy, a model, and what both have learned from; callers hold `lock`.
+
+    What takes long is done between calls, in the thread that `prepare_with` is given; nothing depends on when.
 
     Args:
         name: of the experiment, for the log.
         problem: what is searched.
         seed: of the policy's weights and of every draw.
+
+    Attributes:
+        learned: what matters, by the model of the latest call; empty before the first.
     """
 
     def __init__(self, name: str, problem: Problem, seed: int) -> None:
@@ -82,14 +103,19 @@ class Search:
         self._warned: set[str] = set()
         self._repeats = False
         self.policy = problem.form.policy(seed=int(self.random.integers(2**31)))
+        self._region = Region.of(problem.space)
+        self._model: Model | None = None
+        self._preparing: Future[Preparation] | None = None
+        self.learned: list[Importance] = []
         max_updates = problem.sizes.max_updates(DEFAULT.max_call_time)
         self.policy_gradient = PolicyGradient(self.policy, problem.settings, max_updates)
 
     @property
     def status(self) -> Status:
-        """May be read without the lock: the history only ever grows."""
-        history = self.memory.history
-        return history[-1] if history else Status()
+        """May be read without the lock: lessons and the history only ever grow."""
+        rewards, history = self._rewards(), self.memory.history
+        best = self.problem.objective.sign * max(rewards) if rewards else None
+        return Status(len(rewards), best, history[-1].step if history else None)
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
@@ -112,8 +138,9 @@ class Search:
         is_new = request not in self.memory.replies
         if is_new:
             started = time.monotonic()
+            prepared = self._prepared()
             num_new = self._learn(trials)
-            self.memory.replies[request] = self._propose(trials, count)
+            self.memory.replies[request] = self._propose(trials, count, prepared)
             for old in list(self.memory.replies)[:-MAX_REPLIES]:
                 del self.memory.replies[old]
             logger.info(
@@ -122,8 +149,46 @@ class Search:
             )  # fmt: skip
         return [self.problem.space.write(decisions) for decisions in self.memory.replies[request]], is_new
 
+    def prepare_with(self, executor: Executor, then: Callable[[], None]) -> None:
+        """Prepare for the next call in another thread, and call ``then`` there."""
+
+        def prepare() -> Preparation:
+            preparation = self._prepare()
+            then()
+            return preparation
+
+        self._preparing = executor.submit(prepare)
+
+    def settle(self) -> None:
+        """Wait until what is being prepared is ready."""
+        if self._preparing is not None:
+            self._preparing.result()
+
+    def _prepared(self) -> Preparation:
+        """What was prepared since the last call; now where there was no time yet, or another process made that call."""
+        preparing, self._preparing = self._preparing, None
+        if preparing is not None and not preparing.cancel():
+            return preparing.result()
+        if not self.memory.replies:
+            return Preparation(self._region.draw(NUM_CANDIDATES, self.random))
+        return self._prepare()
+
+    def _prepare(self) -> Preparation:
+        """Train the policy on new lessons, draw from it, and find out what matters."""
+        lessons, rewards = self.memory.lessons, self._rewards()
+        if num_new := len(lessons) - self.memory.num_trained:
+            self._train(num_new)
+        first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
+        candidates_bd, weights = self.policy.sample(NUM_CANDIDATES, (first, second)), None
+        if self._can_learn and not is_quick(self._region, len(lessons)):
+            weights = learned(self._region, self._lessons_nd(), rewards)
+        if self._model is not None:
+            self.learned = importances(self._model, rewards)
+            logger.info("%s: what matters: %s", self._name, summary(self.learned))
+        return Preparation(candidates_bd, weights)
+
     def _learn(self, trials: Sequence[Trial]) -> int:
-        """Credit every finished trial that was not credited before; return how many there were."""
+        """Note every finished trial that was not noted before; return how many there were."""
         known = {lesson.trial for lesson in self.memory.lessons}
         # The request promises no order; a fixed one makes the same trials teach the same.
         finished = sorted(
@@ -131,36 +196,57 @@ class Search:
         )
         worst = self._worst(finished)
         new = [lesson for trial in finished if (lesson := self._lesson(trial, worst)) is not None]
-        if not new:
-            return 0
         self.memory.lessons += new
-        logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
-        compared = advantages(self._scores(), self.problem.settings.controller_baseline_decay)
-        logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
-        step = self.policy_gradient.update(self._lessons_nd(), compared, len(new))
-        best = self.problem.objective.sign * max(lesson.reward for lesson in self.memory.lessons)
-        self.memory.history.append(Status(len(self.memory.lessons), best, step))
+        if new:
+            logger.info("%s: learning from %s", self._name, ", ".join(lesson.trial for lesson in new))
         return len(new)
 
-    def _propose(self, trials: Sequence[Trial], count: int) -> list[Decisions]:
-        space = self.problem.space
-        first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
-        candidates_bd, predictor = self.policy.sample(NUM_CANDIDATES, (first, second)), None
-        if len(self.memory.lessons) >= MIN_TRIALS:
-            decisions_nd, scores_n = self._lessons_nd(), self._scores()
-            predictor = Predictor(Encoding(space.counts, space.num_bits), decisions_nd, scores_n)
-            best = np.argsort(-scores_n, kind="stable")[:NUM_BEST]
-            candidates_bd = np.concatenate([candidates_bd, decisions_nd[best]])
+    def _train(self, num_new: int) -> None:
+        """Credit every lesson's own decisions with its advantage."""
+        lessons = self.memory.lessons
+        compared = advantages(ranked(self._rewards()), self.problem.settings.controller_baseline_decay)
+        logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
+        step = self.policy_gradient.update(self._lessons_nd(), compared, num_new)
+        self.memory.num_trained = len(lessons)
+        best = self.problem.objective.sign * max(lesson.reward for lesson in lessons)
+        self.memory.history.append(Status(len(lessons), best, step))
+
+    def _propose(self, trials: Sequence[Trial], count: int, prepared: Preparation) -> list[Decisions]:
         self._note(trials)
         self._tell_of_repeats(count)
-        return propose(
-            candidates_bd,
-            predictor,
-            space=space,
-            taken=self.memory.taken,
-            count=count,
-            random=self.random,
+        num_lessons, memory = len(self.memory.lessons), self.memory
+        if not self._can_learn:
+            return self._draws(count)
+        decisions_nd, rewards, weights = self._lessons_nd(), self._rewards(), prepared.weights
+        if weights is None or is_quick(self._region, num_lessons):
+            weights = learned(self._region, decisions_nd, rewards)
+        self._model = Model.of(self._region, weights, decisions_nd, rewards)
+        return self._model.propose(
+            self._waiting_nd(trials), prepared.candidates_bd, taken=memory.taken, count=count, random=self.random
         )
+
+    @property
+    def _can_learn(self) -> bool:
+        """Whether there are enough trials, and a decision to learn about."""
+        return len(self.memory.lessons) >= MIN_TRIALS and self._region.features.num_columns > 0
+
+    def _draws(self, count: int) -> list[Decisions]:
+        """Uniform draws, before there is anything to learn from."""
+        space, drawn = self.problem.space, []
+        for _ in range(count):
+            key = untaken(self._region.draw(1, self.random), space, self.memory.taken, self.random)
+            self.memory.taken.add(key)
+            drawn.append(space.of_key(key))
+        return drawn
+
+    def _waiting_nd(self, trials: Sequence[Trial]) -> Decisions:
+        """Trials (N, D) that run, or ended without a result, in the order of their names."""
+        known, waiting = {lesson.trial for lesson in self.memory.lessons}, []
+        for trial in sorted(trials, key=lambda one: one.name):
+            if trial.name not in known:
+                with suppress(ForeignAssignments):
+                    waiting.append(self.problem.space.of_key(self._key(trial)))
+        return np.stack(waiting) if waiting else self._lessons_nd()[:0]
 
     def _tell_of_repeats(self, count: int) -> None:
         """Say once that the space is used up: Katib's reply has no place for it."""
@@ -184,12 +270,12 @@ class Search:
     def _lessons_nd(self) -> Decisions:
         return np.stack([lesson.decisions for lesson in self.memory.lessons])
 
-    def _scores(self) -> Floats:
-        return ranked([lesson.reward for lesson in self.memory.lessons])
+    def _rewards(self) -> list[float]:
+        return [lesson.reward for lesson in self.memory.lessons]
 
     def _worst(self, finished: Sequence[Trial]) -> float | None:
         """The worst reward among what was learned from and what is new; None where there is none yet."""
-        rewards = [lesson.reward for lesson in self.memory.lessons]
+        rewards = self._rewards()
         rewards += [reward for trial in finished if (reward := trial.reward(self.problem.objective)) is not None]
         return min(rewards, default=None)
 

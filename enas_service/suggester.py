@@ -5,7 +5,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -56,6 +58,8 @@ class EnasSuggester:
         self._limits = limits
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
+        # One for all searches: what each prepares takes memory, and a pod has half a core.
+        self._executor = ThreadPoolExecutor(1, "prepare")
 
     def validate(self, experiment: Experiment) -> None:
         """Check everything that `suggest` reads.
@@ -85,8 +89,10 @@ class EnasSuggester:
             with search.lock:
                 if not search.is_of_another(trials, count, total):
                     suggestions, is_new = search.suggest(trials, count, total)
-                    if self._store is not None and is_new:
-                        self._store.save(experiment.name, search)
+                    if is_new:
+                        if self._store is not None:
+                            self._store.save(experiment.name, search)
+                        search.prepare_with(self._executor, partial(self._tell, experiment.name, search))
                     return suggestions
             self._forget(experiment.name, search)
 
@@ -94,6 +100,18 @@ class EnasSuggester:
         """How far the search of each experiment in memory has come."""
         with self._lock:
             return {name: held.search.status for name, held in self._held.items()}
+
+    def settle(self) -> None:
+        """Wait until everything that is being prepared for later calls is ready."""
+        with self._lock:
+            searches = [held.search for held in self._held.values()]
+        for search in searches:
+            search.settle()
+
+    def _tell(self, name: str, search: Search) -> None:
+        """Write what those who watch can read, once a search has prepared."""
+        if self._store is not None:
+            self._store.tell(name, search)
 
     def _search(self, name: str, problem: Problem, ttl_s: float) -> Search:
         now_s = time.monotonic()
@@ -118,6 +136,7 @@ class EnasSuggester:
         return Search(name, problem, self._seed_of(name))
 
     def _forget(self, name: str, search: Search) -> None:
+        search.settle()
         with self._lock:
             held = self._held.get(name)
             if held is not None and held.search is search:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import fields
+from enas_trainer import fields, loading
+from enas_trainer.macro import choices
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from katib_suggestion.user_paths import user_path
-from trial_runtime import command_line, devices
+from trial_runtime import command_line, devices, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -73,14 +74,16 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        InvalidNetwork: a file of the architecture cannot be read, or holds none; or the choices are none.
     """
     arguments = _parser().parse_args(argv)
+    architecture, nn_config = _network(arguments)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
     return Trial(
-        architecture=arguments.architecture,
-        nn_config=arguments.nn_config,
+        architecture=architecture,
+        nn_config=nn_config,
         settings=TrainingSettings(
             num_epochs=arguments.num_epochs,
             batch_size=arguments.batch_size,
@@ -94,6 +97,24 @@ def parse(argv: Sequence[str]) -> Trial:
     )
 
 
+def _network(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Both texts, as given or of the choices.
+
+    Raises:
+        CommandLineError: a flag is missing, or one too many.
+        InvalidNetwork: see `choices.read`.
+    """
+    if arguments.choices is not None:
+        if (arguments.architecture, arguments.nn_config) != (None, None):
+            raise CommandLineError("--choices stands in the place of --architecture and --nn_config, not beside them")
+        return choices.read(arguments.choices)
+    if arguments.architecture is None:
+        raise CommandLineError(
+            "the following arguments are required: --architecture, --nn_config; or --choices instead"
+        )
+    return loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
         prog="enas_trainer",
@@ -102,8 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    parser.add_argument("--architecture", required=True, help="rows of the architecture, as JSON")
-    parser.add_argument("--nn_config", required=True, help="sizes and operations of the network, as JSON")
+    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
+    parser.add_argument("--architecture", help=architecture)
+    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
+    parser.add_argument(
+        "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
+    )
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
@@ -115,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
     parser.add_argument(
         "--shared-weights",
-        type=user_path,
+        type=from_runner.place,
         metavar="DIR",
         default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "

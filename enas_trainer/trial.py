@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from enas_trainer import fields, metric_names
+from enas_trainer import fields, loading, metric_names
 from enas_trainer.arguments import Trial
 from enas_trainer.macro import config, shared_weights
 from enas_trainer.macro.child import Child
@@ -24,9 +24,6 @@ from trial_runtime.resume import Saver
 
 MIN_IMAGES = 2
 """Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""
-
-RECORD = "architecture.json"
-"""In the output folder."""
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +173,7 @@ class _Run:
             "processes": self._group.size,
             "versions": artifacts.versions(),
         }
-        artifacts.write_json(trial.output_dir / RECORD, record)
+        artifacts.write_json(trial.output_dir / loading.RECORD, record)
 
 
 def divide(images: ImageDataset, train_portion: float, num_processes: int = 1) -> tuple[ImageDataset, ImageDataset]:

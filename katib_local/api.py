@@ -22,7 +22,8 @@ from katib_local.manifest import manifest, objects, python_form
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
 from katib_local.record import kept_runs, run_folder
-from katib_local.record.options import Options, absolute, absolute_dataset, image_target
+from katib_local.record.dataset_paths import located
+from katib_local.record.options import Options, absolute, image_target
 from katib_local.result import Picture, Run, TrialResult
 from katib_local.running import runner
 from katib_local.running.interruption import Interruption
@@ -48,6 +49,7 @@ def run(
     *,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | str | None = None,
     max_images: int | None = None,
     shared_weights: str | os.PathLike[str] | None = None,
     images: Mapping[str, str | os.PathLike[str]] | None = None,
@@ -66,13 +68,14 @@ def run(
         experiment: a model of ``kubeflow_katib_api`` or ``kubeflow.katib``, made or read from a cluster; the same as a
             mapping, spelled as in manifests or as in Python; the path of a manifest; or the name of an example such as
             ``enas-digits``.
-        dataset: images of the trials whose command names none, such as ``digits`` or ``npz:PATH``.
+        dataset: images of the trials, whatever their command says, such as ``digits`` or ``npz:PATH``.
         data_dir: folder of the data.
+        image_size: pixels that the trials bring their images to: N, or a text HxW.
         max_images: training images that a trial uses, from 1.
         shared_weights: folder of weights that ENAS trials share.
         images: container images, and what takes their place: folders with programs, or images that are known.
         suggestion: HOST:PORT of a suggestion service; None starts the algorithm's.
-        seed: makes an ENAS search repeatable, from 0.
+        seed: makes a run repeatable, what an ENAS search draws and each trial, from 0.
         parallel: trials at a time, from 1; None leaves it to the Experiment.
         output_dir: folder of the run; None for one below ``runs``.
         resume: goes on with the run in that folder or, without one, with the Experiment's newest.
@@ -85,8 +88,9 @@ def run(
     """
     options = Options(
         manifest=absolute(_path(experiment)) if isinstance(experiment, (str, os.PathLike)) else None,
-        dataset=None if dataset is None else absolute_dataset(dataset),
+        dataset=None if dataset is None else located(dataset, data_dir),
         data_dir=absolute(_path(data_dir)),
+        image_size=None if image_size is None else str(image_size),
         max_images=max_images,
         shared_weights=absolute(_path(shared_weights)),
         images={name: _program(name, os.fspath(target)) for name, target in (images or {}).items()},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from katib_local.record import collector
 from katib_local.record.kept_runs import KeptRun
-from katib_local.report import figures, pictures, read_run
+from katib_local.report import figures, pictures, plots, read_run
 from katib_local.report.model import Report, TrialReport
 from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
@@ -226,7 +226,7 @@ class Run:
         )
 
 
-def _figure(drawn: figures.Figure | None) -> Any:
+def _figure(drawn: plots.Figure | None) -> Any:
     """Make plotly's own figure, which a notebook shows; the report's takes colours and title from its page."""
     if drawn is None:
         return None

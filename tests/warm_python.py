@@ -93,6 +93,9 @@ class Program(BaseProcess):
         for number, stream in enumerate(self._streams, start=1):
             os.dup2(stream.fileno(), number)
             stream.close()
+        if self._streams:  # Python's own may take a pipe for the file that the server began with, in which one can seek
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+            sys.stderr = open(2, "w", closefd=False, buffering=1, errors="backslashreplace")  # noqa: SIM115
         os.chdir(self._folder)
         os.environ.clear()
         os.environ.update(self._environment)

@@ -1,5 +1,8 @@
 """What can go wrong in a trial, whichever the trainer."""
 
+HOLD_OUT = "or images must be held out of the training ones, by --train-portion .8"
+"""What to do where there are no test images, as the end of a message."""
+
 
 class DatasetError(ValueError):
     """A data set is unknown, missing, broken, or its parts do not match each other.

@@ -31,6 +31,7 @@ HELD = (
     "darts_trainer.predictor",
     "darts_trainer.retrain",
     "darts_trainer.export",
+    "darts_trainer.predict",
     "trial_runtime.datasets",
 )
 """Modules that keep name and place, whether or not a page imports them; of a package all its modules."""

@@ -62,7 +62,9 @@ def draw(table: str) -> str:
 
 def _regrets(section: str, method: str) -> Sequence[float]:
     (row,) = re.findall(rf"^\| {re.escape(method)} \|(.*)$", section, re.MULTILINE)
-    return [float(cell.split()[0]) for cell in row.split("|")[: len(_TRIALS)]]
+    (header,) = re.findall(r"^\| method \|(.*)$", section, re.MULTILINE)
+    cells = dict(zip((name.strip() for name in header.split("|")), row.split("|"), strict=True))
+    return [float(cells[str(trials)].split()[0]) for trials in _TRIALS]
 
 
 def _text(

@@ -10,12 +10,16 @@ from typing import TypeVar
 import torch
 
 from darts_genotype import katib_form, loading
-from darts_genotype.genotype import Genotype
+from darts_genotype.fields import RECURRENT_FIELDS
+from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
+from darts_trainer.retraining.records import CHOICES, LAST
 from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line
+from trial_runtime import command_line, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -26,7 +30,7 @@ CUTOUT = 16
 _MATTERS_NOT = frozenset(
     {
         "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
-        "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
+        "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
     }
 )  # fmt: skip
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
@@ -104,6 +108,8 @@ class RetrainConfig:
     """How it learns."""
     precision: str
     """Of the forward and backward passes; see `trial_runtime.precision`."""
+    keep: str
+    """Of which epoch the weights are; see `darts_trainer.retraining.records.CHOICES`."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -119,7 +125,34 @@ class RetrainConfig:
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        return {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
+        found = {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
+        # What earlier versions have begun knows no other.
+        return found if self.keep == LAST else {**found, "keep": self.keep}
+
+
+def is_recurrent(argv: Sequence[str]) -> bool:
+    """Whether a command line's genotype is a recurrent cell, which decides what else it may say.
+
+    What is no genotype is left to the reader of the rest; a text of one is by its first field.
+    """
+    parser = command_line.Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--genotype", default="")
+    try:
+        arguments = parser.parse_known_args(argv)[0]
+        return isinstance(genotype_of(arguments), RecurrentGenotype)
+    except command_line.CommandLineError:
+        return False
+    except GenotypeError:
+        return f"{RECURRENT_FIELDS[0]}=" in arguments.genotype
+
+
+def genotype_of(arguments: argparse.Namespace) -> AnyGenotype:
+    """Read a text or a file; a manifest's literal double quotes may stand around either.
+
+    Raises:
+        GenotypeError: it is none.
+    """
+    return loading.load(arguments.genotype.strip().removeprefix('"').removesuffix('"'), base=from_runner.base_dir())
 
 
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
@@ -131,11 +164,14 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         InvalidExperiment: a setting is out of its bounds.
     """
     arguments = _parser().parse_args(argv)
+    genotype = genotype_of(arguments)
+    assert isinstance(genotype, Genotype), "is_recurrent tells them apart"
     return RetrainConfig(
-        genotype=_genotype(arguments.genotype),
-        size=_parsed(NetworkSize, arguments),
-        settings=_parsed(RetrainSettings, arguments),
+        genotype=genotype,
+        size=parsed(NetworkSize, arguments),
+        settings=parsed(RetrainSettings, arguments),
         precision=arguments.precision,
+        keep=_keep(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -146,30 +182,44 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the network of a genotype; prints a line of metrics an epoch, and Test-Accuracy at the end.",
         allow_abbrev=False,
     )
-    parser.add_argument("--genotype", required=True, help="a file, such as a search's genotype.json, or a text")
+    genotype = "a file, such as a search's genotype.json, a text, or the folder of a search, a trial or a run"
+    parser.add_argument("--genotype", required=True, help=genotype)
     for title, kind in (("network", NetworkSize), ("training", RetrainSettings)):
         group = parser.add_argument_group(title)
         for field in dataclasses.fields(kind):
             text = f"{_HELP[field.name]} (default: {field.default:g})"
-            group.add_argument(_flag(field.name), metavar="N", help=text)
+            group.add_argument(flag(field.name), metavar="N", help=text)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--keep", choices=CHOICES, default=CHOICES[0],
+        help="whose weights are the result: the last epoch's, or those that validated best (default: %(default)s)",
+    )  # fmt: skip
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
     command_line.add_resume_arguments(parser)
     return parser
 
 
-def _parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+def _keep(arguments: argparse.Namespace) -> str:
+    if arguments.keep != LAST and arguments.train_portion == 1:
+        raise CommandLineError(
+            f"--keep: {arguments.keep} is not allowed: no images are held out to validate on; --train-portion .8 does"
+        )
+    return str(arguments.keep)
+
+
+def parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+    """Read a dataclass of settings out of a parsed command line that has a flag for each field.
+
+    Raises:
+        InvalidExperiment: a setting is out of its bounds.
+    """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
-    return settings.parse(kind, given, place=_flag)
+    return settings.parse(kind, given, place=flag)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """Return the flag of a setting."""
     return "--" + name.replace("_", "-")
-
-
-def _genotype(text: str) -> Genotype:
-    """Read a text or a file; a manifest's literal double quotes may stand around either."""
-    return loading.load(text.strip().removeprefix('"').removesuffix('"'))

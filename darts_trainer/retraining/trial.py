@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -11,12 +12,14 @@ from cell_networks.images import Network
 from cell_networks.layout import Layout, final_map_size
 from darts_trainer import metric_names, predictor
 from darts_trainer.predictor import Predictor
+from darts_trainer.retraining import records
 from darts_trainer.retraining.config import RetrainConfig
 from darts_trainer.retraining.data import RetrainData
-from darts_trainer.retraining.training import EpochMetrics, Retraining
+from darts_trainer.retraining.training import EpochMetrics, Retraining, cosine
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
+from trial_runtime.events import Events
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
@@ -91,6 +94,8 @@ class _Trial:
             after_step=lambda training: saver.after_step(training.step, self._state),
         )
         self._epochs: list[dict[str, Any]] = []
+        self._kept: dict[str, Any] | None = None
+        """The network of the epoch that validated best so far; None where that of the last is the result."""
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -98,6 +103,7 @@ class _Trial:
             checkpoint.check_part("images", self._images.summary())
             self._training.load_state_dict(checkpoint.state["training"])
             self._epochs = [_epoch(epoch) for epoch in checkpoint.state["epochs"]]
+            self._kept = checkpoint.state.get("kept")  # those of 0.1.0 have none
             checkpoints.restore_random_states(checkpoint.state["random"])
         logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._training.step)
 
@@ -106,16 +112,37 @@ class _Trial:
         self._report(self._cost)
         for epoch in self._epochs:
             self._report(epoch["metrics"], epoch=epoch["epoch"], time=epoch["time"])
-        for metrics in self._training:
-            epoch = {"epoch": metrics.epoch, "time": metric_lines.now(), "metrics": _named(metrics)}
-            self._epochs.append(epoch)
-            self._saver.save(self._state())
-            self._report(epoch["metrics"], epoch=epoch["epoch"], time=epoch["time"])
-            self._log(metrics)
-            self._saver.end_if_asked()
-        result = {**self._epochs[-1]["metrics"], **self._test()}
+        with self._events() as events:
+            for metrics in self._training:
+                self._end_epoch(metrics, events)
+                self._saver.end_if_asked()
+        if self._group.is_first:
+            records.write(self._trial.output_dir, self._epochs)
+        if self._kept is not None:
+            self._network.load_state_dict(self._kept)
+        result = {**records.chosen(self._epochs, self._trial.keep)["metrics"], **self._test()}
         if self._group.is_first:
             self._write(result)
+
+    def _events(self) -> AbstractContextManager[Events | None]:
+        if not self._group.is_first:
+            return nullcontext()
+        return closing(Events(self._trial.output_dir / "tensorboard", first_step=len(self._epochs) + 1))
+
+    def _end_epoch(self, metrics: EpochMetrics, events: Events | None) -> None:
+        """Keep what an epoch has come to, and tell of it."""
+        named, now = _named(metrics), metric_lines.now()
+        epoch: dict[str, Any] = {"epoch": metrics.epoch, "time": now, "metrics": named}
+        self._epochs.append(epoch)
+        if self._trial.keep != records.LAST and records.chosen(self._epochs, self._trial.keep) is epoch:
+            self._kept = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+        if events is not None:
+            records.write_events(events, epoch, cosine(metrics.epoch, self._trial.settings))
+        self._saver.save(self._state())
+        if self._group.is_first:
+            records.write(self._trial.output_dir, self._epochs)
+        self._report(named, epoch=metrics.epoch, time=now)
+        self._log(metrics)
 
     def _test(self) -> dict[str, float]:
         if self._test_images is None:
@@ -138,6 +165,7 @@ class _Trial:
         return {
             "training": self._training.state_dict(),
             "epochs": self._epochs,
+            "kept": self._kept,
             "images": self._images.summary(),
             "random": checkpoints.random_states(),
         }
@@ -146,6 +174,8 @@ class _Trial:
         trial = self._trial
         record = {
             "metrics": result,
+            "kept": trial.keep,
+            "epoch": records.chosen(self._epochs, trial.keep)["epoch"],
             "epochs": self._epochs,
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
@@ -157,7 +187,8 @@ class _Trial:
             "processes": self._group.size,
             "versions": artifacts.versions(),
         }
-        trained = Predictor(self._network, self._data.normalisation, self._images.image_shape)
+        images = self._images
+        trained = Predictor(self._network, self._data.normalisation, images.image_shape, images.class_names)
         predictor.save(trial.output_dir, trained, trial.genotype, self._layout, record)
         logger.info("wrote %s and %s to %s", predictor.WEIGHTS_FILE, predictor.NETWORK_FILE, trial.output_dir)
 

@@ -112,7 +112,7 @@ def _points(minimum: float, maximum: float, distribution: Distribution) -> list[
     else:
         inner = [minimum + share * (maximum - minimum) for share in shares]
     # What is computed may miss the ends by a rounding, to either side.
-    ends = {0: minimum, 1: maximum}
+    ends = {0.0: minimum, 1.0: maximum}
     exact = (ends.get(share, min(maximum, max(minimum, point))) for share, point in zip(shares, inner, strict=True))
     return sorted(set(exact))
 

@@ -9,24 +9,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from enas_trainer import fields
+from enas_trainer import loading
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config, fixed_arc
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.drawing import architectures
-from katib_local.record.trial_folder import ARTIFACTS
+from katib_local.record import results
 from katib_suggestion import assignment
 from katib_suggestion.user_paths import user_path
 
-RECORD = "architecture.json"
-"""What the ENAS trainer leaves in its output folder."""
-
-_MAX_CHARACTERS = 10_000_000
-
 _EPILOG = """\
 Both texts are the assignments of a trial, as Katib shows them, or files of them. Instead, ARCHITECTURE alone may be the
-architecture.json of a trial, or the folder that it lies in: runs/…/trials/NAME; or the fixed_arc of a macro network of
-melodyguan/enas ("0 1 0 …"), whose operations are those that are published there.
+architecture.json of a trial, the trial's folder, runs/…/trials/NAME, or the folder of a run, for its best trial; or the
+fixed_arc of a macro network of melodyguan/enas ("0 1 0 …"), whose operations are those that are published there.
 
 exit codes:
     0  done
@@ -50,8 +45,10 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(command=command)
-        parser.add_argument("architecture", metavar="ARCHITECTURE", help="a text, a file, or - for standard input")
-        parser.add_argument("nn_config", metavar="NN_CONFIG", nargs="?", help="a text or a file")
+        parser.add_argument(
+            "architecture", metavar="ARCHITECTURE", help="a text, file, folder, or - for standard input"
+        )
+        parser.add_argument("nn_config", metavar="NN_CONFIG", nargs="?", help="likewise")
         if command is draw:
             parser.add_argument(
                 "-o", "--output", required=True, type=_svg, metavar="FILE.svg", help="what is there is replaced"
@@ -87,42 +84,25 @@ def _load(architecture: str, nn_config: str | None) -> tuple[Architecture, Netwo
     Raises:
         InvalidNetwork: what is wrong, and where.
     """
-    text = _text(architecture, "architecture")
+    given = _given(architecture)
+    text = loading.text_of(given, "architecture")
     if fixed_arc.is_one(text):
         rows = fixed_arc.rows(text)
         if nn_config is None:
             network = fixed_arc.network(len(rows))
             return config.read_rows(rows, network), network
-        text = assignment.encode(rows)
-    if nn_config is not None:
-        return config.read(text, _text(nn_config, "nn_config"))
-    record = fields.any_mapping(fields.parse(text, "architecture"), "architecture, without an nn_config after it")
-    found = {}
-    for name in ("architecture", "nn_config"):
-        if name not in record:
-            raise InvalidNetwork(name, None, f"it is missing in {architecture}; a trial's {RECORD} has it")
-        found[name] = assignment.encode(record[name])
-    return config.read(**found)
+        given = assignment.encode(rows)
+    return config.read(*loading.load(given, None if nn_config is None else _given(nn_config)))
 
 
-def _text(argument: str, where: str) -> str:
-    """Read standard input, a text that is JSON as it stands, or else a file, or that of a folder."""
+def _given(argument: str) -> str:
+    """Read standard input; anything else is for others to read, but for a run, whose best trial it stands for."""
+    if argument != "-":
+        return results.of(argument)
     try:
-        if argument == "-":
-            return sys.stdin.buffer.read(_MAX_CHARACTERS).decode()
-        if argument.lstrip().startswith(("[", "{", '"')) or fixed_arc.is_one(argument):
-            return argument
-        path = user_path(argument)
-        if path.is_dir():
-            path = (path / ARTIFACTS if (path / ARTIFACTS).is_dir() else path) / RECORD
-        with path.open("rb") as file:
-            return file.read(_MAX_CHARACTERS).decode()
+        return sys.stdin.buffer.read(loading.MAX_CHARACTERS).decode().strip()
     except UnicodeDecodeError as error:
-        raise InvalidNetwork(where, argument, "it must be text in UTF-8") from error
-    except OSError as error:
-        raise InvalidNetwork(
-            where, argument, f"it must be JSON, or a file or trial folder that holds it ({error.strerror})"
-        ) from error
+        raise InvalidNetwork("architecture", argument, "it must be text in UTF-8") from error
 
 
 def _svg(text: str) -> Path:

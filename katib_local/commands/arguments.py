@@ -6,10 +6,11 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local.commands import architecture, genotype, report, runs
+from katib_local.commands import architecture, flatten, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
-from katib_local.record.options import Options, absolute, absolute_dataset, image_target, is_address
+from katib_local.record.dataset_paths import located
+from katib_local.record.options import Options, absolute, image_target, is_address
 from katib_suggestion.user_paths import user_path
 
 EXIT_SUCCEEDED = 0
@@ -51,8 +52,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
         manifest=None if arguments.manifest == manifest.STANDARD_INPUT else absolute(arguments.manifest),
-        dataset=getattr(arguments, "dataset", None),
-        data_dir=absolute(getattr(arguments, "data_dir", None)),
+        dataset=arguments.dataset and located(arguments.dataset, arguments.data_dir),
+        data_dir=absolute(arguments.data_dir),
+        image_size=arguments.image_size,
         max_images=getattr(arguments, "max_images", None),
         shared_weights=absolute(getattr(arguments, "shared_weights", None)),
         images=dict(arguments.image),
@@ -102,6 +104,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             _add_run_arguments(subparser)
     runs.add_to(subparsers)
     architecture.add_to(subparsers)
+    flatten.add_to(subparsers)
     genotype.add_to(subparsers)
     return parser
 
@@ -119,6 +122,12 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         help="run the programs of folder DIR, or of an image that is known, for container image NAME; can be given "
         "several times",
     )
+    datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
+    texts = "text:DIR, python-docs, grammar"
+    said = f"data set of the trials, whatever their command says: {datasets}; of text {texts}"
+    parser.add_argument("--dataset", help=said)
+    parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
+    parser.add_argument("--image-size", metavar="N", help="N or HxW pixels that the trials bring their images to")
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,16 +137,15 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="folder of the run (default: runs/EXPERIMENT-TIME; with --resume the experiment's newest there)",
     )
-    datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", type=absolute_dataset, help=f"data set of the trials: {datasets}")
-    parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--max-images", type=_positive, metavar="N", help="training images that a trial uses")
     parser.add_argument(
         "--shared-weights", type=user_path, metavar="D", help="folder of weights that ENAS trials share"
     )
     parser.add_argument("--parallel", type=_positive, metavar="N", help="trials at a time, for parallelTrialCount")
     parser.add_argument("--resume", action="store_true", help="go on with a run; its finished trials are kept")
-    parser.add_argument("--seed", type=_seed, metavar="N", help="makes the suggestions of an ENAS search repeatable")
+    parser.add_argument(
+        "--seed", type=_seed, metavar="N", help="makes a run repeatable: what an ENAS search draws, and each trial"
+    )
 
 
 def _address(text: str) -> str:

@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from darts_genotype import forms, loading
-from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
+from darts_genotype.genotype import NUM_INPUTS, Cell
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from katib_local.drawing import genotypes
+from katib_local.record import results
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
 A genotype is read in whichever form it is: JSON (genotype.json of a search, or what NNI exports), or Genotype(…)
 anywhere in a text: Katib's metric (Best-Genotype=Genotype(normal=[[…), a log, a module such as cnn/genotypes.py of
 quark0/darts.
-GENOTYPE may also be the folder of a trial, runs/…/trials/NAME.
+
+A folder is the output of a search, that of a trial, runs/…/trials/NAME, or that of a run, for its best trial.
 
 exit codes:
     0  done
@@ -44,7 +47,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         )
         parsers[command].set_defaults(command=command)
         parsers[command].add_argument(
-            "genotype", metavar="GENOTYPE", help="a file, a trial's folder, a text, or - for standard input"
+            "genotype", metavar="GENOTYPE", help="a file, folder or text, or - for standard input"
         )
         which = parsers[command].add_mutually_exclusive_group()
         which.add_argument("--name", help="of several genotypes in a text, the one that is assigned to NAME")
@@ -56,9 +59,11 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print both cells as tables."""
+    """Print the cells as tables."""
     genotype = _load(arguments)
     console = Console()
+    if isinstance(genotype, RecurrentGenotype):
+        return _show_recurrent(genotype, console)
     cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
     for name, cell in cells.items():
         summary = genotypes.facts(cell) if cell else "none"
@@ -82,9 +87,21 @@ def convert(arguments: argparse.Namespace) -> int:
 
 
 def draw(arguments: argparse.Namespace) -> int:
-    """Draw both cells as an SVG picture."""
+    """Draw the cells as an SVG picture."""
     picture = genotypes.draw(_load(arguments))
     arguments.output.write_text(picture, encoding="utf-8")
+    return 0
+
+
+def _show_recurrent(genotype: RecurrentGenotype, console: Console) -> int:
+    summary = f"Recurrent cell: {genotypes.recurrent_facts(genotype)}"
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)
+    table = Table("node", "is", box=box.SIMPLE_HEAD)
+    for index, edge in enumerate(genotype.recurrent, start=1):
+        table.add_row(str(index), f"{edge.operation} of {edge.source}")
+    console.print(table)
+    nodes = ", ".join(map(str, genotype.concat))
+    console.print(f"The cell's output is the mean of its nodes {nodes}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -95,11 +112,11 @@ def _table(cell: Cell) -> Table:
     return table
 
 
-def _load(arguments: argparse.Namespace) -> Genotype:
+def _load(arguments: argparse.Namespace) -> AnyGenotype:
     name, last = arguments.name, arguments.last
     if arguments.genotype == "-":
         return forms.read(loading.text_of(sys.stdin.buffer, "standard input"), name=name, last=last)
-    return loading.load(arguments.genotype, name=name, last=last)
+    return loading.load(results.of(arguments.genotype), name=name, last=last)
 
 
 def _svg(text: str) -> Path:

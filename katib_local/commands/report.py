@@ -8,6 +8,7 @@ from rich.console import Console
 
 from katib_local.errors import UsageError
 from katib_local.record import run_folder
+from katib_local.record.run_folder import REPORT
 from katib_local.report.model import Report
 from katib_suggestion.user_paths import user_path
 
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=user_path,
         metavar="RUN_DIR",
-        help="folder of a run, or its name below runs/ (default: the newest there); the page is its report.html",
+        help="folder of a run, or its name below runs/ (default: the newest there), or of a search of cells or a "
+        "training that was started by hand; the page is its report.html",
     )
     parser.add_argument("--experiment", metavar="NAME", help="an Experiment on a cluster in place of a run")
     parser.add_argument("--namespace", default="default", help="where it is (default: %(default)s)")
@@ -62,7 +64,10 @@ def _read(arguments: argparse.Namespace) -> tuple[Report, Path]:
 
         read = read_cluster.read(arguments.experiment, arguments.namespace, arguments.context)
         return read, arguments.output or Path(f"{arguments.experiment}-report.html")
-    from katib_local.report import read_run
+    from katib_local.report import read_folder, read_run
 
+    by_hand: Path | None = arguments.run_dir
+    if by_hand is not None and read_folder.record_of(by_hand) is not None:
+        return read_folder.read(by_hand), arguments.output or by_hand / REPORT
     folder = run_folder.newest(arguments.run_dir)
     return read_run.read(folder), arguments.output or folder.report

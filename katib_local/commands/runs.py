@@ -82,7 +82,7 @@ def show(arguments: argparse.Namespace) -> int:
     for line in _lines(run):
         display.write(console, line)
     if run.trials:
-        found = display.trial_columns(run.experiment, run.trials, width)
+        found = display.trial_columns(run.experiment, run.trials, width, is_interrupted=run.is_interrupted)
         if any(trial.reason for trial in run.trials):
             found.append(Column(title="reason", cells=[trial.reason for trial in run.trials], rank=4))
         _print(found, console)
@@ -144,7 +144,7 @@ def _best_value(run: KeptRun) -> str | None:
 def _lines(run: KeptRun) -> Iterator[str]:
     objective = run.experiment.objective
     goal = "" if objective.goal is None else f", goal {objective.goal:g}"
-    yield f"{run.experiment.name}: {run.state} ({counts(run.trials)})"
+    yield f"{run.experiment.name}: {run.state} ({counts(run.trials, is_interrupted=run.is_interrupted)})"
     yield ""
     yield f"- started: {run.started:%Y-%m-%d %H:%M:%S %Z}"
     yield f"- objective: {objective.direction.value} {objective.metric}{goal}"

@@ -20,6 +20,12 @@ from katib_suggestion.errors import Faults, InvalidExperiment
 
 SPEC_PATH = "spec.trialTemplate.trialSpec"
 
+GPU = "nvidia.com/gpu"
+"""The resource by which a container asks for devices."""
+
+TEST_VALUE = "test-value"
+"""Stands for what a trial is assigned, as in Katib's own check."""
+
 _PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
 _META = re.compile(r"\$\{trialSpec\.(.+?)\}")
 _META_KEYS = ("Name", "Namespace", "Kind", "APIVersion")
@@ -64,6 +70,8 @@ class Container:
     """Of the pod, unchecked; None where there is none."""
     deadline_s: int | None = None
     """The Job's activeDeadlineSeconds; None lets it run."""
+    num_gpus: int = 0
+    """Devices of its own that it asks for."""
     unmet: tuple[str, ...] = ()
     """Fields that a cluster would heed and this machine does not."""
 
@@ -98,7 +106,7 @@ def check(template: TrialTemplate) -> Container:
     """
     resource = json.loads(template.spec)
     try:
-        filled = json.loads(_PLACEHOLDER.sub("test-value", template.spec))
+        filled = json.loads(_PLACEHOLDER.sub(TEST_VALUE, template.spec))
     except ValueError as error:
         allowed = "it must stay a mapping once its placeholders are filled in: each ends with '}' in its own text"
         raise InvalidExperiment(SPEC_PATH, template.spec, allowed) from error
@@ -227,13 +235,40 @@ def _container(resource: Document, name: str) -> Container:
     if pod_spec.get("initContainers"):
         raise InvalidExperiment(f"{path}.spec.initContainers", "initContainers", "one container runs on this machine")
     fields = _only_container(pod_spec, name, f"{path}.spec.containers")
+    container_path = f"{path}.spec.containers[0]"
+    num_gpus, other_resources = _gpus(fields, container_path)
     unmet = [*_present(job, _UNMET_JOB_FIELDS), *_present(fields, _UNMET_CONTAINER_FIELDS)]
+    if "resources" in unmet and not other_resources:
+        unmet.remove("resources")
     return replace(
-        _read_container(fields, f"{path}.spec.containers[0]"),
+        _read_container(fields, container_path),
+        num_gpus=num_gpus,
         restart_policy=pod_spec.get("restartPolicy"),
         deadline_s=deadline_s,
         unmet=tuple(unmet),
     )
+
+
+def _gpus(fields: Document, path: str) -> tuple[int, bool]:
+    """How many devices a container asks for, and whether for anything else."""
+    resources = _mapping(fields.get("resources") or {}, f"{path}.resources")
+    counts = {}
+    others = any(key not in ("limits", "requests") for key in resources)
+    for kind in ("limits", "requests"):
+        asked = dict(_mapping(resources.get(kind) or {}, f"{path}.resources.{kind}"))
+        count = asked.pop(GPU, None)
+        if count is not None:
+            counts[kind] = _count(count, f"{path}.resources.{kind}.{GPU}")
+        others = others or bool(asked)
+    return counts.get("limits", counts.get("requests", 0)), others
+
+
+def _count(value: object, where: str) -> int:
+    if value == TEST_VALUE:  # which trial asks for how many, nobody knows yet
+        return 0
+    if not re.fullmatch(r"\d{1,4}", str(value), re.ASCII):
+        raise InvalidExperiment(where, value, "it must be a whole number of devices, as Kubernetes wants it")
+    return int(str(value))
 
 
 def _only_container(pod_spec: Document, name: str, path: str) -> Document:

@@ -12,6 +12,7 @@ def run(manifest: str, options: Options) -> str:
     for flag, value in (
         ("--dataset", options.dataset),
         ("--data-dir", options.data_dir),
+        ("--image-size", options.image_size),
         ("--max-images", options.max_images),
         ("--shared-weights", options.shared_weights),
         ("--parallel", options.parallel),

@@ -44,6 +44,11 @@ class KeptRun:
     is_running: bool
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether it can go on, and does not."""
+        return self.verdict is None and not self.is_running
+
+    @property
     def state(self) -> str:
         """How far it has come, in words."""
         if self.verdict is not None:

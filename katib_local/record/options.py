@@ -1,17 +1,21 @@
 """What a run is told on the command line, beyond its manifest."""
 
-import glob
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from katib_local.errors import RunFolderError, UsageError
 from katib_local.manifest.images import is_known
+from katib_local.record import dataset_paths
 from katib_suggestion.user_paths import user_path
 
 _RENEWABLE = ("manifest", "suggestion", "parallel")
 """Options that may change while a run is resumed."""
+
+_SIZE = r"[1-9]\d{0,3}(x[1-9]\d{0,3})?"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +28,8 @@ class Options:
     """For ``KATIB_NAS_DATASET``; None leaves it to the trials."""
     data_dir: str | None = None
     """For ``KATIB_NAS_DATA_DIR``, absolute."""
+    image_size: str | None = None
+    """For ``KATIB_NAS_IMAGE_SIZE``: N or HxW."""
     max_images: int | None = None
     """For ``KATIB_NAS_MAX_IMAGES``."""
     shared_weights: str | None = None
@@ -33,7 +39,7 @@ class Options:
     suggestion: str | None = None
     """Address of a suggestion service that runs already; None starts one."""
     seed: int | None = None
-    """Seed of the suggestion service; None draws one."""
+    """Of the suggestion service and, with its assignments, of each trial; None draws them."""
     parallel: int | None = None
     """Trials at a time; None leaves it to the manifest."""
 
@@ -44,6 +50,9 @@ class Options:
                 raise UsageError(
                     f"{name}: {value!r} is not allowed: it must be an integer from {minimum} to {2**31 - 1}"
                 )
+        if self.image_size is not None and not re.fullmatch(_SIZE, self.image_size, re.ASCII):
+            allowed = "it must be N or HxW, each from 1 to 9999"
+            raise UsageError(f"image_size: {self.image_size!r} is not allowed: {allowed}")
         if self.suggestion is not None and not is_address(self.suggestion):
             raise UsageError(f"suggestion: {self.suggestion!r} is not allowed: it must be HOST:PORT")
 
@@ -67,7 +76,7 @@ class Options:
         """
         for item in fields(self):
             given, before = getattr(self, item.name), getattr(stored, item.name)
-            if item.name not in _RENEWABLE and given not in (None, {}) and given != before:
+            if item.name not in _RENEWABLE and given not in (None, {}) and not _are_same(item.name, given, before):
                 flag = "--" + item.name.removesuffix("s" if item.name == "images" else "").replace("_", "-")
                 raise RunFolderError(f"{flag}: {_shown(given)} is not what the run was started with, {_shown(before)}")
         return replace(stored, **{name: getattr(self, name) or getattr(stored, name) for name in _RENEWABLE})
@@ -98,18 +107,23 @@ def absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
 
 
-def absolute_dataset(text: str) -> str:
-    """Make paths of ``npz:`` and ``imagefolder:`` absolute where they are there: the trials run in other folders."""
-    kind, _, paths = text.partition(":")
-    if kind not in ("npz", "imagefolder") or not paths:
-        return text
-    found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
-    return f"{kind}:" + ",".join(str(path.absolute()) if _is_there(path) else str(path) for path in found)
+def _are_same(name: str, given: Any, before: Any) -> bool:
+    """Whether an option means the same as before, however its folders are spelled."""
+    if given == before or before is None:
+        return bool(given == before)
+    if name == "dataset":
+        return dataset_paths.same_place(given) == dataset_paths.same_place(before)
+    if name in ("data_dir", "shared_weights"):
+        return _place(given) == _place(before)
+    if name != "images":
+        return False
+    places = [{image: _place(target) for image, target in images.items()} for images in (given, before)]
+    return places[0] == places[1]
 
 
-def _is_there(path: Path) -> bool:
-    """Whether a path, which may be a glob pattern, names something below the working directory."""
-    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+def _place(text: str) -> str:
+    """A folder as it is on disk; what is none is an image's name."""
+    return str(Path(text).resolve()) if Path(text).is_absolute() else text
 
 
 def _shown(value: object) -> str:

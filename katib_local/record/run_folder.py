@@ -12,9 +12,14 @@ from datetime import datetime
 from pathlib import Path
 
 from katib_local.errors import RunFolderError
+from katib_local.record.trials import Trial
+from katib_suggestion.result_files import BEST
 
 LOCK = "lock"
 """In the folder; another runner's, or for a moment of somebody who asks."""
+
+REPORT = "report.html"
+"""The page."""
 
 _ASKING_S = 0.5
 """Longer than it takes to ask."""
@@ -56,7 +61,7 @@ class RunFolder:
     @property
     def report(self) -> Path:
         """The page that shows the run."""
-        return self.path / "report.html"
+        return self.path / REPORT
 
     @property
     def trials(self) -> Path:
@@ -162,6 +167,19 @@ def locked(folder: RunFolder) -> Iterator[None]:
                 logger.warning("%s cannot be locked (%s): see to it that one run uses it", folder.path, error.strerror)
                 break
         yield
+
+
+def point_at_best(folder: RunFolder, best: Trial | None) -> None:
+    """Let the run's `best` lead to the best trial so far; where links are not to be had, there is none."""
+    link = folder.path / BEST
+    with contextlib.suppress(OSError):
+        if best is None:
+            link.unlink(missing_ok=True)
+        elif not link.is_symlink() or link.readlink().name != best.name:
+            made = link.with_name(f"{BEST}.new")
+            made.unlink(missing_ok=True)
+            made.symlink_to(folder.trial(best.name).relative_to(folder.path))
+            made.replace(link)
 
 
 def newest(path: Path | None, runs: Path = RUNS) -> RunFolder:

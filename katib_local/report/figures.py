@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from katib_local.report import plots
-from katib_local.report.model import AlphaHistory, Report, TrialReport
+from katib_local.report.model import AlphaHistory, Learned, Report, TrialReport
 from katib_local.report.plots import BLUE, GREEN, ORANGE, PURPLE, SKY, Figure
 
 _TOLD_APART = [(color, dash) for dash in ("solid", "dash") for color in (BLUE, GREEN, SKY, PURPLE)]
@@ -11,6 +11,9 @@ _TOLD_APART = [(color, dash) for dash in ("solid", "dash") for color in (BLUE, G
 
 MAX_CURVES = 40
 """Trials whose curves are drawn into one figure, the best ones; more lines would tell nothing apart."""
+
+MAX_BARS = 15
+"""Decisions whose importance is drawn, and values that are told of each."""
 
 _ROW_HEIGHT = 15
 _LABEL_WIDTH = 210
@@ -104,6 +107,46 @@ def controller(report: Report) -> list[Figure]:
         layout["showlegend"] = False
         found.append(plots.figure(name, f"The controller's {label}", [trace], layout))
     return found
+
+
+def importance(report: Report) -> list[Figure]:
+    """How much each kind of decision matters, and the decisions that matter most, with what is expected of them."""
+    kinds: dict[str, float] = {}
+    for one in report.learned:
+        kinds[one.kind] = kinds.get(one.kind, 0.0) + one.importance
+    bars = [
+        ("kinds", "Kinds of decisions", [(kind, share, "") for kind, share in kinds.items()]),
+        ("decisions", "Decisions", [(one.name, one.importance, _expected(one)) for one in report.learned]),
+    ]
+    return [
+        _bars(f"importance-{name}", f"{title} that matter most", sorted(rows, key=lambda row: -row[1])[:MAX_BARS])
+        for name, title, rows in bars
+        if rows
+    ]
+
+
+def _expected(learned: Learned) -> str:
+    best_first = sorted(learned.expected.items(), key=lambda item: -item[1])
+    return "".join(f"<br>{plots.safe(value)}: {expected:.4g}" for value, expected in best_first[:MAX_BARS])
+
+
+def _bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Figure:
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [share for _, share, _ in rows],
+        "y": [plots.safe(label) for label, _, _ in rows],
+        "customdata": [more for _, _, more in rows],
+        "marker": {"color": BLUE},
+        "hovertemplate": "%{y}: %{x:.0%}%{customdata}<extra></extra>",
+    }
+    layout = plots.layout("share of what is expected to vary", "")
+    layout["height"] = 90 + 2 * _ROW_HEIGHT * len(rows)
+    layout["margin"] = plots.MARGIN | {"l": _LABEL_WIDTH}
+    layout["xaxis"]["tickformat"] = ".0%"
+    layout["yaxis"] |= {"autorange": "reversed", "dtick": 1}
+    layout["showlegend"] = False
+    return plots.figure(name, title, [trace], layout)
 
 
 def alphas(history: AlphaHistory, trial: str) -> Figure:

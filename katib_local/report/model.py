@@ -1,9 +1,11 @@
 """What a report shows of an experiment, wherever it ran."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from katib_local.manifest.experiment import Objective, ParameterSpec
 from katib_local.record import collector, trials
@@ -31,6 +33,12 @@ class TrialReport:
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The numbers of each metric, in the order reported."""
     alphas: tuple[AlphaHistory, ...] = ()
+    epochs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Numbers that its trainer noted of each epoch, by their names."""
+    log: Path | None = None
+    """What it printed, on this machine."""
+    remarks: tuple[str, ...] = ()
+    """What its trainer found to be wrong with what it came to, a sentence each."""
 
     @property
     def seconds(self) -> float | None:
@@ -63,6 +71,19 @@ class ControllerStep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Learned:
+    """What the ENAS service's model has learned of one decision, or of one parameter of it."""
+
+    name: str
+    kind: str
+    """Decisions of one kind are the same thing in several places."""
+    importance: float
+    """Its share of what is expected to vary over the search space, 0 to 1."""
+    expected: Mapping[str, float]
+    """Its values, and the objective that is expected with each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """An experiment, as far as it has come."""
 
@@ -83,13 +104,27 @@ class Report:
     trials: tuple[TrialReport, ...]
     """In the order of the suggestions."""
     controller: tuple[ControllerStep, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    """What matters most first."""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str
     """What makes it again, given the manifest."""
     manifest: str
     """The Experiment as YAML."""
+    is_interrupted: bool = False
+    """Whether it can go on, and does not."""
     absent: tuple[str, ...] = ()
     """What the source does not keep, so that the report cannot show it; a sentence each."""
+
+    @property
+    def alarm(self) -> str:
+        """That half of the trials that have ended, or more, have failed; empty where they have not."""
+        ended = [item.trial for item in self.trials if item.trial.condition in trials.COMPLETED]
+        failed = [trial for trial in ended if trial.condition in trials.FAILURES]
+        if not failed or 2 * len(failed) < len(ended):
+            return ""
+        ((reason, _),) = Counter(trial.reason for trial in failed).most_common(1)
+        return f"{len(failed)} of {len(ended)} trials failed: {reason or 'nobody knows why'}"
 
     @property
     def best(self) -> TrialReport | None:

@@ -12,18 +12,23 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from katib_local.record import collector
-from katib_local.report import figures, parameters, pictures
+from katib_local.record.trials import FAILURES
+from katib_local.report import epoch_figures, figures, parameters, pictures
 from katib_local.report.model import Report, TrialReport
 from katib_local.report.plots import Figure
-from katib_local.showing.wording import counts, duration
+from katib_local.showing.wording import counts, duration, in_words
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""
+
+MAX_NOTED = 3
+"""Trials whose epochs are drawn; of more of them, the best trial's alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +48,7 @@ def write(report: Report, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    text = render(report)
+    text = render(report, path.parent)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", errors="replace", dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
@@ -57,8 +62,13 @@ def write(report: Report, path: Path) -> None:
             raise
 
 
-def render(report: Report) -> str:
-    """Return the page."""
+def render(report: Report, folder: Path | None = None) -> str:
+    """Return the page.
+
+    Args:
+        report: what it shows.
+        folder: that the page goes to, so that it leads to files beside it; None where nobody knows.
+    """
     sections = list(_sections(report))
     best = report.best
     details = {item.trial.number: _details(item) for item in report.trials}
@@ -66,7 +76,13 @@ def render(report: Report) -> str:
         report=report,
         best=best,
         best_picture=best and pictures.draw(best.trial),
-        counts=counts([item.trial for item in report.trials]),
+        counts=counts([item.trial for item in report.trials], is_interrupted=report.is_interrupted),
+        conditions={
+            item.trial.number: in_words(item.trial.condition, is_interrupted=report.is_interrupted)
+            for item in report.trials
+        },
+        failures=FAILURES,
+        logs={item.trial.number: _link(item.log, folder) for item in report.trials if item.log is not None},
         sections=sections,
         figures={figure["name"]: figure for section in sections for figure in section.figures},
         metrics=report.objective.metrics,
@@ -103,11 +119,27 @@ def _sections(report: Report) -> Iterator[Section]:
         if len(controller) > 1:
             note += " The skip rate is its mean probability of a join."
         yield Section(title="Controller", note=note, figures=tuple(controller))
+    learned = figures.importance(report)
+    if learned:
+        note = "By the model that proposes trials. Point at a bar for the objective that it expects of each value."
+        yield Section(title="What matters", note=note, figures=tuple(learned))
+    for item in _with_epochs(report):
+        yield Section(
+            title=f"Epochs of {item.trial.name}", note=" ".join(item.remarks), figures=tuple(epoch_figures.draw(item))
+        )
     for item in report.trials:
         if item.alphas:
             maps = tuple(figures.alphas(history, item.trial.name) for history in item.alphas)
             note = "One row for each operation on each edge: how much of the edge's mixture it is after each epoch."
             yield Section(title=f"Alphas of {item.trial.name}", note=note, figures=maps)
+
+
+def _with_epochs(report: Report) -> list[TrialReport]:
+    """Trials whose epochs are drawn: all, or of many the best; and those whose trainer has found something wrong."""
+    having = [item for item in report.trials if item.epochs or item.remarks]
+    best = report.best
+    few = having if len(having) <= MAX_NOTED else [item for item in having if item is best]
+    return [item for item in few if item.remarks or epoch_figures.draw(item)]
 
 
 def _details(item: TrialReport) -> dict[str, Any]:
@@ -120,6 +152,13 @@ def _details(item: TrialReport) -> dict[str, Any]:
         "curves": {name: values for name, values in item.curves.items() if len(values) > 1},
         "picture": pictures.draw(item.trial),
     }
+
+
+def _link(file: Path, folder: Path | None) -> str:
+    """Lead to a file: from a page beside it by a way that holds wherever both are moved together."""
+    if folder is None:
+        return file.absolute().as_uri()
+    return quote(os.path.relpath(file.absolute(), folder.absolute()))
 
 
 def _packed(text: str) -> str:

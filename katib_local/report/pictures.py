@@ -6,7 +6,7 @@ from functools import lru_cache
 from markupsafe import Markup
 
 from darts_genotype import forms
-from darts_genotype.call_text import START
+from darts_genotype.finding import START
 from darts_genotype.genotype import GenotypeError
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config

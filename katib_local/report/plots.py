@@ -36,6 +36,7 @@ def layout(x_title: str, y_title: str, *, height: int = _HEIGHT) -> Figure:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)"},
         "hoverlabel": {"bgcolor": "#222222", "font": {"color": "#ffffff"}, "namelength": -1},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "xaxis": axis(x_title),

@@ -12,15 +12,16 @@ import yaml
 
 from katib_cluster import bounded_yaml
 from katib_local.manifest.experiment import Experiment
-from katib_local.record import again, collector, kept_runs, trial_folder
+from katib_local.record import again, collector, kept_runs, remarks, trial_folder
 from katib_local.record.collector import MalformedMetrics, Point
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial
-from katib_local.report import alphas
+from katib_local.report import alphas, epochs, importance
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.result_files import ARTIFACTS
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def of(run: KeptRun) -> Report:
         namespace=run.experiment.namespace,
         source=f"run in {folder.path}",
         state=run.state,
+        is_interrupted=run.is_interrupted,
         started=run.started,
         written=datetime.now().astimezone(),
         objective=run.experiment.objective,
@@ -64,6 +66,7 @@ def of(run: KeptRun) -> Report:
         parameters=run.experiment.parameters,
         trials=tuple(_trial(run.experiment, folder, trial, points.get(trial.name, ())) for trial in run.trials),
         controller=_controller(folder.service_state),
+        learned=importance.read(folder.service_state),
         versions=run.versions,
         # Beside the manifest itself, which the page holds.
         command=again.run(f"{run.experiment.name}.yaml", run.options),
@@ -75,8 +78,14 @@ def _trial(experiment: Experiment, folder: RunFolder, trial: Trial, points: Sequ
     place = folder.trial(trial.name)
     if trial.condition is TrialCondition.RUNNING:
         points = _points_so_far(experiment, place)
+    artifacts = place / ARTIFACTS
     return TrialReport(
-        trial=trial, curves=curves(points), alphas=alphas.read(place / trial_folder.ARTIFACTS / alphas.FILE)
+        trial=trial,
+        curves=curves(points),
+        alphas=alphas.read(artifacts / alphas.FILE),
+        epochs=epochs.read(artifacts / epochs.FILE),
+        log=place / trial_folder.LOG,
+        remarks=remarks.read(artifacts),
     )
 
 

@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from katib_local.errors import TrialError
+from katib_local.manifest import template
 from katib_local.manifest.experiment import Experiment
-from katib_local.record import collector, diagnosis, trial_folder, trials
+from katib_local.record import collector, diagnosis, run_folder, trial_folder, trials
 from katib_local.record.collector import MalformedMetrics, Point
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.stop_rules import UnusableValue
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial, Verdict
-from katib_local.running import trial_process
+from katib_local.running import gpus, trial_process
 from katib_local.running.early_stop import EarlyStop
+from katib_local.running.gpus import Gpus
 from katib_local.running.interruption import Interruption
 from katib_local.running.median_stop import MedianStop
 from katib_local.running.suggestion_client import SuggestionClient
@@ -74,6 +76,8 @@ class Controller:
         self._refresh = refresh
         self._trials: dict[str, Trial] = {trial.name: trial for trial in store.trials()}
         self._processes: dict[str, TrialProcess] = {}
+        asks_for_gpus = template.check(experiment.template).num_gpus > 0
+        self._gpus = Gpus(gpus.devices() if asks_for_gpus else [])
         self._early_stops: dict[str, EarlyStop] = {}
         """Of those that run and have rules."""
         settings = experiment.early_stopping
@@ -136,11 +140,13 @@ class Controller:
                 return
             now = datetime.now(UTC)
             try:
-                process = trial_process.launch(self._experiment, trial, self._folder, self._options)
+                process = trial_process.launch(self._experiment, trial, self._folder, self._options, self._gpus)
             except TrialError as error:
                 failed = replace(trial, condition=TrialCondition.FAILED, reason=str(error), started=now, finished=now)
                 self._record(failed)
                 continue
+            if process is None:
+                return  # as on a cluster: the one that came first gets what becomes free
             self._processes[trial.name] = process
             if trial.rules:
                 self._early_stops[trial.name] = EarlyStop(self._experiment, trial, process.folder)
@@ -152,6 +158,7 @@ class Controller:
             ended = [process for process in self._processes.values() if self._has_ended(process)]
             for process in ended:
                 del self._processes[process.name]
+                self._gpus.give_back(process.name)
                 self._early_stops.pop(process.name, None)
             if ended:
                 return
@@ -215,6 +222,7 @@ class Controller:
             observation=observation,
         )
         self._record(ended, points)
+        run_folder.point_at_best(self._folder, trials.best(self._experiment.objective, self.trials))
 
     def _collect(self, name: str) -> tuple[list[Point], str]:
         """The metrics of a trial's output, and what was wrong with it."""

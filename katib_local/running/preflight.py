@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping
 
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
-from katib_local.manifest import go_regex, images, template
+from katib_local.manifest import go_regex, images, search_space, template
 from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig, OperationSpec
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
 from katib_local.record.options import Options
-from katib_local.running import known_programs
+from katib_local.running import gpus, known_programs, trial_environment
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
-from katib_suggestion import feasible_space
 from katib_suggestion.errors import InvalidExperiment, together
-from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
 _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
     "enas": frozenset({"architecture", "nn_config"}),
@@ -65,16 +63,43 @@ def _faults(
         yield InvalidExperiment(where, container.restart_policy, allowed)
     if is_ours and is_new and experiment.algorithm in _ASSIGNMENTS:
         yield from _unassigned(experiment)
+    if container.num_gpus and 0 < (num_devices := len(gpus.devices())) < container.num_gpus:
+        where = f"{template.SPEC_PATH}.spec.template.spec.containers[0].resources.limits.{template.GPU}"
+        allowed = f"this machine has {num_devices}: a trial would wait for ever"
+        yield InvalidExperiment(where, container.num_gpus, allowed)
     try:
         folder = images.program_dir(container.image, options.images)
     except InvalidExperiment as fault:
         yield fault
         return
-    program = known_programs.find(images.package_of(folder), container.argv[-1])
+    package = images.package_of(folder)
+    yield from _unheard(options, container, package)
+    program = known_programs.find(package, container.argv[-1])
     if program is not None and is_new:
         yield from _unprinted(experiment, program)
         if program is known_programs.ENAS and experiment.nas is not None:
             yield from _unknown_operations(experiment.nas)
+
+
+def _unheard(options: Options, container: Container, package: str | None) -> Iterator[InvalidExperiment]:
+    """What is said on the command line goes before the manifest: programs of ours see to it, others cannot."""
+    given = trial_environment.given_for_trials(options)
+    if options.seed is not None:
+        given["--seed"] = str(options.seed)
+    if package == "darts_trainer" and "--shared-weights" in given:
+        yield InvalidExperiment("--shared-weights", given["--shared-weights"], "trials of ENAS alone share weights")
+    if package is not None:
+        return
+    words = [word.strip("'\"") for word in container.argv[-1].split()]
+    for flag in given:
+        for word in words:
+            if word == flag or word.startswith(f"{flag}="):
+                variable = f"$KATIB_NAS_{flag.removeprefix('--').replace('-', '_').upper()}"
+                allowed = (
+                    f"it would go before {flag} of the command line, which a program that is not ours is told as "
+                    f"{variable}: take it out of the command, or change it there"
+                )
+                yield InvalidExperiment(f"{template.SPEC_PATH}: command", word, allowed)
 
 
 def _unassigned(experiment: Experiment) -> Iterator[InvalidExperiment]:
@@ -112,13 +137,13 @@ def _unprinted(experiment: Experiment, program: KnownProgram) -> Iterator[Invali
 
 def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
     """Operations that the ENAS trainer does not have, or not with such parameters."""
-    if len(nas.input_sizes) != 3:
+    if nas.input_sizes and len(nas.input_sizes) != 3:
         allowed = "the program of the trial's image wants height, width and channels"
         yield InvalidExperiment("spec.nasConfig.graphConfig.inputSizes", list(nas.input_sizes), allowed)
     for index, operation in enumerate(nas.operations):
         where = f"spec.nasConfig.operations[{index}]"
         try:
-            listed = feasible_space.parameters(_operation(operation), where)
+            listed = search_space.values(operation, where)
         except InvalidExperiment as fault:
             yield fault
             continue
@@ -130,23 +155,6 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
             except InvalidNetwork as error:
                 place = error.where.replace("opt_type", "operationType").replace("opt_params", "parameters")
                 yield InvalidExperiment(place, error.value, f"the program of the trial's image says: {error.allowed}")
-
-
-def _operation(spec: OperationSpec) -> Operation:
-    return Operation(
-        type=spec.type,
-        parameters=tuple(
-            Parameter(
-                name=item.name,
-                type=ParameterType(item.type),
-                minimum=item.minimum,
-                maximum=item.maximum,
-                step=item.step,
-                values=item.values,
-            )
-            for item in spec.parameters
-        ),
-    )
 
 
 def _size(experiment: Experiment) -> int | None:
@@ -170,11 +178,13 @@ def _size(experiment: Experiment) -> int | None:
 
 
 def _combinations(operation: OperationSpec) -> int:
-    listed = feasible_space.parameters(_operation(operation), "operation")
+    listed = search_space.values(operation, "operation")
     return math.prod(len(values) for values in listed.values())
 
 
 def _doubts(experiment: Experiment, container: Container) -> Iterator[str]:
+    if container.num_gpus and not gpus.devices():
+        yield f"no CUDA device is found here: trials that ask for {template.GPU} run without one of their own"
     unmet = (*experiment.template.unmet, *container.unmet)
     if unmet:
         yield f"this machine does not heed {', '.join(unmet)} of the trial template"

@@ -18,7 +18,7 @@ from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
 from katib_local.record.trials import FAILURES, Trial, Verdict, judge
 from katib_local.report.living import LivingReport
-from katib_local.running import leftovers, preflight
+from katib_local.running import leftovers, preflight, trial_images
 from katib_local.running.controller import Controller, Display
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused, SuggestionClient
@@ -52,12 +52,14 @@ def validate(read: Document, options: Options, interruption: Interruption) -> No
 
     Raises:
         InvalidExperiment: it cannot run here.
+        UsageError: the images that are named in the options cannot be used.
         ExperimentRefused: the service does not accept it.
         SuggestionError: the service does not answer.
         Interrupted: a signal came.
     """
     experiment = manifest.parse(read)
     preflight.check(experiment, options)
+    experiment = trial_images.fitted(experiment, options, is_run=False)
     for sentence in cluster_advice.advice(experiment, read):
         logger.warning("%s", sentence)
     with (
@@ -91,6 +93,7 @@ def run(
         ExperimentRefused: the service does not accept it.
         SuggestionError: the service does not answer as it must.
         RunFolderError: the folder cannot be used.
+        UsageError: the images of the trials cannot be used.
     """
     experiment = manifest.parse(read, is_new=not resume)
     now = datetime.now()
@@ -98,6 +101,7 @@ def run(
         folder = run_folder.find(output_dir, experiment.name)
     else:
         preflight.check(experiment, options)
+        experiment = trial_images.fitted(experiment, options, is_run=True)
         folder = run_folder.create(output_dir, experiment.name, now)
     with run_folder.locked(folder), contextlib.ExitStack() as stack:
         if resume:
@@ -111,6 +115,8 @@ def run(
             if difference is not None:
                 _begin_anew(store, folder, read, difference)
             store.set_options(options)
+            if judge(experiment, store.trials()) is None:
+                experiment = trial_images.fitted(experiment, options, is_run=True)
         else:
             store = Store.create(folder.database, experiment.name, read, options, now)
             stack.enter_context(contextlib.closing(store))

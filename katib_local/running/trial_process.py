@@ -1,24 +1,22 @@
 """A trial as a process of this machine, with a folder of its own."""
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from katib_local.manifest import metrics_source, relocation, template
 from katib_local.manifest.experiment import Experiment
 from katib_local.manifest.images import program_dir
-from katib_local.manifest.template import Container
 from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
-from katib_local.record.trial_folder import ARTIFACTS, EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
+from katib_local.record.trial_folder import EXIT_CODE, LOG, METRICS, STOPPED, SUGGESTION, WORK
 from katib_local.record.trials import Trial
-from katib_local.running import leftovers
-from trial_runtime import spinning
+from katib_local.running import leftovers, trial_environment
+from katib_local.running.gpus import Gpus
+from katib_suggestion.result_files import ARTIFACTS
 
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""
@@ -124,14 +122,17 @@ class TrialProcess:
         self._process.wait()
 
 
-def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options) -> TrialProcess:
-    """Start a trial.
+def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Options, gpus: Gpus) -> TrialProcess | None:
+    """Start a trial; None where it has to wait until a device is free.
 
     Raises:
         TrialError: the template cannot be filled in with its assignments.
         OSError: the machine does not let the process start.
     """
     container = template.render(experiment.template, trial.name, experiment.namespace, trial.assignments)
+    own_devices = gpus.take(trial.name, container.num_gpus)
+    if own_devices is None:
+        return None
     folder = run.trial(trial.name)
     leftovers.end(folder)
     program = program_dir(container.image, options.images)
@@ -148,7 +149,7 @@ def launch(experiment: Experiment, trial: Trial, run: RunFolder, options: Option
         process = subprocess.Popen(
             container.argv,
             cwd=folder / WORK,
-            env=_environment(container, trial.name, folder, experiment.parallel_trials, options),
+            env={**trial_environment.of(container, trial, folder, experiment.parallel_trials, options), **own_devices},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -182,35 +183,3 @@ def _prepare(folder: Path, program: Path) -> None:
     for entry in program.iterdir():
         if entry.name != "__pycache__":
             (folder / WORK / entry.name).symlink_to(entry.absolute())
-
-
-def _environment(
-    container: Container, trial: str, folder: Path, parallel_trials: int, options: Options
-) -> Mapping[str, str]:
-    """Our own variables, then the container's, then what the command line says."""
-    threads = max(1, _num_cores() // parallel_trials)
-    defaults = {
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONUNBUFFERED": "1",
-    }
-    environment = {**defaults, **os.environ, **container.environment}
-    # For trainers that are not ours, too.
-    spinning.bound(environment)
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    environment.update(leftovers.mark(folder))
-    environment["KATIB_TRIAL_NAME"] = trial
-    environment["KATIB_NAS_OUTPUT_DIR"] = str(folder / ARTIFACTS)
-    for name, value in (
-        ("KATIB_NAS_DATASET", options.dataset),
-        ("KATIB_NAS_DATA_DIR", options.data_dir),
-        ("KATIB_NAS_MAX_IMAGES", options.max_images),
-        ("KATIB_NAS_SHARED_WEIGHTS", options.shared_weights),
-    ):
-        if value is not None:
-            environment[name] = str(value)
-    return environment
-
-
-def _num_cores() -> int:
-    """Cores that this process may use; macOS only tells how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,8 @@ from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
-from katib_local.showing.wording import counts, duration, outcome, seconds_of
+from katib_local.showing.parameters import parameter_columns
+from katib_local.showing.wording import counts, duration, in_words, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
 
 _STYLES = {
@@ -160,7 +161,9 @@ def view(experiment: Experiment, trials: Sequence[Trial], elapsed_s: float, size
     return Group(*parts)
 
 
-def trial_columns(experiment: Experiment, trials: Sequence[Trial], width: int | None) -> list[Column]:
+def trial_columns(
+    experiment: Experiment, trials: Sequence[Trial], width: int | None, *, is_interrupted: bool = False
+) -> list[Column]:
     """Make the columns of a table of trials; on a narrow terminal the names go without the experiment's."""
     objective = experiment.objective
     names = [trial.name for trial in trials]
@@ -173,7 +176,7 @@ def trial_columns(experiment: Experiment, trials: Sequence[Trial], width: int | 
         Column(title="trial", cells=names, styles=best_style, max_width=63),
         Column(
             title="condition",
-            cells=[_condition(trial) for trial in trials],
+            cells=[_condition(trial, is_interrupted=is_interrupted) for trial in trials],
             styles=[_STYLES.get(trial.condition, "") for trial in trials],
             rank=1,
         ),
@@ -192,6 +195,7 @@ def trial_columns(experiment: Experiment, trials: Sequence[Trial], width: int | 
             )
             for metric in objective.metrics
         ),
+        *parameter_columns(experiment, trials, rank=4),
     ]
 
 
@@ -229,8 +233,10 @@ def _progress(completed: int, total: int, width: int) -> Table:
     return line
 
 
-def _condition(trial: Trial) -> str:
-    return "no metrics" if trial.condition is TrialCondition.METRICS_UNAVAILABLE else trial.condition.value
+def _condition(trial: Trial, *, is_interrupted: bool = False) -> str:
+    if trial.condition is TrialCondition.METRICS_UNAVAILABLE:
+        return "no metrics"
+    return in_words(trial.condition, is_interrupted=is_interrupted)
 
 
 def _metrics(objective: Objective, trial: Trial) -> str:

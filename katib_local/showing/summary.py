@@ -4,12 +4,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from katib_local.manifest.experiment import Experiment, Objective
-from katib_local.record import again, collector
+from katib_local.record import again, collector, remarks
+from katib_local.record.run_folder import RunFolder
+from katib_local.record.trial_folder import LOG
 from katib_local.record.trials import FAILURES, Trial, Verdict, best, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
+from katib_local.showing.parameters import parameter_columns
 from katib_local.showing.wording import counts, duration, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.result_files import ARTIFACTS
 
 _NUM_BEST = 5
 _NUM_FAILED = 5
@@ -28,16 +32,17 @@ def lines(
         width: what the table must fit into; None for any.
     """
     state = verdict.value if verdict else "interrupted"
-    yield f"{experiment.name}: {state} ({counts(trials)})"
+    yield f"{experiment.name}: {state} ({counts(trials, is_interrupted=verdict is None)})"
     yield from best_lines(experiment, trials, folder)
     leaders = ranked(experiment.objective, trials)[:_NUM_BEST]
     if len(leaders) > 1:
         yield ""
-        yield from columns.markdown(_columns(experiment.objective, leaders), width)
+        yield from columns.markdown(_columns(experiment, leaders), width)
     failed = [trial for trial in trials if trial.condition in FAILURES]
     if failed:
         yield ""
-        yield from (f"- {trial.name}: {outcome(trial)}" for trial in failed[:_NUM_FAILED])
+        for trial in failed[:_NUM_FAILED]:
+            yield f"- {trial.name}: {outcome(trial)}; its output: {again.place(_folder(folder, trial) / LOG)}"
     if len(failed) > _NUM_FAILED:
         yield f"- and {len(failed) - _NUM_FAILED} others"
     yield ""
@@ -54,7 +59,13 @@ def best_lines(experiment: Experiment, trials: Sequence[Trial], folder: Path) ->
     yield ""
     for name, value in found(experiment, leader).items():
         yield f"- {name}: {value}"
-    yield f"- files: {again.place(folder / 'trials' / leader.name)}"
+    yield f"- files: {again.place(_folder(folder, leader))}"
+    for remark in remarks.read(_folder(folder, leader) / ARTIFACTS):
+        yield f"- beware: {remark}"
+
+
+def _folder(run: Path, trial: Trial) -> Path:
+    return RunFolder(run).trial(trial.name)
 
 
 def found(experiment: Experiment, trial: Trial) -> dict[str, str]:
@@ -68,8 +79,9 @@ def found(experiment: Experiment, trial: Trial) -> dict[str, str]:
     return values | searched
 
 
-def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
+def _columns(experiment: Experiment, trials: Sequence[Trial]) -> list[Column]:
     """A text, such as a genotype, has no place in a table."""
+    objective = experiment.objective
     observations = [trial.observation or {} for trial in trials]
     numbers = [
         metric
@@ -86,6 +98,7 @@ def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
             )
             for metric in numbers
         ),
+        *parameter_columns(experiment, trials, rank=3),
         Column(title="time", cells=[duration(seconds_of(trial)) for trial in trials], is_right=True, rank=1),
     ]
 

@@ -8,11 +8,25 @@ from katib_local.record.trials import Trial
 from katib_suggestion.experiment import TrialCondition
 
 
-def counts(trials: Sequence[Trial]) -> str:
+def counts(trials: Sequence[Trial], *, is_interrupted: bool = False) -> str:
     """Say how many trials there are, and how many of each condition."""
     found = Counter(trial.condition for trial in trials)
-    each = ", ".join(f"{found[condition]} {condition.value}" for condition in TrialCondition if found[condition])
+    each = ", ".join(
+        f"{found[condition]} {in_words(condition, is_interrupted=is_interrupted)}"
+        for condition in TrialCondition
+        if found[condition]
+    )
     return f"{number_of(len(trials), 'trial')}: {each}" if trials else "no trials"
+
+
+def in_words(condition: TrialCondition, *, is_interrupted: bool = False) -> str:
+    """Say a trial's condition.
+
+    Args:
+        condition: of the trial.
+        is_interrupted: whether its run is; what has not ended then runs once the run goes on.
+    """
+    return "will run again" if is_interrupted and condition is TrialCondition.CREATED else condition.value
 
 
 def number_of(count: int, what: str) -> str:

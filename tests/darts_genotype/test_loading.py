@@ -28,3 +28,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_a_file_without_an_end_is_refused():
     with pytest.raises(GenotypeError, match="characters"):
         load("/dev/zero")
+
+
+def test_a_folder_stands_for_the_genotype_that_was_left_in_it(example, tmp_path, monkeypatch):
+    genotype = forms.read(example)
+    trial = tmp_path / "run/trials/one"
+    (trial / "artifacts").mkdir(parents=True)
+    (trial / "artifacts/genotype.json").write_text(json_form.write(genotype))
+    for folder in (trial / "artifacts", trial, tmp_path / "run"):
+        assert load(str(folder)) == genotype
+    assert load("run", base=tmp_path) == genotype
+    with pytest.raises(GenotypeError, match=r"a file or a trial's folder with one \(a folder without genotype.json"):
+        load(str(tmp_path))
+
+    other = tmp_path / "run/trials/two/artifacts"
+    other.mkdir(parents=True)
+    (other / "genotype.json").write_text("{}")
+    with pytest.raises(GenotypeError, match="a folder of 2 trials without best: name that of one"):
+        load(str(tmp_path / "run"))
+    (tmp_path / "run/best").symlink_to("trials/one")
+    assert load(str(tmp_path / "run")) == genotype

@@ -216,5 +216,5 @@ def test_a_folder_stands_for_what_a_search_left_in_it(place, genotype, tmp_path)
     (tmp_path / place).write_text(("" if form == "json" else "a=1\nBest-Genotype=") + forms.WRITERS[form](genotype))
     assert loading.load(str(tmp_path)) == genotype
     (tmp_path / place).unlink()
-    with pytest.raises(GenotypeError, match=r"a trial's folder with one \(No such file"):
+    with pytest.raises(GenotypeError, match=r"a trial's folder with one \(a folder without genotype.json and"):
         loading.load(str(tmp_path))

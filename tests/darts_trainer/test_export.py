@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -25,7 +26,7 @@ def test_the_exported_graph_classifies_any_number_of_images_as_the_network_does(
     onnxruntime = pytest.importorskip("onnxruntime")
     network = Network(GENOTYPE, LAYOUT, generator=torch.Generator().manual_seed(0))
     normalisation = Normalisation(mean_c=torch.tensor([0.3]), std_c=torch.tensor([0.2]))
-    trained = Predictor(network, normalisation, (1, 7, 9))
+    trained = Predictor(network, normalisation, (1, 7, 9), [*"abcd", "é"])
     network.train()(torch.randn(4, 1, 7, 9))
     predictor.save(tmp_path, trained.eval(), GENOTYPE, LAYOUT, {})
 
@@ -35,6 +36,7 @@ def test_the_exported_graph_classifies_any_number_of_images_as_the_network_does(
     assert capfd.readouterr().out == ""
     assert "run by onnxruntime: within" in caplog.text
     session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx", providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["class_names"]) == [*"abcd", "é"]
     for count in (1, 7):
         images_bchw = torch.randint(256, (count, 1, 7, 9), dtype=torch.uint8)
         (logits_bk,) = session.run(["logits"], {"images": images_bchw.numpy()})

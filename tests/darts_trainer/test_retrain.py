@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 import os
@@ -10,6 +11,8 @@ import torch
 from darts_trainer import predictor
 from darts_trainer.retrain import main
 from tests.warm_python import with_torch
+from trial_runtime import seeds
+from trial_runtime.images import datasets
 
 GENOTYPE = (
     "Genotype(normal=[[('separable_convolution_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),"
@@ -81,16 +84,42 @@ def test_with_images_held_out_test_images_are_left_alone(folder, monkeypatch, ca
     assert "48 images to train on, 16 held out" in caplog.text
 
 
+def test_the_weights_that_validated_best_are_kept_and_each_epoch_is_in_a_table(folder, monkeypatch, capfd):
+    monkeypatch.chdir(folder)
+    flags = ("--dataset=npz:data", "--train-portion=.75", "--keep=best-validation", "--num-epochs=4", "--drop-path=0")
+    assert main(["--genotype=genotype.txt", *SMALL, *flags]) == 0
+    _, *lines = capfd.readouterr().out.splitlines()
+    accuracies = [metrics(line)["Validation-Accuracy"] for line in lines]
+    record = json.loads((folder / "output/network.json").read_text())
+    assert record["epoch"] == 1 + accuracies.index(max(accuracies)) < 4
+    assert record["metrics"]["Validation-Accuracy"] == pytest.approx(max(accuracies), abs=1e-5)
+
+    images = datasets.load("npz:data", None)
+    _, held_out = datasets.split(images, 0.75, seeds.generator(seeds.COMMON_SEED, "held out"))
+    found_b = predictor.load(folder / "output").probabilities(held_out.images_nchw).argmax(dim=1)
+    assert float((found_b == held_out.labels_n).double().mean()) == pytest.approx(max(accuracies), abs=1e-5)
+
+    with (folder / "output/epochs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["validation_accuracy"]) for row in rows] == pytest.approx(accuracies, abs=1e-5)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert list((folder / "output/tensorboard").iterdir())
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dataset=digits"], "dataset: 'digits' is not allowed: it has no test images; .* --train-portion"),
+        (["--dataset=digits"], "dataset: 'digits' is not allowed: it has no test images: .* --train-portion .8"),
         (["--dataset=npz:data", "--cutout=16"], "cutout: 16 is not allowed: the images have 8x8 pixels"),
         (
             ["--dataset=npz:data", "--image-size=2"],
             r"--auxiliary-weight: 0.4 is not allowed: images of 2x2 end as maps of 1x1, too small for a second",
         ),
         (["--dataset=npz:data", "--batch-size=1"], "--batch-size: 1 is not allowed: .* it must be at least 2"),
+        (
+            ["--dataset=npz:data", "--keep=best-validation"],
+            "--keep: best-validation is not allowed: no images",
+        ),
         (["--dataset=npz:data", "--learning-rate=fast"], "--learning-rate: 'fast' is not allowed"),
     ],
 )

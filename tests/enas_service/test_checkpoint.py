@@ -29,6 +29,7 @@ def rounds(suggester, experiment, num_rounds, trials=None, restart=None):
             metrics = {"Validation-Accuracy": str(value)}
             name = f"t{len(trials):03}"
             trials.append(Trial(name=name, condition=TrialCondition.SUCCEEDED, assignments=one, metrics=metrics))
+        suggester.settle()
     return trials
 
 
@@ -63,6 +64,18 @@ def test_the_history_goes_on_over_restarts_and_stands_in_a_table(experiment, tmp
     assert all(float(row["entropy"]) > 0 and 0 < float(row["skip_rate"]) < 1 for row in rows)
     best = [float(row["best"]) for row in rows]
     assert best == sorted(best)
+
+
+def test_what_each_decision_matters_stands_in_a_table(experiment, tmp_path):
+    rounds(EnasSuggester(5, CheckpointStore(tmp_path)), experiment, 4)
+    (path,) = tmp_path.glob("*/importance.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["kind"] for row in rows} >= {"operation", "join"}
+    assert {row["value"] for row in rows if row["name"] == "layer 2: join 0"} == {"0", "1"}
+    assert all(0 <= float(row["importance"]) <= 1 for row in rows)
+    # The rewards of `rounds` are counts of a digit, in tenths.
+    assert all(0 <= float(row["expected"]) <= 3 for row in rows)
 
 
 @pytest.mark.fault(3)

@@ -1,5 +1,7 @@
 """What the searches tell Prometheus, over real gRPC and HTTP."""
 
+import time
+
 import pytest
 
 from katib_suggestion import api_pb2
@@ -24,6 +26,11 @@ def test_each_experiments_search_is_told(start_service, scrape, build):
         trials = [build.trial(f"t{index}", one, {METRIC: str(sign * index)}) for index, one in enumerate(first)]
         service.stub.GetSuggestions(build.request(experiment, 3, trials))
         told = gauges(scrape(service.metrics_port), name)
+        # The policy is trained after the reply.
+        deadline_s = time.monotonic() + 30
+        while "entropy_nats" not in told and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+            told = gauges(scrape(service.metrics_port), name)
         assert (told["trials_seen"], told["best_reward"]) == (3, 2 * sign)
         # Four layers of five operations and six joins, of a policy that has hardly moved.
         assert told["entropy_nats"] == pytest.approx(4 * 1.609 + 6 * 0.693, rel=0.05)

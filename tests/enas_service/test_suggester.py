@@ -54,12 +54,12 @@ def search(suggester, experiment, rounds, reward=share_of_operation_0):
 def test_the_search_finds_what_is_rewarded_though_it_starts_afresh_before_every_round(build):
     experiment = converters.experiment(build.enas(four_operations(build), num_layers=8))
     trials, rewards = [], []
-    for _ in range(25):
+    for _ in range(15):
         for suggestion in ask(EnasSuggester(1), experiment, trials, 3):
             rewards.append(share_of_operation_0(suggestion))
             trials.append(trial(f"t-{len(trials)}", suggestion, rewards[-1]))
-    assert statistics.mean(rewards[:9]) < 0.5
-    assert statistics.mean(rewards[-15:]) >= 0.8
+    assert statistics.mean(rewards[:6]) < 0.5
+    assert statistics.mean(rewards[-15:]) >= 0.7
 
 
 @pytest.mark.fault(1)
@@ -69,16 +69,16 @@ def test_the_search_finds_what_is_rewarded_though_it_starts_afresh_before_every_
 def test_the_search_finds_what_is_rewarded(build, seed):
     """Fault 1's synthetic reward with default settings: chance is .25, Katib's stays at .27."""
     experiment = converters.experiment(build.enas(four_operations(build), name=f"seed-{seed}", num_layers=8))
-    rewards = search(EnasSuggester(seed), experiment, rounds=100)
-    assert statistics.mean(rewards[:30]) < 0.5
-    assert statistics.mean(rewards[-30:]) >= 0.6
+    rewards = search(EnasSuggester(seed), experiment, rounds=20)
+    assert statistics.mean(rewards[:6]) < 0.5
+    assert statistics.mean(rewards[-30:]) >= 0.7
 
 
 def test_minimisation_negates(build):
     message = build.enas(four_operations(build), num_layers=4, settings={"controller_learning_rate": "1e-3"})
     message.spec.objective.type = api_pb2.MINIMIZE
-    rewards = search(EnasSuggester(1), converters.experiment(message), rounds=40)
-    assert statistics.mean(rewards[-30:]) < 0.1
+    rewards = search(EnasSuggester(1), converters.experiment(message), rounds=20)
+    assert statistics.mean(rewards[-30:]) < 0.15
 
 
 @pytest.mark.fault(4)
@@ -111,7 +111,7 @@ def test_an_early_stopped_trial_with_a_metric_is_credited(build):
     outcomes = []
     for condition in (TrialCondition.EARLY_STOPPED, TrialCondition.SUCCEEDED, TrialCondition.FAILED):
         suggester = EnasSuggester(1)
-        first = ask(suggester, experiment, [], 3)
+        first = ask(suggester, experiment, [], 6)
         trials = [trial(f"t{index}", one, index / 2, condition) for index, one in enumerate(first)]
         outcomes.append(ask(suggester, experiment, trials, 8))
     stopped, succeeded, failed = outcomes
@@ -129,15 +129,17 @@ def test_an_early_stopped_trial_without_a_metric_was_as_bad_as_the_worst(build, 
     outcomes = []
     for of_the_stopped in (worst, value):
         suggester = EnasSuggester(1)
-        first = ask(suggester, experiment, [], 3)
+        first = ask(suggester, experiment, [], 7)
         trials = [
             trial("a", first[0], of_the_stopped, TrialCondition.EARLY_STOPPED),
-            trial("b", first[1], 0.2),
-            trial("c", first[2], 0.9),
+            *(
+                trial(f"b{share}", one, share)
+                for share, one in zip((0.2, 0.3, 0.4, 0.5, 0.6, 0.9), first[1:], strict=True)
+            ),
         ]
         outcomes.append(ask(suggester, experiment, trials, 8))
     assert outcomes[0] == outcomes[1]
-    assert suggester.statuses()[experiment.name].num_trials == 3
+    assert suggester.statuses()[experiment.name].num_trials == 7
 
 
 def test_an_early_stopped_trial_teaches_once_there_is_something_to_compare(build):

@@ -7,7 +7,8 @@ import pytest
 
 from darts_genotype import loading
 from katib_local.manifest import manifest
-from katib_local.record.options import absolute_dataset, image_target
+from katib_local.record.dataset_paths import located
+from katib_local.record.options import image_target
 from katib_suggestion.user_paths import user_path
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,8 @@ def test_without_a_home_the_path_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_texts_that_hold_a_path_are_read_alike(home: Path) -> None:
     (home / "data" / "a.npz").touch()
-    assert absolute_dataset("npz:~/data/a.npz, ~/none.npz") == f"npz:{home}/data/a.npz,{home}/none.npz"
-    assert absolute_dataset("imagefolder:~/data") == f"imagefolder:{home}/data"
+    assert located("npz:~/data/a.npz, ~/none.npz", None) == f"npz:{home}/data/a.npz,{home}/none.npz"
+    assert located("imagefolder:~/data", None) == f"imagefolder:{home}/data"
     assert image_target("~/data") == str(home / "data")
     (home / "m.yaml").touch()
     assert manifest.find("~/m.yaml") == home / "m.yaml"

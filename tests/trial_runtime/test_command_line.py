@@ -32,7 +32,7 @@ VARIABLES = tuple(
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    for name in VARIABLES:
+    for name in (*VARIABLES, "KATIB_NAS_SEED", "KATIB_NAS_OVERRIDES", "KATIB_NAS_MANIFEST_DIR"):
         monkeypatch.delenv(name, raising=False)
 
 

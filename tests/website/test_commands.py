@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch.distributed import run as torchrun
 
 from website import programs
@@ -35,6 +36,7 @@ NOT_RUN = {
     r"katib-nas (validate|run) my-experiment": "is of the reader's",
     r"^\. ": "each command here has a shell of its own",
     r"katib-nas run examples/darts-(volume|gpu|retrain-hpo)": "takes hours without a GPU, or a service of Katib's",
+    r"katib-nas run examples/darts-(text|ptb)": "takes minutes, or a GPU; tests/darts_trainer/recurrent searches",
     r"katib-nas report": "tests/katib_local/report makes the reports of a run and of a cluster's Experiment",
     r"^torchrun": "takes GPUs; tests/*_trainer/test_data_parallel.py start it with two processes",
     r"python -m benchmarks": "what it measures is kept in benchmarks/results",
@@ -103,10 +105,15 @@ def prepare_images(folder: Path) -> None:
     np.savez(folder / "my-images.npz", x=images, y=np.arange(64) % 10)
 
 
+def prepare_picture(folder: Path) -> None:
+    Image.new("RGB", (40, 40), (200, 30, 90)).save(folder / "picture.png")
+
+
 PREPARED: dict[str, Callable[[Path], None]] = {
     "docs/guides/data.md": prepare_data,
     "docs/guides/genotypes.md": prepare_genotype,
     "docs/guides/local-runner.md": prepare_images,
+    "docs/guides/retraining.md": prepare_picture,
     "docs/quickstart.md": prepare_architecture,
 }
 

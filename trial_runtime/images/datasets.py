@@ -3,7 +3,6 @@
 Legend of shapes: n images, c channels, h and w pixels.
 """
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trial_runtime.errors import DatasetError
+from trial_runtime.data_dir import default_data_dir
+from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import folder, labels, npz, torchvision_sets
 from trial_runtime.seeds import generator as seeded_generator
 
@@ -56,6 +56,8 @@ class ImageDataset:
     num_classes: int
     may_flip: bool
     """Whether an image keeps its meaning when left and right change places."""
+    class_names: tuple[str, ...] = ()
+    """What each label means; none where the labels are all that is known."""
     given_labels: tuple[int, ...] | None = None
     """What each class is called in the data, where they were numbered anew; None where labels are as given."""
 
@@ -64,6 +66,7 @@ class ImageDataset:
         assert self.images_nchw.ndim == 4, self.images_nchw.shape
         assert self.labels_n.shape == self.images_nchw.shape[:1] != (0,)
         assert 0 <= int(self.labels_n.min()) <= int(self.labels_n.max()) < self.num_classes
+        assert len(self.class_names) in (0, self.num_classes)
 
     def __len__(self) -> int:
         return self.images_nchw.shape[0]
@@ -77,12 +80,6 @@ class ImageDataset:
     def summary(self) -> dict[str, int | tuple[int, int, int]]:
         """What a checkpoint keeps of them: with others, another trial would go on."""
         return {"images": len(self), "shape": self.image_shape, "classes": self.num_classes}
-
-
-def default_data_dir() -> Path:
-    """Where data are when nothing is said: ``$XDG_CACHE_HOME/katib-nas``, or ``~/.cache/katib-nas``."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(cache)) / "katib-nas"  # noqa: PTH111 - Path.expanduser raises without a home
 
 
 def load(
@@ -129,6 +126,7 @@ def load(
             labels_n=torch.tensor(pictures.labels),
             num_classes=len(pictures.classes),
             may_flip=True,
+            class_names=tuple(pictures.classes),
         )
     if kind == "npz" and path:
         whole = _load_npz(name, path, data_dir, npz_layout, remap_labels=remap_labels)
@@ -177,8 +175,7 @@ def load_test(
         raise DatasetError(
             "dataset",
             training.name,
-            "it has no test images; npz:PATH and imagefolder:PATH may have some, and images "
-            "can be held out with --train-portion",
+            f"it has no test images: npz:PATH and imagefolder:PATH may have some, {HOLD_OUT}",
         )
     for label in (int(labels_n.min()), int(labels_n.max())):
         if not 0 <= label < training.num_classes:
@@ -260,6 +257,7 @@ def _load_npz(name: str, paths: str, data_dir: Path, layout: npz.Layout | None, 
         labels_n=labels_n,
         num_classes=int(labels_n.max()) + 1,
         may_flip=may_flip,
+        class_names=() if given is None else tuple(map(str, given)),
         given_labels=given,
     )
 

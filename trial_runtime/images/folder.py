@@ -14,29 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
-from katib_suggestion.user_paths import user_path
-from trial_runtime import memory
-from trial_runtime.errors import DatasetError
+from trial_runtime import from_runner, memory
+from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import folder_parts
+from trial_runtime.images import pictures as picture_files
 from trial_runtime.images.folder_parts import EXTENSIONS, is_visible_file, subfolders
+from trial_runtime.images.pictures import pixels
 from trial_runtime.progress import bar
-
-_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's names of what is decoded, whatever a file's name says; of others, EPS is a program that Pillow runs."""
 
 _UNREAD = frozenset({".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".tga", ".ico", ".svg", ".dng"})
 """Names of other pictures, which nothing here decodes, end in these, among others."""
-
-MAX_PIXELS = 50_000_000
-"""Most pixels of an image: a file of some kilobytes may hold any number of them, and all are decoded at once."""
-
-_GREY = frozenset({"1", "L", "LA"})
-"""Pillow's modes without colour."""
-_DEEP = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
-"""Pillow's modes of more than 8 bits, which it would clip."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +55,7 @@ def find(path: str, data_dir: Path) -> Pictures:
     that begin with a dot, and files that are no pictures by their names, are passed over.
 
     Args:
-        path: the folder; a relative one is looked up from the working directory, then from data_dir. It is divided
+        path: the folder; a relative one is looked up from `from_runner.base_dir`, then from data_dir. It is divided
             where it holds ``train`` and ``test``, however they are spelled: see `folder_parts.find`.
         data_dir: see above.
 
@@ -101,7 +90,8 @@ def find_test(path: str, data_dir: Path) -> Pictures:
     root = _root(path, data_dir)
     parts = folder_parts.find(root)
     if not parts.tests:
-        allowed = f"no test images: they must be in {root / 'test'}, and the training images in {root / 'train'}"
+        where = f"they must be in {root / 'test'}, and the training images in {root / 'train'}"
+        allowed = f"no test images: {where}; {HOLD_OUT}"
         raise DatasetError("dataset", f"imagefolder:{path}", allowed)
     if len(parts.tests) > 1:
         allowed = f"there must be one folder of test images, and there are {', '.join(map(str, parts.tests))}"
@@ -138,7 +128,7 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
     images: list[NDArray[np.uint8]] = []
     pool = ThreadPoolExecutor()  # Pillow decodes without Python's lock
     try:
-        for image in bar(pool.map(partial(_decode, size=size), files), total=len(files), description="decoding images"):
+        for image in bar(pool.map(partial(pixels, size=size), files), total=len(files), description="decoding images"):
             images.append(image)
             room -= image.nbytes
             if room < 0:
@@ -153,19 +143,37 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, *, num_channels:
     channels = num_channels or (1 if colour is None else 3)
     images_nchw = np.empty((len(files), channels, height, width), dtype=np.uint8)
     for index, (file, image) in enumerate(zip(files, images, strict=True)):
-        if image.shape[:2] != (height, width):
-            found = "{1}x{0}".format(*image.shape)
-            allowed = f"images must have one size, and {files[0]} has {width}x{height}; --image-size scales them"
-            raise DatasetError(f"{file}: width x height", found, allowed)
+        _check_size(file, image.shape[:2], files[0], (height, width))
         images_nchw[index] = image if image.ndim == 2 else image.transpose(2, 0, 1)
     return torch.from_numpy(images_nchw)
 
 
+def shape(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[int, int, int]:
+    """Return (C, H, W) of what `decode` would return, by the heads of the files alone.
+
+    Raises:
+        DatasetError: a file is no picture, or they have several sizes and are to be brought to none.
+    """
+    with ThreadPoolExecutor() as pool:
+        heads = list(pool.map(partial(picture_files.head, size=size), files))
+    _, height, width = heads[0]
+    for file, (_, *found) in zip(files, heads, strict=True):
+        _check_size(file, found, files[0], [height, width])
+    return max(channels for channels, _, _ in heads), height, width
+
+
+def _check_size(file: Path, found: Sequence[int], first: Path, expected: Sequence[int]) -> None:
+    if list(found) != list(expected):
+        allowed = "images must have one size, and {2} has {1}x{0}; --image-size scales them".format(*expected, first)
+        raise DatasetError(f"{file}: width x height", "{1}x{0}".format(*found), allowed)
+
+
 def _root(path: str, data_dir: Path) -> Path:
-    for candidate in (user_path(path), data_dir / path):
+    for candidate in (from_runner.place(path), data_dir / path):
         if candidate.is_dir():
             return candidate
-    raise DatasetError("dataset", f"imagefolder:{path}", f"no such folder, neither in {Path.cwd()} nor in {data_dir}")
+    allowed = f"no such folder{from_runner.searched(path, data_dir)}"
+    raise DatasetError("dataset", f"imagefolder:{path}", allowed)
 
 
 def _listed(folder: Path, classes: Sequence[str], labels: dict[str, int]) -> Pictures:
@@ -193,22 +201,3 @@ def _listed(folder: Path, classes: Sequence[str], labels: dict[str, int]) -> Pic
 
 def _counted(endings: Counter[str]) -> str:
     return ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
-
-
-def _decode(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Return an image (H, W) if it is grey, otherwise (H, W, 3)."""
-    try:
-        with Image.open(file, formats=_FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                found = f"{opened.width}x{opened.height}"
-                raise DatasetError(f"{file}: width x height", found, f"an image may have {MAX_PIXELS} pixels")
-            if opened.mode in _DEEP:
-                raise DatasetError(f"{file}: mode", opened.mode, "an image must have 8 bits a channel")
-            image = ImageOps.exif_transpose(opened).convert("L" if opened.mode in _GREY else "RGB")
-    except DatasetError:
-        raise
-    except Exception as error:  # whatever decoding damaged data comes to
-        raise DatasetError("image", str(file), f"it must be an intact picture ({error})") from error
-    if size is not None:
-        image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image)

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from katib_suggestion.user_paths import user_path
-from trial_runtime import memory
-from trial_runtime.errors import DatasetError
+from trial_runtime import from_runner, memory
+from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import splits
 from trial_runtime.images.splits import Split
 
@@ -80,7 +79,8 @@ def load_test(paths: str, data_dir: Path, layout: Layout | None = None) -> tuple
     ]
     if not files:
         where = ", ".join(map(str, folders))
-        raise DatasetError("dataset", f"npz:{paths}", f"no test images: there is no other file test*.npz in {where}")
+        allowed = f"no test images: there is no other file test*.npz in {where}; {HOLD_OUT}"
+        raise DatasetError("dataset", f"npz:{paths}", allowed)
     images, labels, _ = _joined(files, layout)
     return images, labels
 
@@ -104,14 +104,15 @@ def _find_all(paths: str, data_dir: Path) -> list[Path]:
 def _find(path: str, data_dir: Path) -> list[Path]:
     if not path:
         raise DatasetError("dataset", "npz:", "a path must stand before and after each comma")
-    for candidate in (user_path(path), data_dir / path):
+    for candidate in (from_runner.place(path), data_dir / path):
         if candidate.is_file():
             return [candidate]
         pattern = str(Path(glob.escape(str(candidate))) / "*.npz") if candidate.is_dir() else str(candidate)
         found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
         if found:
             return _without_tests(path, found)
-    raise DatasetError("dataset", f"npz:{path}", f"no such .npz file, neither in {Path.cwd()} nor in {data_dir}")
+    allowed = f"no such .npz file{from_runner.searched(path, data_dir)}"
+    raise DatasetError("dataset", f"npz:{path}", allowed)
 
 
 def _without_tests(path: str, found: list[Path]) -> list[Path]:

@@ -1,12 +1,24 @@
 "use strict";
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  // Where nothing hovers, as on a phone, the bar would stay, over legends and the ends of curves.
+  const displayModeBar = matchMedia("(hover: hover)").matches ? "hover" : false;
+  const config = { responsive: true, displaylogo: false, displayModeBar, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  const narrow = 600;
   const plots = [...document.querySelectorAll("[data-figure]")];
 
   async function unpack(id) {
     const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
+  // Above the curves, a legend of many lines would leave them no room.
+  function legendBelow(place, data, layout) {
+    const room = 40 + 22 * data.length;
+    layout.legend = { ...layout.legend, orientation: "v", y: -60 / (layout.height - 60), yanchor: "top" };
+    layout.height += room;
+    layout.margin = { ...layout.margin, b: layout.margin.b + room };
+    place.style.minHeight = `${layout.height}px`;
   }
 
   async function drawPlots() {
@@ -15,8 +27,7 @@
     document.head.append(script);
     for (const place of plots) {
       const { data, layout } = structuredClone(figures[place.dataset.figure]);
-      // On a phone, a legend of many lines would leave no room for the lines.
-      if (innerWidth < 600 && data.length > 4) layout.showlegend = false;
+      if (innerWidth < narrow && data.length > 1 && layout.showlegend !== false) legendBelow(place, data, layout);
       await Plotly.newPlot(place, data, layout, config);
     }
     document.documentElement.dataset.drawn = "";

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from enas_trainer import loading
+from enas_trainer.fields import InvalidNetwork
 from katib_local.commands.cli import main
 from katib_suggestion import assignment
 
@@ -183,3 +186,25 @@ def test_no_network_is_computed_for_it():
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "separable convolution" in done.stdout
+
+
+def test_a_run_stands_for_its_best_trial(run, capsys):
+    """Of an earlier version, which has left no link to it."""
+    kept = Path(__file__).parents[2] / "data/0.1.0/runs/enas"
+    assert main(["show", str(kept), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["best_trial"]
+    code, shown, _ = run("show", kept)
+    assert code == 0
+    assert (0, shown, "") == run("show", kept / "trials" / best)
+
+
+def test_a_trainer_takes_the_same_texts_files_and_folders(record, tmp_path, monkeypatch):
+    files = tmp_path / "architecture.txt", tmp_path / "nn_config.txt"
+    for file, text in zip(files, TEXTS, strict=True):
+        file.write_text(text)
+    expected = [json.loads(ARCHITECTURE), NN_CONFIG]
+    for given in (TEXTS, map(str, files), (str(record), None), (str(record), str(record)), (ARCHITECTURE, str(record))):
+        assert [assignment.decode(text) for text in loading.load(*given)] == expected
+    assert [assignment.decode(text) for text in loading.load("trial", None, tmp_path)] == expected
+    with pytest.raises(InvalidNetwork, match=r"architecture: 'nowhere' .* it must be JSON, or a file, a trial"):
+        loading.load("nowhere", None)

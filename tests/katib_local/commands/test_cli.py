@@ -58,6 +58,7 @@ def test_an_experiment(run: Run, write_manifest: Write, program: Program, out: P
     assert f"{name}-0001 succeeded after" in progress
     assert "score=0.1" in progress
     assert conditions(out) == ["succeeded", "succeeded"]
+    assert (out / "best").resolve() == (out / f"trials/{name}-0002").resolve()
     assert rows(out, "SELECT verdict FROM experiment") == [("MAX_TRIALS_REACHED",)]
     assert rows(out, "SELECT metric, value, time FROM observations") == [("score", "0.1", None), ("score", "0.2", None)]
     assert (out / "trials" / f"{name}-0001" / "exit_code").read_text() == "0\n"
@@ -456,9 +457,10 @@ def test_validate_asks_our_own_service(
 @pytest.mark.parametrize(
     ("dataset", "absolute"),
     [
-        ("npz:a.npz,*.npz,elsewhere.npz", "npz:{0}/a.npz,{0}/*.npz,elsewhere.npz"),
+        ("npz:a.npz,*.npz,elsewhere.npz", "npz:{0}/a.npz,{0}/*.npz,{0}/elsewhere.npz"),
         ("imagefolder:pets, wild", "imagefolder:{0}/pets, wild"),
-        ("imagefolder:elsewhere", "imagefolder:elsewhere"),
+        ("imagefolder:elsewhere", "imagefolder:{0}/elsewhere"),
+        ("imagefolder:apart", "imagefolder:{0}/data/apart"),
         ("svhn", "svhn"),
     ],
 )
@@ -476,6 +478,7 @@ def test_a_relative_path_is_made_absolute(
     program('echo "data=$KATIB_NAS_DATASET dir=$KATIB_NAS_DATA_DIR weights=$KATIB_NAS_SHARED_WEIGHTS"; echo score=1')
     (tmp_path / "a.npz").touch()
     (tmp_path / "pets, wild").mkdir()
+    (tmp_path / "data/apart").mkdir(parents=True)
     flags = ("--dataset", dataset, "--data-dir", "data", "--shared-weights", "w", "--output-dir", str(out))
     assert run("run", write_manifest(), *flags)[0] == 0
     log = next(out.glob("trials/*-0001/output.log")).read_text()

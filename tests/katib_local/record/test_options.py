@@ -1,11 +1,12 @@
 """Options of the command line, kept for a resumed run."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from katib_local.errors import RunFolderError
+from katib_local.errors import RunFolderError, UsageError
 from katib_local.record.options import Options
 
 STORED = Options(
@@ -60,3 +61,31 @@ def test_another_option_is_refused(changed: dict[str, Any], message: str) -> Non
 def test_an_option_that_comes_later_is_refused() -> None:
     with pytest.raises(RunFolderError, match="--seed: 0 is not what the run was started with, none"):
         Options(seed=0).resumed_from(Options())
+
+
+def test_the_same_folder_in_another_spelling_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    stored = Options(
+        dataset=f"npz:{tmp_path}/data/a.npz,{tmp_path}/data/b.npz",
+        data_dir=f"{tmp_path}/data",
+        shared_weights=f"{tmp_path}/data/w",
+        images={"i": f"{tmp_path}/data", "j": "katib-nas/enas-trainer"},
+    )
+    given = Options(
+        dataset=f"npz:{tmp_path}/link/a.npz,{tmp_path}/x/../data/b.npz",
+        data_dir=f"{tmp_path}/link/",
+        shared_weights=f"{tmp_path}/data/../link/w",
+        images={"i": f"{tmp_path}/./link", "j": "katib-nas/enas-trainer"},
+    )
+    assert given.resumed_from(stored) == stored
+    with pytest.raises(RunFolderError, match="--dataset"):
+        replace(given, dataset=f"npz:{tmp_path}/link/a.npz").resumed_from(stored)
+    with pytest.raises(RunFolderError, match="--image: "):
+        replace(given, images={"i": f"{tmp_path}/link", "j": "katib-nas/darts-trainer"}).resumed_from(stored)
+
+
+def test_a_size_is_checked() -> None:
+    assert Options(image_size="40x32").image_size == "40x32"
+    with pytest.raises(UsageError, match="image_size: '40x' is not allowed: it must be N or HxW"):
+        Options(image_size="40x")

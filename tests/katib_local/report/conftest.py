@@ -11,7 +11,7 @@ import pytest
 from katib_local.manifest.experiment import Objective, ParameterSpec, Strategy
 from katib_local.record.trials import Trial
 from katib_local.report import page
-from katib_local.report.model import AlphaHistory, ControllerStep, Report, TrialReport
+from katib_local.report.model import AlphaHistory, ControllerStep, Learned, Report, TrialReport
 from katib_suggestion.experiment import Direction, TrialCondition
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -27,6 +27,11 @@ class Make:
     controller = (
         ControllerStep(num_trials=2, entropy=9.5, skip_rate=0.5),
         ControllerStep(num_trials=4, entropy=9.0, skip_rate=0.25),
+    )
+    learned = (
+        Learned(name="layer 2: operation", kind="operation", importance=0.5, expected={"<pool>": 0.25, "conv": 0.75}),
+        Learned(name="layer 1: operation", kind="operation", importance=0.25, expected={"<pool>": 0.5, "conv": 0.5}),
+        Learned(name="layer 2: join 0", kind="join", importance=0.0, expected={"0": 0.5}),
     )
     alphas = AlphaHistory(
         cell="normal",

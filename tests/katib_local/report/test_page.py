@@ -19,7 +19,7 @@ def plotted(shown: Any, figure: str) -> list[dict[str, Any]]:
     """The traces that plotly has drawn into a figure."""
     traces: list[dict[str, Any]] = shown.evaluate(
         "name => document.querySelector(`[data-figure='${name}']`).data.map("
-        "({name, x, y, z, text}) => ({name, x, y, z, text}))",
+        "({name, x, y, z, text, customdata}) => ({name, x, y, z, text, customdata}))",
         figure,
     )
     return traces
@@ -56,6 +56,16 @@ def test_curves_controller_and_alphas(show: Show, make: Any) -> None:
     # They are drawn, and not only told to plotly.
     assert shown.locator("[data-figure='alphas-trial-0001-normal'] .heatmaplayer image").count() == 1
     assert shown.locator("[data-figure='curves-accuracy'] .scatterlayer .trace").count() == 2
+
+
+def test_what_matters_is_drawn_with_what_is_expected(show: Show, make: Any) -> None:
+    shown = show(make.report(trials=(make.trial(1, "0.5"),), learned=make.learned))
+    kinds, decisions = (plotted(shown, f"importance-{name}")[0] for name in ("kinds", "decisions"))
+    assert (kinds["y"], kinds["x"]) == (["operation", "join"], [0.75, 0])
+    assert decisions["y"] == ["layer 2: operation", "layer 1: operation", "layer 2: join 0"]
+    # The best first, and tags in a user's names are text.
+    assert decisions["customdata"][0] == "<br>conv: 0.75<br>&lt;pool&gt;: 0.25"
+    assert shown.locator("[data-figure='importance-decisions'] .barlayer .point").count() == 3
 
 
 def test_without_numbers_there_are_no_plots(show: Show, make: Any) -> None:
@@ -144,6 +154,45 @@ def test_nothing_sticks_out_of_the_window(show: Show, make: Any, width: int) -> 
     trial = make.trial(1, "0.5", observation=observation, name="t" * 63)
     shown = show(make.report(trials=(trial,), controller=make.controller), viewport={"width": width, "height": 800})
     assert shown.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_on_a_phone_curves_keep_a_legend_and_what_goes_on_beyond_the_edge_shows(show: Show, make: Any) -> None:
+    trials = tuple(make.trial(number, f"0.{number}") for number in range(1, 7))
+    trial = replace(trials[0], alphas=(make.alphas,))
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    shown = show(make.report(trials=(trial, *trials[1:])), **phone)
+    # Nothing hovers: the tool bar would stay over the ends of the curves.
+    assert shown.locator(".modebar").count() == 0
+    assert shown.locator("[data-figure='curves-accuracy'] .legend .traces").count() == 6
+    legend = shown.locator("[data-figure='curves-accuracy'] .legend .bg").bounding_box()
+    plot = shown.locator("[data-figure='curves-accuracy'] .bglayer, [data-figure='curves-accuracy'] .plot").first
+    drawn = plot.bounding_box()
+    assert legend["y"] > drawn["y"] + 100
+    figure = shown.locator("figure:has(.heatmap)").first
+    assert figure.evaluate("place => place.scrollWidth > place.clientWidth")
+    assert "local" in figure.evaluate("place => getComputedStyle(place).backgroundAttachment")
+
+
+def test_failures_are_told_whole_with_their_output_and_a_banner(show: Show, make: Any, tmp_path: Path) -> None:
+    reason = "exit code 1: " + "why " * 30
+    log = tmp_path / "trials/a b/output.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("the log")
+    failed = [replace(make.trial(number, None, reason=reason), log=log) for number in (2, 3)]
+    shown = show(make.report(trials=(make.trial(1, "0.5"), *failed)))
+    assert shown.inner_text(".alarm").strip() == f"2 of 3 trials failed: {reason}".strip()
+    cell = shown.locator("#trials .condition").nth(1)
+    assert reason.strip() in cell.inner_text()
+    assert cell.locator("a").get_attribute("href") == "trials/a%20b/output.log"
+    one_of_three = make.report(trials=(make.trial(1, "0.5"), make.trial(2, "0.5"), failed[1]))
+    assert show(one_of_three).locator(".alarm").count() == 0
+
+
+def test_what_was_interrupted_will_run_again(show: Show, make: Any) -> None:
+    trial = make.trial(2, None, condition=TrialCondition.CREATED, reason="", started=None, finished=None)
+    shown = show(make.report(trials=(make.trial(1, "0.5"), trial), is_interrupted=True))
+    assert shown.locator("#trials .condition").nth(1).inner_text() == "will run again"
+    assert "1 will run again" in shown.inner_text(".state")
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])

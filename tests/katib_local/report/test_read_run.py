@@ -17,7 +17,7 @@ from katib_local.commands import cli
 from katib_local.errors import RunFolderError
 from katib_local.record import run_folder
 from katib_local.record.run_folder import RunFolder
-from katib_local.report import page, read_run
+from katib_local.report import importance, page, read_run
 from katib_suggestion.experiment import TrialCondition
 
 Run = Callable[..., tuple[int, str, str]]
@@ -131,9 +131,25 @@ def test_alphas_and_the_controller(
     state = out / "service-state" / "mini-1"
     state.mkdir(parents=True)
     (state / "history.csv").write_text("num_trials,best,loss,entropy,skip_rate\n2,,0,9.5,0.5\n4,0.3,0,9.0,0.25\n")
+    rows = [
+        f"{one.name},{one.kind},{one.importance},{value},{expected}"
+        # What matters least stands first, and a value that the model has not seen is told as no number.
+        for one in reversed(make.learned)
+        for value, expected in [*one.expected.items(), ("1", "nan")]
+    ]
+    (state / "importance.csv").write_text("\n".join(["name,kind,importance,value,expected", *rows]))
     found = read_run.read(RunFolder(out), is_running=True)
     assert found.trials[0].alphas == (make.alphas,)
     assert found.controller == make.controller
+    assert found.learned == make.learned
+
+
+@pytest.mark.parametrize("text", ["name,kind\na,b\n", "name,kind,importance,value,expected\na,b,much,c,d\n"])
+def test_what_is_no_table_of_importance_is_left_out(tmp_path: Path, text: str, caplog: Any) -> None:
+    (tmp_path / "mini-1").mkdir()
+    (tmp_path / "mini-1" / "importance.csv").write_text(text)
+    assert importance.read(tmp_path) == ()
+    assert "left out of the report" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from katib_local.record.options import Options
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_process
+from katib_local.running.gpus import Gpus
 from katib_local.running.trial_process import TrialProcess
 from katib_suggestion.experiment import TrialCondition
 
@@ -36,7 +37,9 @@ def launch(manifest: Callable[..., dict[str, Any]], program: Callable[[str], Pat
     def start(script: str, changes: dict[str, Any] | None = None, parallel: int = 1, **options: Any) -> TrialProcess:
         experiment = replace(manifests.parse(manifest(changes)), parallel_trials=parallel)
         mapped = Options(images={"tests/program": str(program(script))}, **options)
-        return trial_process.launch(experiment, TRIAL, RunFolder(tmp_path / "run"), mapped)
+        process = trial_process.launch(experiment, TRIAL, RunFolder(tmp_path / "run"), mapped, Gpus([]))
+        assert process is not None
+        return process
 
     return start
 
@@ -90,7 +93,9 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         parallel=100,
         dataset="digits",
         data_dir="/data",
+        image_size="8x6",
         max_images=30,
+        seed=5,
         shared_weights="/weights",
     )
     assert process.wait() == 0
@@ -99,7 +104,9 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         "KATIB_TRIAL_NAME": "t-1",
         "KATIB_NAS_DATASET": "digits",
         "KATIB_NAS_DATA_DIR": "/data",
+        "KATIB_NAS_IMAGE_SIZE": "8x6",
         "KATIB_NAS_MAX_IMAGES": "30",
+        "KATIB_NAS_MANIFEST_DIR": str(Path.cwd()),
         "KATIB_NAS_SHARED_WEIGHTS": "/weights",
         "KATIB_NAS_OUTPUT_DIR": str(folder / "artifacts"),
         "MINE": "a b",
@@ -108,6 +115,14 @@ def test_the_environment(launch: Launch, folder: Path, monkeypatch: pytest.Monke
         "GOMP_SPINCOUNT": "10000",
     }
     assert {name: variables.get(name) for name in expected} == expected
+    assert json.loads(variables["KATIB_NAS_OVERRIDES"]) == {
+        "--dataset": "digits",
+        "--data-dir": "/data",
+        "--image-size": "8x6",
+        "--max-images": "30",
+        "--shared-weights": "/weights",
+        "--seed": variables["KATIB_NAS_SEED"],
+    }
     assert working_directory == str(folder / "cwd")
     assert Path(python).parent == Path(sys.executable).parent
 

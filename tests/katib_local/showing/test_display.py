@@ -313,7 +313,7 @@ def test_ctrl_c_leaves_the_terminal_clean(terminal: Callable[..., Terminal], sta
     shown_on.type(b"\x03")
     code, lines = end_of(process, shown_on)
     assert code == 130
-    assert ": interrupted (2 trials: 1 created, 1 succeeded)" in "".join(lines[:2])
+    assert ": interrupted (2 trials: 1 will run again, 1 succeeded)" in "".join(lines[:2])
     assert "- score: 0.5" in lines
     assert not any("running" in line or "^C" in line or "Traceback" in line for line in lines)
     assert not shown_on.screen.cursor.hidden

@@ -54,7 +54,7 @@ def test_the_best_trial_and_what_failed(experiment: Experiment) -> None:
         "- architecture: [[3], [1, 0]]",
         "- files: /runs/a b/trials/mini-0001",
         "",
-        "- mini-0002: failed after 1.0 s: exit code 3",
+        "- mini-0002: failed after 1.0 s: exit code 3; its output: /runs/a b/trials/mini-0002/output.log",
         "",
     ]
 
@@ -81,7 +81,22 @@ def test_the_five_best_of_many(experiment: Experiment) -> None:
 def test_many_failures_are_counted(experiment: Experiment) -> None:
     trials = [replace(FAILED, name=f"mini-{number:04}") for number in range(1, 8)]
     lines = list(summary.lines(experiment, trials, Verdict.TOO_MANY_FAILED, Path("/runs/a"), None))
-    assert lines[-4:] == ["- mini-0004: failed after 1.0 s: exit code 3", lines[-3], "- and 2 others", ""]
+    said = "- mini-0004: failed after 1.0 s: exit code 3; its output: /runs/a/trials/mini-0004/output.log"
+    assert lines[-4:] == [said, lines[-3], "- and 2 others", ""]
+
+
+def test_what_was_interrupted_will_run_again(experiment: Experiment) -> None:
+    trials = [SUCCEEDED, replace(FAILED, condition=TrialCondition.CREATED, reason="", started=None, finished=None)]
+    first, *_ = summary.lines(experiment, trials, None, Path("/runs/a"), None)
+    assert first == "mini: interrupted (2 trials: 1 will run again, 1 succeeded)"
+
+
+def test_a_search_that_has_learned_nothing_says_so(experiment: Experiment, tmp_path: Path) -> None:
+    artifacts = tmp_path / "trials/mini-0001/artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "genotype.json").write_text('{"remarks": ["the alphas are flat; more epochs help"]}')
+    lines = list(summary.lines(experiment, [SUCCEEDED], Verdict.GOAL_REACHED, tmp_path, None))
+    assert "- beware: the alphas are flat; more epochs help" in lines
 
 
 def test_a_result_without_a_best_trial(experiment: Experiment) -> None:
@@ -100,3 +115,19 @@ def test_a_result_without_a_usable_objective(experiment: Experiment, value: str)
         "No trial has a usable score: of those that have succeeded it is NaN or empty.",
         "Files: /runs/a",
     ]
+
+
+def test_plain_parameters_have_columns_of_their_own(manifest: Callable[..., dict[str, Any]]) -> None:
+    block = {"name": "block", "parameterType": "categorical", "feasibleSpace": {"list": ["plain", "residual"]}}
+    experiment = manifests.parse(manifest({"spec.nasConfig": None, "spec.parameters": [block]}))
+    trials = [
+        replace(SUCCEEDED, name=f"mini-000{number}", assignments={"block": value}, observation={"score": score})
+        for number, value, score in ((1, "plain", "0.5"), (2, "residual", "0.75"))
+    ]
+    lines = list(summary.lines(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), None))
+    header, _, first, second = lines[-5:-1]
+    assert header.split() == ["|", "best", "trials", "|", "score", "|", "block", "|", "time", "|"]
+    assert first.split() == ["|", "mini-0002", "|", "0.75", "|", "residual", "|", "2.5", "s", "|"]
+    assert second.split()[5] == "plain"
+    assert "- block: residual" in lines
+    assert "block" not in "".join(list(summary.lines(experiment, trials, None, Path("/runs/a"), 30))[-5:])

@@ -152,5 +152,5 @@ def test_scaling_averages_what_becomes_one_pixel(tmp_path):
 
 @pytest.mark.parametrize("name", ["digits", "fake", "fake:3"])
 def test_data_without_test_images_are_refused_by_name(name):
-    with pytest.raises(DatasetError, match=f"dataset: '{name}' is not allowed: it has no test images; npz:PATH"):
+    with pytest.raises(DatasetError, match=f"dataset: '{name}' is not allowed: it has no test images: npz:PATH"):
         load_test(load(name, None), None)

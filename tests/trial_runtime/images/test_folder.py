@@ -295,7 +295,7 @@ def test_grey_test_images_get_the_channels_of_the_training_images(folder):
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
-        ({}, "no test images: they must be in"),
+        ({}, r"no test images: they must be in .*--train-portion \.8"),
         ({"test/eel/1.png": (6, 4)}, "test: class: 'eel' is not allowed: the classes of .* are cat, dog"),
         ({"test/dog/1.txt": None}, "class: 'dog' is not allowed: there must be a picture"),
         ({"test/1.png": (6, 4)}, "test must hold a folder for each class"),

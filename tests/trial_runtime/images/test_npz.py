@@ -223,7 +223,7 @@ def test_test_images_lie_beside_the_training_images(paths, tmp_path):
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        (None, r"no test images: there is no other file test\*.npz in .*d"),
+        (None, r"no test images: there is no other file test\*.npz in .*d; .*--train-portion \.8"),
         ({"first_label": 2}, "label of a test image: 5 is not allowed: the training images have the labels 0 to 3"),
         ({"shape": (6, 4, 3)}, r"shape of a test image: \(3, 6, 4\) is not allowed: .* \(3, 6, 5\)"),
         ({"shape": (6, 5)}, r"shape of a test image: \(1, 6, 5\) is not allowed"),

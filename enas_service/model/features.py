@@ -1,0 +1,117 @@
+"""Described decisions as columns of numbers, in which what two networks share is a product.
+
+Every feature is a similarity of two networks, 1 for equal ones, that is a scalar product of some columns. Three forms:
+
+- **same**: whether an attribute has the same value; one column for each value.
+- **near**: how near two values of an ordered attribute are, ``1 - |i - j| / (m - 1)`` for m values; two columns for
+  each step of the scale, above and below it (a thermometer).
+- **count**: how alike two networks are when places do not matter, ``sum_v min(count_v, count'_v) / P`` for a kind with
+  P places (histogram intersection, Swain & Ballard 1991): what is good in one layer is mostly good in all. One column
+  for each value and number of places.
+
+Shape suffixes: n network, a attribute, v column, f feature.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enas_service.spaces.space import Attribute
+
+Floats = NDArray[np.float64]
+Columns = NDArray[np.float32]
+"""Single precision: the products of columns are most of the model's time."""
+Ints = NDArray[np.integer]
+
+
+class Features:
+    """From described networks (N, A) to columns (N, V).
+
+    Args:
+        attributes: (A) what is described.
+
+    Attributes:
+        kinds: (K) name and form of each kind of feature.
+        kind_f: (F) the number of each feature's kind.
+        decisions_f: (F) the decisions that each feature is made of.
+        feature_v: (V) the feature of each column.
+        start_f: (F) the first column of each.
+    """
+
+    def __init__(self, attributes: Sequence[Attribute]) -> None:
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, attribute in enumerate(attributes):
+            places[attribute.kind].append(place)
+        self.kinds: list[tuple[str, str]] = []
+        self.decisions_f: list[list[int]] = []
+        self._parts: list[tuple[str, list[int], Attribute]] = []
+        kind_f: list[int] = []
+        size_f: list[int] = []
+        for kind, of_kind in places.items():
+            for form in _forms(attributes[of_kind[0]], len(of_kind)):
+                groups = [of_kind] if form == "count" else [[place] for place in of_kind]
+                self.decisions_f += [[attributes[place].decision for place in group] for group in groups]
+                kind_f += [len(self.kinds)] * len(groups)
+                size_f += [_width(form, attributes[of_kind[0]], len(of_kind))] * len(groups)
+                self._parts.append((form, of_kind, attributes[of_kind[0]]))
+                self.kinds.append((kind, form))
+        self.kind_f = np.array(kind_f, dtype=np.int64)
+        self.feature_v = np.repeat(np.arange(len(kind_f)), size_f)
+        self.start_f = np.cumsum([0, *size_f[:-1]])
+
+    @property
+    def num_columns(self) -> int:
+        """V."""
+        return len(self.feature_v)
+
+    def __call__(self, described_na: Ints) -> Columns:
+        """Columns (N, V) of described networks."""
+        parts = [np.zeros((len(described_na), 0), dtype=np.float32)]
+        for form, places, first in self._parts:
+            part = _COLUMNS[form](described_na[:, places], first)
+            parts.append(part.reshape(len(described_na), part.shape[1] * part.shape[2]))
+        return np.concatenate(parts, axis=1)
+
+
+def _forms(attribute: Attribute, num_places: int) -> list[str]:
+    forms = ["same"]
+    if attribute.is_ordered and _num_numbers(attribute) > 2:
+        forms.append("near")
+    if num_places > 1:
+        forms.append("count")
+    return forms
+
+
+def _width(form: str, attribute: Attribute, num_places: int) -> int:
+    num_values = len(attribute.values)
+    return {"same": num_values, "near": 2 * _num_numbers(attribute) - 1, "count": num_values * num_places}[form]
+
+
+def _num_numbers(attribute: Attribute) -> int:
+    return len(attribute.values) - (None in attribute.values)
+
+
+def _same(values_np: Ints, attribute: Attribute) -> Columns:
+    is_same_npm = values_np[:, :, np.newaxis] == np.arange(len(attribute.values))
+    return np.asarray(is_same_npm, dtype=np.float32)
+
+
+def _near(values_np: Ints, attribute: Attribute) -> Columns:
+    """What has no number has a column of its own: it is as near to itself, and far from all numbers."""
+    values_np1, num_steps = values_np[:, :, np.newaxis], _num_numbers(attribute) - 1
+    is_missing_np1 = values_np1 > num_steps
+    above = values_np1 > np.arange(num_steps)
+    of_numbers = np.concatenate([above, ~above], axis=2) & ~is_missing_np1
+    return np.concatenate([of_numbers / np.float32(np.sqrt(num_steps)), is_missing_np1], axis=2).astype(np.float32)
+
+
+def _count(values_np: Ints, attribute: Attribute) -> Columns:
+    num_places = values_np.shape[1]
+    counts_nm = _same(values_np, attribute).sum(axis=1)
+    is_more_nmp = counts_nm[:, :, np.newaxis] > np.arange(num_places)
+    return np.asarray(is_more_nmp / np.float32(np.sqrt(num_places)), dtype=np.float32)
+
+
+_COLUMNS = {"same": _same, "near": _near, "count": _count}
