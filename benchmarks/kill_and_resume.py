@@ -1,6 +1,6 @@
 """Kills DARTS searches (SIGKILL) at random instants, lets each go on, and compares it with one that nobody disturbed.
 
-    python -m benchmarks.kill_and_resume --kills 10 --seed 0 [--device cuda] [--precision bf16]
+    python -m benchmarks.kill_and_resume --kills 10 --seed 0 [--recurrent] [--device cuda] [--precision bf16]
 
 An instant is a random line of the search's log (it logs each step) and a random part of the time between two lines, so
 that steps, validations, writes of checkpoints and ends of epochs are all hit however busy the machine is. Compared are
@@ -21,12 +21,23 @@ import torch
 
 from trial_runtime import checkpoints
 
-_SETTINGS = {
-    "num_epochs": "4", "num_nodes": "1", "init_channels": "2", "stem_multiplier": "1", "batch_size": "6",
-    "print_step": "1",
-}  # fmt: skip
+_PICTURES = (
+    (
+        "--algorithm-settings={'num_epochs': '4', 'num_nodes': '1', 'init_channels': '2', 'stem_multiplier': '1', "
+        "'batch_size': '6', 'print_step': '1'}"
+    ),
+    "--search-space=['separable_convolution_3x3','max_pooling_3x3','skip_connection']",
+    "--num-layers=2", "--dataset=fake:61", "--cutout=8",
+)  # fmt: skip
+_TEXT = (
+    (
+        "--algorithm-settings={'num_epochs': '4', 'num_nodes': '2', 'hidden_size': '6', 'batch_size': '4', "
+        "'bptt': '6', 'w_lr': '3', 'print_step': '1'}"
+    ),
+    "--search-space=['tanh','relu','sigmoid','identity']", "--num-layers=1", "--dataset=grammar:130",
+)  # fmt: skip
 """Small: most of a search's seconds are those of its start, which every kill costs twice."""
-_TIMES = ("seconds", "images_per_second", "time")
+_TIMES = ("seconds", "images_per_second", "words_per_second", "time")
 
 
 def main() -> int:
@@ -35,6 +46,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     parser.add_argument("--checkpoint-every-steps", type=int, default=3)
+    parser.add_argument("--recurrent", action="store_true", help="searches for recurrent cells, on text")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32")
     arguments = parser.parse_args()
@@ -65,9 +77,7 @@ def _search(
     """Run a search, or kill it after a line of its log and a delay; return log, whether killed, and seconds a line."""
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "darts_trainer", f"--algorithm-settings={_SETTINGS}",
-            "--search-space=['separable_convolution_3x3','max_pooling_3x3','skip_connection']",
-            "--num-layers=2", "--dataset=fake:61", "--cutout=8", "--seed=1",
+            sys.executable, "-m", "darts_trainer", *(_TEXT if arguments.recurrent else _PICTURES), "--seed=1",
             f"--device={arguments.device}", f"--precision={arguments.precision}", f"--output-dir={folder}",
             f"--checkpoint-every-steps={arguments.checkpoint_every_steps}",
         ],

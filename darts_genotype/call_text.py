@@ -4,11 +4,11 @@ import ast
 import re
 import warnings
 
-from darts_genotype.fields import FIELDS
+from darts_genotype.fields import FIELDS, RECURRENT_FIELDS
 from darts_genotype.finding import MAX_CHARACTERS, START
 from darts_genotype.genotype import GenotypeError
 
-_WHOLE = f"it reads Genotype({'=…,'.join(FIELDS)}=…)"
+_WHOLE = f"it reads Genotype({'=…,'.join(FIELDS)}=…) or Genotype({'=…,'.join(RECURRENT_FIELDS)}=…)"
 _NEEDED = FIELDS[:2]
 _OPTIONAL = FIELDS[2:]
 """Of a network without reduction cells they may be None, or missing."""
@@ -41,6 +41,10 @@ def read(text: str, before: str = "") -> dict[str, object]:
 
 def _fields(call: ast.Call, text: str) -> dict[str, object]:
     names = [keyword.arg for keyword in call.keywords]
+    if RECURRENT_FIELDS[0] in names:
+        if call.args or sorted(map(str, names)) != sorted(RECURRENT_FIELDS):
+            raise GenotypeError("fields", names, f"they are {' and '.join(RECURRENT_FIELDS)}, each once")
+        return {str(keyword.arg): _value(str(keyword.arg), keyword.value, text) for keyword in call.keywords}
     given: dict[str, ast.expr] = dict(zip(FIELDS, call.args, strict=False))
     others = list(call.args[len(FIELDS) :])
     for keyword in call.keywords:

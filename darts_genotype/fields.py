@@ -1,10 +1,14 @@
-"""What all forms have in common: four fields, which lists, texts and integers fill."""
+"""What all forms have in common: four fields, or two for a recurrent cell, which lists, texts and integers fill."""
 
 from collections.abc import Mapping
 
 from darts_genotype.genotype import MAX_NODES, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError, Node
+from darts_genotype.recurrent import RecurrentGenotype
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+
+RECURRENT_FIELDS = ("recurrent", "concat")
+"""Of the genotype of a recurrent cell, which has the same fields in every form."""
 
 _MOST_LISTED = NUM_INPUTS + MAX_NODES
 
@@ -21,6 +25,22 @@ def from_nested(fields: Mapping[str, object]) -> Genotype:
     return Genotype(
         normal=_cell("normal", fields["normal"]), reduce=_cell("reduce", fields["reduce"]), **read_concats(fields)
     )
+
+
+def from_recurrent(fields: Mapping[str, object]) -> RecurrentGenotype:
+    """Read the fields of a recurrent cell.
+
+    Args:
+        fields: has each of `RECURRENT_FIELDS`; others are not looked at.
+
+    Raises:
+        GenotypeError: they hold something else.
+    """
+    nodes = fields["recurrent"]
+    if not isinstance(nodes, list | tuple):
+        raise GenotypeError("recurrent", nodes, "it is a list of edges, one a node")
+    edges = (read_edge(f"recurrent, node {node}", edge) for node, edge in enumerate(nodes, start=1))
+    return RecurrentGenotype(recurrent=tuple(edges), concat=_concat("concat", fields["concat"]))
 
 
 def read_concats(fields: Mapping[str, object]) -> dict[str, tuple[int, ...]]:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from darts_genotype import call_text, finding, json_form, katib_form, layouts, nni_form, quark0_form
-from darts_genotype.fields import read_concats
+from darts_genotype.fields import RECURRENT_FIELDS, from_recurrent, read_concats
 from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 
-WRITERS: Mapping[str, Callable[[Genotype], str]] = MappingProxyType(
+WRITERS: Mapping[str, Callable[[AnyGenotype], str]] = MappingProxyType(
     {"json": json_form.write, "katib": katib_form.write, "quark0": quark0_form.write}
 )
 """By its name, what writes a form, on one line."""
@@ -23,7 +24,7 @@ _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 """As a text from a page has them."""
 
 
-def read(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
+def read(text: str, *, name: str | None = None, last: bool = False) -> AnyGenotype:
     """Read a genotype in whichever form it is. Nothing is evaluated.
 
     That is our JSON, what NNI exports, or a call ``Genotype(…)`` anywhere in a text: a line of a trial's log, a module
@@ -48,13 +49,8 @@ def read(text: str, *, name: str | None = None, last: bool = False) -> Genotype:
     text = _COLOUR.sub("", text).translate(_QUOTES)
     meant = finding.choose(text, finding.find(text), name=name, last=last)
     fields = call_text.read(meant.text, text[: meant.start])
+    if RECURRENT_FIELDS[0] in fields:
+        return from_recurrent(fields)
     normal, reduce = (layouts.cell(kind, fields[kind]) for kind in ("normal", "reduce"))
-    concats = read_concats(
-        {f"{kind}_concat": fields[f"{kind}_concat"] for kind in ("normal", "reduce") if fields[kind]}
-    )
-    return Genotype(
-        normal=normal,
-        reduce=reduce,
-        normal_concat=concats.get("normal_concat", ()),
-        reduce_concat=concats.get("reduce_concat", ()),
-    )
+    concats = {name: fields[name] for name, cell in (("normal_concat", normal), ("reduce_concat", reduce)) if cell}
+    return Genotype(normal=normal, reduce=reduce, **read_concats(concats))

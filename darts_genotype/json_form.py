@@ -1,23 +1,30 @@
-"""Our form in JSON: an object of a version and the four fields; ``docs/reference/genotype.md`` is its schema."""
+"""Our form in JSON: an object of a version and the fields; ``docs/reference/genotype.md`` is its schema."""
 
 import json
 from typing import Any
 
-from darts_genotype.fields import FIELDS, from_nested
-from darts_genotype.genotype import Cell, Genotype, GenotypeError
+from darts_genotype.fields import FIELDS, RECURRENT_FIELDS, from_nested, from_recurrent
+from darts_genotype.genotype import Cell, GenotypeError
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 
 VERSION = 2
 """Of the form; it changes when a reader of today would misread, or could not read, what is written.
 
-Version 1 knows no output but that of all inner nodes, and no node with both edges from one. What it can say is written
-in it, so that its readers go on.
+Version 1 knows no recurrent cell, no output but that of all inner nodes, and no node with both edges from one. What it
+can say is written in it, so that its readers go on.
 """
 
 _VERSIONS = (1, VERSION)
 
 
-def document(genotype: Genotype) -> dict[str, Any]:
+def document(genotype: AnyGenotype) -> dict[str, Any]:
     """Return the object: nodes as lists of ``[operation, source]``, concatenations as lists of nodes."""
+    if isinstance(genotype, RecurrentGenotype):
+        return {
+            "version": VERSION,
+            "recurrent": [list(edge) for edge in genotype.recurrent],
+            "concat": list(genotype.concat),
+        }
     return {
         "version": _version(genotype),
         "normal": _cell(genotype.normal),
@@ -27,12 +34,12 @@ def document(genotype: Genotype) -> dict[str, Any]:
     }
 
 
-def write(genotype: Genotype) -> str:
+def write(genotype: AnyGenotype) -> str:
     """Write the object on one line."""
     return json.dumps(document(genotype))
 
 
-def read(text: str) -> Genotype:
+def read(text: str) -> AnyGenotype:
     """Read a text that holds such an object; fields beside those of the form are not looked at.
 
     Raises:
@@ -47,19 +54,22 @@ def read(text: str) -> Genotype:
         raise GenotypeError("text", text, f"it is an object of JSON ({error})") from error
     if not isinstance(fields, dict):
         raise GenotypeError("text", text, "it is an object of JSON")
-    if missing := [name for name in ("version", *FIELDS) if name not in fields]:
+    needed = RECURRENT_FIELDS if RECURRENT_FIELDS[0] in fields else FIELDS
+    if missing := [name for name in ("version", *needed) if name not in fields]:
         raise GenotypeError("fields", list(fields), f"{', '.join(missing)} must be among them")
     version = fields["version"]
     if version not in _VERSIONS or isinstance(version, bool):
         raise GenotypeError("version", version, f"this program reads the versions {' and '.join(map(str, _VERSIONS))}")
-    genotype = from_nested(fields)
+    genotype = from_nested(fields) if needed is FIELDS else from_recurrent(fields)
     if version < _version(genotype):
         raise GenotypeError("version", version, f"what stands there needs version {_version(genotype)}")
     return genotype
 
 
-def _version(genotype: Genotype) -> int:
+def _version(genotype: AnyGenotype) -> int:
     """The first that can say it."""
+    if isinstance(genotype, RecurrentGenotype):
+        return VERSION
     concatenates_all = set(genotype.inner_nodes) == {*genotype.normal_concat} == {*genotype.reduce_concat}
     nodes = (*genotype.normal, *genotype.reduce)
     return 1 if concatenates_all and all(first.source != second.source for first, second in nodes) else VERSION

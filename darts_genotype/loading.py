@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import IO
 
 from darts_genotype import finding, forms
-from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.genotype import GenotypeError
+from darts_genotype.recurrent import AnyGenotype
 from katib_suggestion import result_files
 from katib_suggestion.user_paths import user_path
 
@@ -15,7 +16,7 @@ _PLACES = (RECORD, "output.log")
 """Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; or what that printed."""
 
 
-def load(text: str, *, base: Path | None = None, name: str | None = None, last: bool = False) -> Genotype:
+def load(text: str, *, base: Path | None = None, name: str | None = None, last: bool = False) -> AnyGenotype:
     """Read a genotype from a text in any form, or else from the file of that name, or that of a folder.
 
     Args:

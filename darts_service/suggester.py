@@ -4,8 +4,9 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
+from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
-from darts_service.settings import MAX_LAYERS, DartsSettings
+from darts_service.settings import MAX_LAYERS, DartsSettings, RecurrentSettings, SearchSettings
 from katib_suggestion import assignment, operations, settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
@@ -43,15 +44,18 @@ class DartsSuggester:
 
 
 def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
+    is_recurrent = any(operation.type in ACTIVATIONS for operation in experiment.operations)
+    kind = RecurrentSettings if is_recurrent else DartsSettings
+    read = _activations if is_recurrent else _search_space
     faults = Faults()
     with faults.noted():
         if not 1 <= experiment.num_layers <= MAX_LAYERS:
             allowed = f"it must be an integer between 1 and {MAX_LAYERS}"
             raise InvalidExperiment("nasConfig.graphConfig.numLayers", experiment.num_layers, allowed)
     with faults.noted():
-        algorithm_settings = _algorithm_settings(experiment.settings)
+        algorithm_settings = _algorithm_settings(kind, experiment.settings)
     with faults.noted():
-        search_space = _search_space(experiment.operations, limits)
+        search_space = read(experiment.operations, limits)
     faults.raise_noted()
     return {
         "algorithm-settings": assignment.encode(algorithm_settings),
@@ -60,13 +64,34 @@ def _assignments(experiment: Experiment, limits: Limits) -> dict[str, str]:
     }
 
 
-def _algorithm_settings(pairs: Sequence[tuple[str, str]]) -> dict[str, str | float | None]:
+def _algorithm_settings(kind: type[SearchSettings], pairs: Sequence[tuple[str, str]]) -> dict[str, str | float | None]:
     """All settings, the defaults filled in; what the user gave stays text, as given."""
-    settings.parse(DartsSettings, pairs)
+    parsed = settings.parse(kind, pairs)
     given: dict[str, str | float | None] = {
         name: None if text == "None" else text for name, text in pairs if name != settings.SUGGESTION_TRIAL_DIR
     }
-    return dataclasses.asdict(DartsSettings()) | given
+    return dataclasses.asdict(parsed) | given
+
+
+def _activations(given: Sequence[Operation], _: Limits) -> list[str]:
+    """The activation functions of a recurrent cell: such operations have no parameters, and no others beside them."""
+    found: list[str] = []
+    faults = Faults()
+    for index, operation in enumerate(given):
+        where = f"nasConfig.operations[{index}]"
+        with faults.noted():
+            if operation.type not in ACTIVATIONS:
+                known = ", ".join(ACTIVATIONS)
+                allowed = f"some here are operations of a recurrent cell, {known}: no others may stand beside them"
+                raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
+            if operation.parameters:
+                names = [parameter.name for parameter in operation.parameters]
+                raise InvalidExperiment(f"{where}.parameters", names, f"{operation.type} has no parameters")
+            if operation.type in found:
+                raise InvalidExperiment(where, operation.type, "an operation may stand only once in the search space")
+            found.append(operation.type)
+    faults.raise_noted()
+    return found
 
 
 def _search_space(given: Sequence[Operation], limits: Limits) -> list[str]:
@@ -89,7 +114,8 @@ def _search_space(given: Sequence[Operation], limits: Limits) -> list[str]:
 def _primitives(operation: Operation, where: str, limits: Limits) -> list[str]:
     known = [*FILTER_SIZES, SKIP_CONNECTION]
     if operation.type not in known:
-        raise InvalidExperiment(f"{where}.operationType", operation.type, f"the trainer has {', '.join(known)}")
+        allowed = f"the trainer has {', '.join(known)}; or for recurrent cells {', '.join(ACTIVATIONS)}"
+        raise InvalidExperiment(f"{where}.operationType", operation.type, allowed)
     parameters = operations.parameters(operation, where, limits)
     filter_sizes = parameters.pop("filter_size", None)
     if parameters:

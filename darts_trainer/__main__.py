@@ -20,12 +20,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What a recorded step frees on one stream is used again on another as soon as that is safe, and not only after it.
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "graph_capture_record_stream_reuse:True")
     # They load torch.
-    from darts_trainer import config
-    from darts_trainer.trial import run
+    from darts_trainer import config, search_arguments, trial
+    from darts_trainer.recurrent import config as recurrent_config
+    from darts_trainer.recurrent import trial as recurrent_trial
     from trial_runtime import command_line, resume
 
     given = sys.argv[1:] if argv is None else argv
-    return command_line.run(lambda: resume.run(config.from_arguments(given), run))
+
+    def search() -> None:
+        if search_arguments.is_recurrent(given):
+            resume.run(recurrent_config.from_arguments(given), recurrent_trial.run)
+        else:
+            resume.run(config.from_arguments(given), trial.run)
+
+    return command_line.run(search)
 
 
 if __name__ == "__main__":

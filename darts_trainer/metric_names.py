@@ -18,6 +18,22 @@ SEARCH: Mapping[str, str] = MappingProxyType(
 )
 """Of each epoch of a search, by name the fields: what Katib's manifests ask for, and the skip connections."""
 
+TEXT_SEARCH: Mapping[str, str] = MappingProxyType(
+    {
+        "Train-Loss": "train_loss",
+        "Train-Perplexity": "train_perplexity",
+        "Validation-Loss": "validation_loss",
+        "Validation-Perplexity": "validation_perplexity",
+    }
+)
+"""Of each epoch of a search, or of a training, on text."""
+
+UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
+"""Printed once, at the start on text: of a model that only counts words."""
+
+TEST_PERPLEXITY = "Test-Perplexity"
+"""Printed once, at the end of a training on text."""
+
 TRAINING = ("Train-Loss", "Train-Accuracy")
 """Of each epoch of the training of a genotype."""
 

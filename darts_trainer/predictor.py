@@ -183,6 +183,8 @@ def _read_description(path: Path) -> tuple[Genotype, dict[str, Any]]:
         raise SavedNetworkError(f"{path} is missing: it must be a folder that darts_trainer.retrain wrote") from error
     except ValueError as error:
         raise SavedNetworkError(f"{path} describes no network: {error}") from error
+    if not isinstance(found, Genotype):
+        raise SavedNetworkError(f"{path} describes a language model: darts_trainer.text_predictor loads those")
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise SavedNetworkError(f"{path} does not describe a network in format {FORMAT}")
     return found, description

@@ -1,76 +1,56 @@
-"""A trial: a search from its options to its files, that goes on where it was killed."""
+"""A trial that searches cells of pictures: what was asked for, on the images that there are."""
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from cell_networks.layout import Layout, final_map_size
-from darts_trainer import construction, metric_names
+from darts_trainer import construction
 from darts_trainer.batch_size import largest_that_fits
 from darts_trainer.config import TrainerConfig
-from darts_trainer.search import records, remarks
+from darts_trainer.search import remarks
+from darts_trainer.search import trial as search_trial
 from darts_trainer.search.loop import EpochMetrics, Search
+from darts_trainer.search.records import EdgeWeight
+from darts_trainer.search.trial import AfterStep
 from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.collapse import StopRule
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.derivation import derive
-from darts_trainer.supernet.epoch import Epoch, edge_weights
+from darts_trainer.supernet.epoch import Epoch, edge_weights, entropies
 from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime import artifacts, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.events import Events
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver
 from trial_runtime.tally import Means
 
 logger = logging.getLogger(__name__)
 
 
 def run(trial: TrainerConfig, group: Processes, checkpoint: Checkpoint | None = None) -> None:
-    """Search; after each epoch bring the files in the output folder up to date and report; report the genotype.
-
-    Lines of earlier epochs are printed again, with their times: who reads the output of this process sees all. A search
-    that is over already is reported, and nothing is searched.
-
-    Args:
-        trial: the same in every process, but for the device.
-        group: the processes that search together, joined.
-        checkpoint: to go on from; of the same configuration.
+    """Search; see `darts_trainer.search.trial.run`, also for what is raised beside this.
 
     Raises:
         DatasetError: the data are not there, are broken, or do not fit the options.
-        OSError: the output folder cannot be written.
         InvalidExperiment: settings and data do not fit.
         MemoryError: no batch fits.
-        CheckpointError: the data are others than those of the checkpoint.
-        TrainingDiverged: a loss is not finite.
-        Terminated: SIGTERM has come; a checkpoint is written.
-        ProcessLost: another process has ended.
     """
-    if checkpoint is not None and _has_ended(trial, checkpoint):
-        if group.is_first:
-            _report_again(trial, checkpoint)
-        return
-    with Saver.of(trial, group) as saver:
-        epochs = _Trial(trial, group, saver, checkpoint).run()
-    if group.is_first:
-        _report_genotype(trial, epochs)
+    search_trial.run(trial, group, checkpoint, epoch_type=Epoch, make=lambda: _Pictures(trial, group, checkpoint))
 
 
-class _Trial:
-    """A search with what it has found so far."""
+class _Pictures:
+    """The supernet, its images, and when its search is over; see `darts_trainer.search.trial.Subject`."""
 
-    def __init__(self, trial: TrainerConfig, group: Processes, saver: Saver, checkpoint: Checkpoint | None) -> None:
+    examples = "images"
+
+    def __init__(self, trial: TrainerConfig, group: Processes, checkpoint: Checkpoint | None) -> None:
         images = trial.data.load(seeds.generator(trial.seed, "subset"))
         self._trial = trial
         self._group = group
-        self._saver = saver
         self._images = images.summary()
         self._data = SearchData.of(
             images,
@@ -84,119 +64,38 @@ class _Trial:
         layout = construction.layout_of(trial, images)
         _check_size(layout, images, self._data.batch_size, group.size)
         self._supernet = _supernet(trial, layout)
-        if group.is_first:
-            artifacts.prepare_folder(trial.output_dir)
         self._stop_rule = StopRule(
             at_skips=trial.variants.stop_at_skips,
             when_stable=trial.variants.stop_when_stable,
             primitives=trial.primitives,
         )
-        self._search = Search(
-            Classification(self._supernet, self._data, replays=trial.replays(group.size)),
-            trial.settings,
-            order=trial.order,
-            alpha_warmup_epochs=trial.variants.alpha_warmup_epochs,
-            after_step=lambda search: saver.after_step(search.step, self._state),
+        self.stopped: str | None = None
+
+    def search(self, after_step: AfterStep) -> Search[Means]:
+        """See the subject, as for all that follows."""
+        return Search(
+            Classification(self._supernet, self._data, replays=self._trial.replays(self._group.size)),
+            self._trial.settings,
+            order=self._trial.order,
+            alpha_warmup_epochs=self._trial.variants.alpha_warmup_epochs,
+            after_step=after_step,
         )
-        self._epochs: list[Epoch] = []
-        self._stopped: str | None = None
-        if checkpoint is not None:
-            with checkpoint.restoring():
-                checkpoint.check_part("images", self._images)
-                self._load(checkpoint.state)
-            logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, self._search.step)
 
-    def run(self) -> list[Epoch]:
-        """Search on to the end; return all epochs."""
-        if self._epochs and self._group.is_first:
-            self._write()
-            for epoch in self._epochs:
-                records.report(epoch)
-        with self._events() as events:
-            for metrics in self._search:
-                is_last = self._end_epoch(metrics, events)
-                if is_last:
-                    break
-                self._saver.end_if_asked()
-        return self._epochs
-
-    def _batch_size(self, images: ImageDataset, checkpoint: Checkpoint | None) -> int:
-        """Where the choice is left to this program, that of the process before: another memory may be free now."""
-        before = None
-        if checkpoint is not None:
-            with checkpoint.restoring():
-                before = int(checkpoint.state["record"]["batch_size"])
-        return self._trial.settings.batch_size or before or largest_that_fits(self._trial, images, self._group)
-
-    def _events(self) -> AbstractContextManager[Events | None]:
-        if not self._group.is_first:
-            return nullcontext()
-        return closing(Events(self._trial.output_dir / "tensorboard", first_step=len(self._epochs) + 1))
-
-    def _end_epoch(self, metrics: EpochMetrics[Means], events: Events | None) -> bool:
-        """Keep what an epoch has come to, and tell of it; return whether the search is over.
-
-        In an order by which a kill at any instant leaves nothing out: files and lines can be made again from the
-        checkpoint, and events before it are void until it is there.
-        """
+    def end_epoch(self, metrics: EpochMetrics[Means]) -> Epoch:
         mixtures = self._supernet.mixtures()
         found = derive(*mixtures, self._trial.primitives, self._trial.settings.num_nodes)
         if metrics.epoch > self._trial.variants.alpha_warmup_epochs:
-            self._stopped = self._stop_rule.reason(found, mixtures)
-        epoch = Epoch.of(metrics, self._supernet, found)
-        self._epochs.append(epoch)
-        if events is not None:
-            records.write_events(events, epoch, edge_weights(self._supernet))
-            records.write_alphas(self._trial.output_dir, metrics.epoch, edge_weights(self._supernet))
-        self._saver.save(self._state())
-        if self._group.is_first:
-            self._write()
-            records.report(epoch)
-        self._log(metrics)
-        return _is_over(self._epochs, self._stopped, self._trial)
+            self.stopped = self._stop_rule.reason(found, mixtures)
+        return Epoch.of(metrics, self._supernet, found)
 
-    def _log(self, metrics: EpochMetrics[Means]) -> None:
-        num_epochs = self._trial.settings.num_epochs
-        if self._stopped is not None:
-            logger.info("stopped after epoch %d of %d: %s", metrics.epoch, num_epochs, self._stopped)
-        else:
-            logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.examples_per_second))
-        if _is_over(self._epochs, self._stopped, self._trial) and self._group.is_first:
-            for remark in self._remarks():
-                logger.warning("%s", remark)
+    def edge_weights(self) -> Iterator[EdgeWeight]:
+        return edge_weights(self._supernet)
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "search": self._search.state_dict(),
-            "stop_rule": self._stop_rule.state_dict(),
-            "stopped": self._stopped,
-            "epochs": [asdict(epoch) for epoch in self._epochs],
-            "images": self._images,
-            "record": self._record(),
-            "random": checkpoints.random_states(),
-        }
+    def remarks(self, scores: Sequence[float]) -> tuple[str, ...]:
+        num_steps = len(self._data.training) * len(scores)
+        return remarks.remarks(entropies(self._supernet), len(self._trial.primitives), scores, num_steps)
 
-    def _load(self, state: Mapping[str, Any]) -> None:
-        self._search.load_state_dict(state["search"])
-        self._stop_rule.load_state_dict(state["stop_rule"])
-        self._epochs = _epochs(state)
-        checkpoints.restore_random_states(state["random"])
-
-    def _write(self) -> None:
-        records.write(self._trial.output_dir, self._epochs, choice=self._trial.genotype, search=self._record())
-
-    def _remarks(self) -> tuple[str, ...]:
-        last = self._epochs[-1]
-        entropies = {"normal": last.normal_entropy, "reduction": last.reduction_entropy}
-        return remarks.remarks(
-            {cell: entropy for cell, entropy in entropies.items() if entropy is not None},
-            len(self._trial.primitives),
-            [epoch.validation_score for epoch in self._epochs],
-            len(self._data.training) * len(self._epochs),
-        )
-
-    def _record(self) -> dict[str, object]:
-        """What ``genotype.json`` says of the search itself."""
+    def record(self) -> dict[str, object]:
         trial = self._trial
         return {
             "settings": asdict(trial.settings),
@@ -207,8 +106,7 @@ class _Trial:
             "precision": trial.precision,
             "compiled": trial.compile,
             "variants": asdict(trial.variants),
-            "stopped": self._stopped,
-            "remarks": list(self._remarks()) if _is_over(self._epochs, self._stopped, trial) else [],
+            "stopped": self.stopped,
             **trial.data.record(),
             "seed": trial.seed,
             "device": str(trial.device),
@@ -216,33 +114,20 @@ class _Trial:
             "versions": artifacts.versions(),
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"stop_rule": self._stop_rule.state_dict(), "images": self._images}
 
-def _has_ended(trial: TrainerConfig, checkpoint: Checkpoint) -> bool:
-    with checkpoint.restoring():
-        return _is_over(_epochs(checkpoint.state), checkpoint.state["stopped"], trial)
+    def restore(self, checkpoint: Checkpoint) -> None:
+        checkpoint.check_part("images", self._images)
+        self._stop_rule.load_state_dict(checkpoint.state["stop_rule"])
 
-
-def _report_again(trial: TrainerConfig, checkpoint: Checkpoint) -> None:
-    """Print what a search that is over has printed, and see to it that its files are there."""
-    logger.info("this search is over, and its result is printed again from %s", checkpoint.path)
-    with checkpoint.restoring():
-        epochs = _epochs(checkpoint.state)
-        records.write(trial.output_dir, epochs, choice=trial.genotype, search=checkpoint.state["record"])
-    for epoch in epochs:
-        records.report(epoch)
-    _report_genotype(trial, epochs)
-
-
-def _report_genotype(trial: TrainerConfig, epochs: Sequence[Epoch]) -> None:
-    metric_lines.report({metric_names.BEST_GENOTYPE: records.chosen(epochs, trial.genotype).genotype})
-
-
-def _epochs(state: Mapping[str, Any]) -> list[Epoch]:
-    return [checkpoints.restored(Epoch, epoch) for epoch in state["epochs"]]
-
-
-def _is_over(epochs: Sequence[Epoch], stopped: str | None, trial: TrainerConfig) -> bool:
-    return stopped is not None or len(epochs) == trial.settings.num_epochs
+    def _batch_size(self, images: ImageDataset, checkpoint: Checkpoint | None) -> int:
+        """Where the choice is left to this program, that of the process before: another memory may be free now."""
+        before = None
+        if checkpoint is not None:
+            with checkpoint.restoring():
+                before = int(checkpoint.state["record"]["batch_size"])
+        return self._trial.settings.batch_size or before or largest_that_fits(self._trial, images, self._group)
 
 
 def _supernet(trial: TrainerConfig, layout: Layout) -> Supernet:

@@ -63,18 +63,18 @@ class Sizes:
     @property
     def suggestion_s(self) -> float:
         """Seconds of one more suggestion."""
-        return 0.02 + 2.2e-5 * self.num_columns
+        return 0.03 + 3e-5 * self.num_columns
 
     @property
     def suggestion_mib(self) -> float:
-        """Memory of one more suggestion."""
-        return 64 * self.num_columns / 2**20
+        """Memory of one more suggestion; a search of a single network has no columns."""
+        return 64 * max(1, self.num_columns) / 2**20
 
     @property
     def _model_bytes(self) -> float:
         """Columns of trials and of candidates, and what covariances are inverted in."""
         looked_at = num_looked_at(self.num_columns, MAX_TRIALS)
-        return 24 * looked_at * self.num_columns + 20 * MAX_NUMBERS + 100 * looked_at**2
+        return 30 * looked_at * self.num_columns + 20 * MAX_NUMBERS + 50 * looked_at**2
 
     @property
     def learn_s(self) -> float:

@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 
 from enas_trainer import fields, loading
+from enas_trainer.macro import choices
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
 from trial_runtime import command_line, devices, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
@@ -72,13 +74,13 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
-        InvalidNetwork: a file of the architecture cannot be read, or holds none.
+        InvalidNetwork: a file of the architecture cannot be read, or holds none; or the choices are none.
     """
     arguments = _parser().parse_args(argv)
+    architecture, nn_config = _network(arguments)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
-    architecture, nn_config = loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
     return Trial(
         architecture=architecture,
         nn_config=nn_config,
@@ -95,6 +97,24 @@ def parse(argv: Sequence[str]) -> Trial:
     )
 
 
+def _network(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Both texts, as given or of the choices.
+
+    Raises:
+        CommandLineError: a flag is missing, or one too many.
+        InvalidNetwork: see `choices.read`.
+    """
+    if arguments.choices is not None:
+        if (arguments.architecture, arguments.nn_config) != (None, None):
+            raise CommandLineError("--choices stands in the place of --architecture and --nn_config, not beside them")
+        return choices.read(arguments.choices)
+    if arguments.architecture is None:
+        raise CommandLineError(
+            "the following arguments are required: --architecture, --nn_config; or --choices instead"
+        )
+    return loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
         prog="enas_trainer",
@@ -104,8 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     default = TrainingSettings()
     integer = command_line.integer
     architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
-    parser.add_argument("--architecture", required=True, help=architecture)
+    parser.add_argument("--architecture", help=architecture)
     parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
+    parser.add_argument(
+        "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
+    )
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)

@@ -39,11 +39,12 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A range of finite numbers; each side is closed (minimum, maximum), open (above), or absent."""
+    """A range of finite numbers; each side is closed (minimum, maximum), open (above, below), or absent."""
 
     minimum: float | None = None
     above: float | None = None
     maximum: float | None = None
+    below: float | None = None
 
     def __contains__(self, value: float) -> bool:
         return (
@@ -51,10 +52,11 @@ class Interval:
             and (self.minimum is None or value >= self.minimum)
             and (self.above is None or value > self.above)
             and (self.maximum is None or value <= self.maximum)
+            and (self.below is None or value < self.below)
         )
 
     def __str__(self) -> str:
-        sides = [(">=", self.minimum), (">", self.above), ("<=", self.maximum)]
+        sides = [(">=", self.minimum), (">", self.above), ("<=", self.maximum), ("<", self.below)]
         return " and ".join(f"{sign} {side:.15g}" for sign, side in sides if side is not None)
 
 
@@ -106,7 +108,7 @@ def integer(default: int | None, interval: Interval, *, optional: bool = False) 
 
 def number(default: float | None, interval: Interval, *, optional: bool = False) -> Any:
     """Declare a setting that is a finite number; with ``optional``, the text ``None`` stands for None."""
-    if interval.maximum is None:
+    if interval.maximum is None and interval.below is None:
         interval = dataclasses.replace(interval, maximum=MAX_NUMBER)
     return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
 

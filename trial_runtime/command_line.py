@@ -92,19 +92,45 @@ class Parser(argparse.ArgumentParser):
 def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float, cutout: int = 0) -> None:
     """Add the flags of `DataOptions`, and ``--output-dir``, ``--seed`` and ``--device``.
 
-    Where a flag is not given, its environment variable decides, so that a runner or a cluster changes the data without
-    changing a command.
+    For flags that are not given see `VariableArguments`.
 
     Args:
         parser: the trainer's.
         train_portion: the default; 1 for a trainer that needs no images but those that its weights learn from.
         cutout: the default.
     """
-    group = parser.add_argument_group("data and machine")
+    group = VariableArguments(parser, "data and machine")
+    group.add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
+    group.add("--data-dir", from_runner.place, None, f"folder of the data; without any, {datasets.default_data_dir()}")
+    group.add("--max-images", integer(1), None, "use that many training images, drawn at random")
+    portion = "share of the training images that the weights learn from; the others are held out"
+    group.add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
+    group.add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
+    flips = _choice({"auto": None, "on": True, "off": False})
+    group.add("--flip", flips, "auto", "mirror training images: on, off, or auto, where the data set allows it")
+    group.add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
+    layout = (
+        "where arrays of npz: have their channels: nhwc, nchw, or auto, which is nhwc and refuses what looks like nchw"
+    )
+    group.add("--npz-layout", _choice({"auto": None, **{item.value: item.value for item in Layout}}), "auto", layout)
+    numbers = "remap numbers the labels of npz: anew from 0; as-is takes them as they are"
+    group.add("--labels", _choice({"as-is": None, REMAP: REMAP}), "as-is", numbers)
+    add_machine_arguments(group)
 
-    def add(flag: str, convert: Callable[[str], object], default: str | None, text: str) -> None:
+
+class VariableArguments:
+    """A group of flags with a variable of the environment each, which decides where the flag is not given.
+
+    So a runner or a cluster changes the data without changing a command.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, title: str) -> None:
+        self.group = parser.add_argument_group(title)
+
+    def add(self, flag: str, convert: Callable[[str], object], default: str | None, text: str) -> None:
+        """Add a flag."""
         variable = f"KATIB_NAS_{flag.removeprefix('--').replace('-', '_').upper()}"
-        group.add_argument(
+        self.group.add_argument(
             flag,
             type=convert,
             # An empty variable counts as none: manifests set variables to nothing to switch them off.
@@ -112,29 +138,13 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, train_portion: float,
             help=f"{text} (without it: ${variable}, else {default or 'none'})",
         )
 
-    add("--dataset", str, datasets.DEFAULT_DATASET, datasets.KNOWN)
-    add("--data-dir", from_runner.place, None, f"folder of the data; without any, {datasets.default_data_dir()}")
-    add("--max-images", integer(1), None, "use that many training images, drawn at random")
-    portion = "share of the training images that the weights learn from; the others are held out"
-    add("--train-portion", _portion(may_be_all=train_portion == 1), f"{train_portion:g}", portion)
-    add("--image-size", _size, None, "bring images to N or HxW pixels; without any, they stay as they are")
-    add(
-        "--flip",
-        _choice({"auto": None, "on": True, "off": False}),
-        "auto",
-        "mirror training images: on, off, or auto, where the data set allows it",
-    )
-    add("--cutout", integer(0), str(cutout), "cut a square of that side out of each training image; 0 for none")
-    layout = (
-        "where arrays of npz: have their channels: nhwc, nchw, or auto, which is nhwc and refuses what looks like nchw"
-    )
-    add("--npz-layout", _choice({"auto": None, **{item.value: item.value for item in Layout}}), "auto", layout)
-    numbers = "remap numbers the labels of npz: anew from 0; as-is takes them as they are"
-    add("--labels", _choice({"as-is": None, REMAP: REMAP}), "as-is", numbers)
-    add("--output-dir", user_path, "output", "folder for what the trial writes")
-    add("--seed", integer(0), None, "makes a run repeatable; without any, a new one is drawn, and logged")
+
+def add_machine_arguments(arguments: VariableArguments) -> None:
+    """Add ``--output-dir``, ``--seed`` and ``--device``."""
+    arguments.add("--output-dir", user_path, "output", "folder for what the trial writes")
+    arguments.add("--seed", integer(0), None, "makes a run repeatable; without any, a new one is drawn, and logged")
     device = "auto, cpu, cuda, cuda:N or mps (default: auto); under torchrun each process takes its own CUDA device"
-    group.add_argument("--device", type=_device, default="auto", help=device)
+    arguments.group.add_argument("--device", type=_device, default="auto", help=device)
 
 
 def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,10 +157,9 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fresh", action="store_true", help="begin anew, whatever is in the output folder")
 
 
-class TrialOptions(TypedDict):
-    """What every trial is asked for by the flags that are added here; see `trial_runtime.resume.Trial`."""
+class MachineOptions(TypedDict):
+    """What every trial is asked for, whatever its data; see `trial_runtime.resume.Trial`."""
 
-    data: DataOptions
     output_dir: Path
     seed: int
     is_seeded: bool
@@ -158,10 +167,15 @@ class TrialOptions(TypedDict):
     device: torch.device
 
 
-def trial_options(arguments: argparse.Namespace) -> TrialOptions:
-    """Read what `add_data_arguments` and `add_resume_arguments` added; without ``--seed`` one is drawn."""
-    return TrialOptions(
-        data=data_options(arguments),
+class TrialOptions(MachineOptions):
+    """What every trial on images is asked for by the flags that are added here."""
+
+    data: DataOptions
+
+
+def machine_options(arguments: argparse.Namespace) -> MachineOptions:
+    """Read what `add_machine_arguments` and `add_resume_arguments` added; without ``--seed`` one is drawn."""
+    return MachineOptions(
         output_dir=arguments.output_dir,
         seed=seeds.fresh_seed() if arguments.seed is None else arguments.seed,
         # A runner's is the same each time, but for a trial that an earlier version has begun without.
@@ -169,6 +183,11 @@ def trial_options(arguments: argparse.Namespace) -> TrialOptions:
         resume=ResumeOptions(every_steps=arguments.checkpoint_every_steps, fresh=arguments.fresh),
         device=arguments.device,
     )
+
+
+def trial_options(arguments: argparse.Namespace) -> TrialOptions:
+    """Read what `add_data_arguments` and `add_resume_arguments` added; without ``--seed`` one is drawn."""
+    return TrialOptions(data=data_options(arguments), **machine_options(arguments))
 
 
 def data_options(arguments: argparse.Namespace) -> DataOptions:

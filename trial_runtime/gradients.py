@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 def clipped(gradients: Sequence[Tensor], max_norm: float) -> Sequence[Tensor]:
     """Shorten gradients to a norm, that of all together; 0 leaves them as they are."""
-    if max_norm == 0:
-        return gradients
+    return gradients if max_norm == 0 else torch._foreach_mul(tuple(gradients), shortening(gradients, max_norm))
+
+
+def shortening(gradients: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Return the factor, 1 at most, that brings gradients to a norm, that of all together."""
     # The small number is that of torch.nn.utils.clip_grad_norm_.
-    share = (max_norm / (nn.utils.get_total_norm(gradients) + 1e-6)).clamp_max(1)
-    return torch._foreach_mul(tuple(gradients), share)
+    return (max_norm / (nn.utils.get_total_norm(gradients) + 1e-6)).clamp_max(1)
 
 
 def apply_gradients(

@@ -19,6 +19,15 @@ MODULES = (
     "darts_trainer.predict",
 )
 
+RECURRENT = {
+    "darts_trainer": ("--search-space=['tanh', …]", "--search-space=['tanh']"),
+    "darts_trainer.retrain": (
+        "--genotype='Genotype(recurrent=…)'",
+        "--genotype=Genotype(recurrent=[('tanh',0)],concat=[1])",
+    ),
+}
+"""Programs that have other flags for recurrent cells: how the page writes what decides it, and what does."""
+
 _HEAD = """\
 # Command lines
 
@@ -34,6 +43,10 @@ def text() -> str:
     parts = [_HEAD]
     parts += (_section(command, parser) for command, parser in commands(KATIB_NAS, programs.parser_of(KATIB_NAS)))
     parts += (_section(f"python -m {module}", programs.parser_of(module)) for module in MODULES)
+    parts += (
+        _section(f"python -m {module} {shown}", programs.parser_of(module, [given]))
+        for module, (shown, given) in RECURRENT.items()
+    )
     return "\n".join(parts).replace(str(Path.home()), "~")
 
 

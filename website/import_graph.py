@@ -37,6 +37,7 @@ _JOBS = {
     "katib_local.report": "the page",
     "katib_local.running": "processes",
     "katib_local.showing": "what is said",
+    "darts_trainer.recurrent": "of text",
     "darts_trainer.retraining": "what was found",
     "darts_trainer.search": "of any network",
     "darts_trainer.supernet": "of pictures",

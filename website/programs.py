@@ -23,11 +23,12 @@ class _Stopped(BaseException):
     """Ends a program as soon as its command line is known; no program of ours catches it."""
 
 
-def parser_of(program: str) -> argparse.ArgumentParser:
+def parser_of(program: str, argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser that a program makes.
 
     Args:
         program: `KATIB_NAS`, or a module's name.
+        argv: what decides which, where a program has several.
     """
     found: list[argparse.ArgumentParser] = []
 
@@ -35,7 +36,7 @@ def parser_of(program: str) -> argparse.ArgumentParser:
         found.append(parser)
         raise _Stopped
 
-    _run(program, [], parse_args)
+    _run(program, argv, parse_args)
     return found[0]
 
 

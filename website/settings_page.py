@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 from pathlib import Path
 
-from darts_service.settings import DartsSettings
+from darts_service.settings import DartsSettings, RecurrentSettings
 from enas_service.settings import EnasSettings
 
 PAGE = Path("docs/reference/settings.md")
@@ -25,13 +25,32 @@ Names and meaning are Katib's; so are the defaults but for three, which stand be
 trial.
 """
 
+_RECURRENT = """\
+## darts, where the operations are activation functions
+
+A search for a recurrent cell; the defaults are those of the paper's code. Katib has no such search: its names
+are taken where it has any. `None` of `w_lr_min` stands for `w_lr`.
+"""
+
+Settings = type[EnasSettings] | type[DartsSettings] | type[RecurrentSettings]
+
 
 def text() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, "## enas\n", _table(EnasSettings), "## darts\n", _table(DartsSettings)])
+    return "\n".join(
+        [
+            _HEAD,
+            "## enas\n",
+            _table(EnasSettings),
+            "## darts\n",
+            _table(DartsSettings),
+            _RECURRENT,
+            _table(RecurrentSettings),
+        ]
+    )
 
 
-def _table(settings: type[EnasSettings] | type[DartsSettings]) -> str:
+def _table(settings: Settings) -> str:
     docstrings = _docstrings(settings)
     lines = ["| setting | default | allowed | what |", "|---|---|---|---|"]
     for field in dataclasses.fields(settings):
@@ -41,7 +60,7 @@ def _table(settings: type[EnasSettings] | type[DartsSettings]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _docstrings(settings: type[EnasSettings] | type[DartsSettings]) -> dict[str, str]:
+def _docstrings(settings: Settings) -> dict[str, str]:
     """The text under each field."""
     (definition,) = ast.parse(inspect.getsource(settings)).body
     assert isinstance(definition, ast.ClassDef)

@@ -10,7 +10,9 @@ from typing import TypeVar
 import torch
 
 from darts_genotype import katib_form, loading
-from darts_genotype.genotype import Genotype
+from darts_genotype.fields import RECURRENT_FIELDS
+from darts_genotype.genotype import Genotype, GenotypeError
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.records import CHOICES, LAST
 from katib_suggestion import settings
@@ -128,6 +130,31 @@ class RetrainConfig:
         return found if self.keep == LAST else {**found, "keep": self.keep}
 
 
+def is_recurrent(argv: Sequence[str]) -> bool:
+    """Whether a command line's genotype is a recurrent cell, which decides what else it may say.
+
+    What is no genotype is left to the reader of the rest; a text of one is by its first field.
+    """
+    parser = command_line.Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--genotype", default="")
+    try:
+        arguments = parser.parse_known_args(argv)[0]
+        return isinstance(genotype_of(arguments), RecurrentGenotype)
+    except command_line.CommandLineError:
+        return False
+    except GenotypeError:
+        return f"{RECURRENT_FIELDS[0]}=" in arguments.genotype
+
+
+def genotype_of(arguments: argparse.Namespace) -> AnyGenotype:
+    """Read a text or a file; a manifest's literal double quotes may stand around either.
+
+    Raises:
+        GenotypeError: it is none.
+    """
+    return loading.load(arguments.genotype.strip().removeprefix('"').removesuffix('"'), base=from_runner.base_dir())
+
+
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
     """Read a command line.
 
@@ -137,10 +164,12 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         InvalidExperiment: a setting is out of its bounds.
     """
     arguments = _parser().parse_args(argv)
+    genotype = genotype_of(arguments)
+    assert isinstance(genotype, Genotype), "is_recurrent tells them apart"
     return RetrainConfig(
-        genotype=_genotype(arguments.genotype),
-        size=_parsed(NetworkSize, arguments),
-        settings=_parsed(RetrainSettings, arguments),
+        genotype=genotype,
+        size=parsed(NetworkSize, arguments),
+        settings=parsed(RetrainSettings, arguments),
         precision=arguments.precision,
         keep=_keep(arguments),
         **command_line.trial_options(arguments),
@@ -159,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         group = parser.add_argument_group(title)
         for field in dataclasses.fields(kind):
             text = f"{_HELP[field.name]} (default: {field.default:g})"
-            group.add_argument(_flag(field.name), metavar="N", help=text)
+            group.add_argument(flag(field.name), metavar="N", help=text)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
     )
@@ -180,17 +209,17 @@ def _keep(arguments: argparse.Namespace) -> str:
     return str(arguments.keep)
 
 
-def _parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+def parsed(kind: type[T], arguments: argparse.Namespace) -> T:
+    """Read a dataclass of settings out of a parsed command line that has a flag for each field.
+
+    Raises:
+        InvalidExperiment: a setting is out of its bounds.
+    """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
-    return settings.parse(kind, given, place=_flag)
+    return settings.parse(kind, given, place=flag)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """Return the flag of a setting."""
     return "--" + name.replace("_", "-")
-
-
-def _genotype(text: str) -> Genotype:
-    """Read a text or a file; a manifest's literal double quotes may stand around either."""
-    bare = text.strip().removeprefix('"').removesuffix('"')
-    return loading.load(bare, base=from_runner.base_dir())

@@ -118,9 +118,9 @@ class _Trial:
                 self._saver.end_if_asked()
         if self._group.is_first:
             records.write(self._trial.output_dir, self._epochs)
-        result = {**records.chosen(self._epochs, self._trial.keep)["metrics"], **self._test()}
         if self._kept is not None:
             self._network.load_state_dict(self._kept)
+        result = {**records.chosen(self._epochs, self._trial.keep)["metrics"], **self._test()}
         if self._group.is_first:
             self._write(result)
 
@@ -131,7 +131,8 @@ class _Trial:
 
     def _end_epoch(self, metrics: EpochMetrics, events: Events | None) -> None:
         """Keep what an epoch has come to, and tell of it."""
-        epoch: dict[str, Any] = {"epoch": metrics.epoch, "time": metric_lines.now(), "metrics": _named(metrics)}
+        named, now = _named(metrics), metric_lines.now()
+        epoch: dict[str, Any] = {"epoch": metrics.epoch, "time": now, "metrics": named}
         self._epochs.append(epoch)
         if self._trial.keep != records.LAST and records.chosen(self._epochs, self._trial.keep) is epoch:
             self._kept = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
@@ -140,7 +141,7 @@ class _Trial:
         self._saver.save(self._state())
         if self._group.is_first:
             records.write(self._trial.output_dir, self._epochs)
-        self._report(epoch["metrics"], epoch=epoch["epoch"], time=epoch["time"])
+        self._report(named, epoch=metrics.epoch, time=now)
         self._log(metrics)
 
     def _test(self) -> dict[str, float]:

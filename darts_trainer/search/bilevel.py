@@ -10,14 +10,14 @@ gradients, by way of `AddUp`. What follows from the sums is computed by each pro
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from darts_service.settings import DartsSettings
-from trial_runtime.gradients import apply_gradients, clipped
+from darts_service.settings import SearchSettings
+from trial_runtime.gradients import apply_gradients, clipped, shortening
 
 Loss = Callable[[], Tensor]
 """Computes a scalar loss, with its graph, at the present values of weights and alphas."""
@@ -27,6 +27,10 @@ AddUp = Callable[[Sequence[Tensor]], list[Tensor]]
 
 EPSILON_SCALE = 0.01
 """Length of the finite difference's step in the space of weights (the paper's footnote 2)."""
+
+
+ALPHA_BETAS = (0.5, 0.999)
+"""Of Adam, which moves the alphas of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,8 @@ class WeightStep:
     weight_decay: float
     momentum_buffers: Sequence[Tensor]
     """One a weight, of its shape; zeros before the first step."""
+    max_norm: float = 0.0
+    """Norm to which the step ahead shortens the gradient; the factor counts as a constant. 0 leaves it as it is."""
 
 
 def first_order_alpha_gradient(
@@ -61,8 +67,9 @@ def unrolled_alpha_gradient(
 ) -> list[Tensor]:
     """Gradient with regard to the alphas of the validation loss one weight step ahead: equations 6 to 8.
 
-    The step ahead takes momentum and weight decay along, as the published code does; it does not clip the gradient,
-    which would make it another function of the alphas. The product of the mixed second derivative with a vector is
+    The step ahead takes momentum and weight decay along, as the published code does. Clipping makes it another function
+    of the alphas, so it is left out unless asked for, where without it the step would lead far away; then what shortens
+    the gradient is not differentiated. The product of the mixed second derivative with a vector is
     a central difference of two gradients at weights moved along that vector.
 
     Args:
@@ -77,7 +84,11 @@ def unrolled_alpha_gradient(
     Returns:
         One gradient an alpha.
     """
-    gradients = add_up(torch.autograd.grad(train_loss(), weights))
+    gradients: Sequence[Tensor] = add_up(torch.autograd.grad(train_loss(), weights))
+    rate = step.learning_rate
+    if step.max_norm:
+        share = shortening(gradients, step.max_norm)
+        gradients, rate = torch._foreach_mul(tuple(gradients), share), rate * share
     with _moved(weights, _ahead(weights, _directions(weights, gradients, step), step)):
         ahead = add_up(torch.autograd.grad(validation_loss(), [*alphas, *weights]))
     alpha_gradients, weight_gradients = ahead[: len(alphas)], ahead[len(alphas) :]
@@ -90,13 +101,13 @@ def unrolled_alpha_gradient(
     below = _alpha_gradient_at(weights, displacements, -1, train_loss, alphas)
     differences = add_up([plus - minus for plus, minus in zip(above, below, strict=True)])
     return [
-        gradient - step.learning_rate * difference / (2 * epsilon)
+        gradient - rate * difference / (2 * epsilon)
         for gradient, difference in zip(alpha_gradients, differences, strict=True)
     ]
 
 
 class BilevelOptimiser:
-    """Moves alphas by Adam(0.5, 0.999) and weights by SGD; neither ever moves the other's parameters.
+    """Moves alphas by Adam and weights by SGD; neither ever moves the other's parameters.
 
     Args:
         weights: moved by weight steps only.
@@ -104,6 +115,8 @@ class BilevelOptimiser:
         settings: learning rates and the rest; a ``w_grad_clip`` of 0 switches clipping off, since a norm of 0
             would keep the weights from moving at all.
         order: 2 looks one weight step ahead, 1 holds the weights fixed.
+        alpha_betas: of Adam; those of the paper's search on images.
+        clips_ahead: clip the gradient of the step ahead as that of the weight step.
         add_up: for several processes that share each loss; parameters that were the same in all stay the same.
     """
 
@@ -111,9 +124,11 @@ class BilevelOptimiser:
         self,
         weights: Sequence[nn.Parameter],
         alphas: Sequence[nn.Parameter],
-        settings: DartsSettings,
+        settings: SearchSettings,
         *,
         order: int,
+        alpha_betas: tuple[float, float] = ALPHA_BETAS,
+        clips_ahead: bool = False,
         add_up: AddUp = list,
     ) -> None:
         assert order in (1, 2), order
@@ -131,11 +146,12 @@ class BilevelOptimiser:
             momentum=settings.w_momentum,
             weight_decay=settings.w_weight_decay,
             momentum_buffers=[torch.zeros_like(weight) for weight in self._weights],
+            max_norm=settings.w_grad_clip if clips_ahead else 0.0,
         )
         self._adam = torch.optim.Adam(
             self._alphas,
             lr=settings.alpha_lr,
-            betas=(0.5, 0.999),
+            betas=alpha_betas,
             weight_decay=settings.alpha_weight_decay,
             capturable=all(alpha.is_cuda for alpha in self._alphas),  # its count of steps stays on the device
         )
@@ -148,10 +164,15 @@ class BilevelOptimiser:
         share = (1 + math.cos(math.pi * self._num_epochs / settings.num_epochs)) / 2
         return settings.w_lr_min + (settings.w_lr - settings.w_lr_min) * share
 
-    def architecture_step(self, train_loss: Loss, validation_loss: Loss) -> None:
+    def architecture_step(self, train_loss: Loss, validation_loss: Loss, *, size: float = 1.0) -> None:
         """Move the alphas down the validation loss; the weights are afterwards bit-identical to before.
 
         Buffers of a network, such as a batch norm's running statistics, are for the closures to leave alone.
+
+        Args:
+            train_loss: see `unrolled_alpha_gradient`.
+            validation_loss: see there.
+            size: of the weight step that is looked ahead, see `weight_step`.
         """
         if self._order == 1:
             gradients = first_order_alpha_gradient(self._weights, self._alphas, validation_loss, add_up=self._add_up)
@@ -161,17 +182,23 @@ class BilevelOptimiser:
                 self._alphas,
                 train_loss,
                 validation_loss,
-                step=self._weight_step,
+                step=self._sized(size),
                 add_up=self._add_up,
             )
         apply_gradients(self._adam, self._alphas, gradients)
 
-    def weight_step(self, loss: Tensor) -> None:
-        """Move the weights down a training loss; the alphas are left alone."""
+    def weight_step(self, loss: Tensor, *, size: float = 1.0) -> None:
+        """Move the weights down a training loss; the alphas are left alone.
+
+        Args:
+            loss: with its graph.
+            size: multiplies the learning rate.
+        """
+        step = self._sized(size)
         gradients = self._add_up(torch.autograd.grad(loss, self._weights))
-        directions = _directions(self._weights, clipped(gradients, self._settings.w_grad_clip), self._weight_step)
-        _put(self._weight_step.momentum_buffers, directions)
-        _put(self._weights, _ahead(self._weights, directions, self._weight_step))
+        directions = _directions(self._weights, clipped(gradients, self._settings.w_grad_clip), step)
+        _put(step.momentum_buffers, directions)
+        _put(self._weights, _ahead(self._weights, directions, step))
 
     def end_epoch(self) -> None:
         """Lower the learning rate of the weights to the next epoch's."""
@@ -192,6 +219,9 @@ class BilevelOptimiser:
         self._adam.load_state_dict(state["adam"])
         self._num_epochs = state["num_epochs"]
         self._learning_rate.fill_(self.learning_rate)
+
+    def _sized(self, size: float) -> WeightStep:
+        return self._weight_step if size == 1 else replace(self._weight_step, learning_rate=self._learning_rate * size)
 
 
 @torch.no_grad()

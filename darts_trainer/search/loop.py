@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from darts_service.settings import DartsSettings
-from darts_trainer.search.bilevel import BilevelOptimiser
+from darts_service.settings import SearchSettings
+from darts_trainer.search.bilevel import ALPHA_BETAS, BilevelOptimiser
 from darts_trainer.search.problem import Batch, Batches, Problem, Tally
 from trial_runtime.progress import bar
 from trial_runtime.standing import Standing
@@ -58,10 +58,12 @@ class Search(Generic[Measures]):
     def __init__(
         self,
         problem: Problem[Measures],
-        settings: DartsSettings,
+        settings: SearchSettings,
         *,
         order: int,
         alpha_warmup_epochs: int = 0,
+        alpha_betas: tuple[float, float] = ALPHA_BETAS,
+        clips_ahead: bool = False,
         after_step: Callable[["Search[Measures]"], None] | None = None,
     ) -> None:
         """Stand before the first epoch.
@@ -71,6 +73,8 @@ class Search(Generic[Measures]):
             settings: of the optimisation.
             order: 2 looks one weight step ahead in the architecture step, 1 does not.
             alpha_warmup_epochs: epochs at the start without architecture steps.
+            alpha_betas: see `BilevelOptimiser`.
+            clips_ahead: see there.
             after_step: called after every step, with this.
         """
         self._problem = problem
@@ -81,7 +85,13 @@ class Search(Generic[Measures]):
         self._replayed_steps = {moves: Replayed(self._take_step) for moves in (False, True)} if problem.replays else {}
         self._after_step = after_step
         self._optimiser = BilevelOptimiser(
-            problem.weights(), problem.alphas(), settings, order=order, add_up=problem.processes.add_up
+            problem.weights(),
+            problem.alphas(),
+            settings,
+            order=order,
+            alpha_betas=alpha_betas,
+            clips_ahead=clips_ahead,
+            add_up=problem.processes.add_up,
         )
         self._standing: Standing[Tally[Measures]] = Standing(
             settings.num_epochs, lambda name: problem.tally(name, self._remedy)
@@ -185,14 +195,16 @@ class Search(Generic[Measures]):
             batches: the tensors of a training batch, then as many of a validation batch: flat, as they are recorded.
         """
         train_batch, validation_batch = batches[: len(batches) // 2], batches[len(batches) // 2 :]
+        size = self._problem.step_size(train_batch)
         if self._moves_alphas:
             with self._problem.passing():
                 self._optimiser.architecture_step(
                     lambda: self._problem.training_pass(train_batch).loss,
                     lambda: self._problem.validation_loss(validation_batch),
+                    size=size,
                 )
         loss, outcome = self._problem.training_pass(train_batch)
-        self._optimiser.weight_step(loss)
+        self._optimiser.weight_step(loss, size=size)
         return outcome
 
     def _log(self) -> None:

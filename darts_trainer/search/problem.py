@@ -98,6 +98,9 @@ class Problem(Protocol[Measures]):
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
         """Be ready to train in an epoch, counted from 1."""
 
+    def step_size(self, batch: Batch) -> float:
+        """Return what the weights' learning rate is multiplied by in a step on a batch, by its shape alone."""
+
     def training_pass(self, batch: Batch) -> Pass:
         """Compute the loss that the weights go down; what it leaves behind is for the next step."""
 

@@ -21,14 +21,7 @@ def remarks(
         scores: how good the supernet was after each epoch on what its weights do not learn from.
         num_steps: of the weights, altogether.
     """
-    found = []
-    flat = math.log(num_operations) if num_operations > 1 else 0.0
-    for cell, entropy in entropies.items():
-        if flat and flat - entropy < FLAT * flat:
-            found.append(
-                f"the alphas of the {cell} cell are as flat as at the start (entropy {entropy:.5f} of {flat:.5f}): "
-                "what is derived from them is chance; more epochs (num_epochs), more images or a larger alpha_lr help"
-            )
+    found = [*flat(entropies, num_operations)]
     if len(scores) > 1 and max(scores) == min(scores):
         found.append(
             f"the validation accuracy is the same after all {len(scores)} epochs, {scores[0]:.4g}: the supernet tells "
@@ -40,3 +33,14 @@ def remarks(
             "more epochs (num_epochs), more images or a smaller batch_size help"
         )
     return tuple(found)
+
+
+def flat(entropies: Mapping[str, float], num_operations: int) -> tuple[str, ...]:
+    """Return a sentence for each kind of cell whose alphas have chosen nothing; for the arguments see `remarks`."""
+    equal = math.log(num_operations) if num_operations > 1 else 0.0
+    return tuple(
+        f"the alphas of the {cell} cell are as flat as at the start (entropy {entropy:.5f} of {equal:.5f}): "
+        "what is derived from them is chance; more epochs (num_epochs), more data or a larger alpha_lr help"
+        for cell, entropy in entropies.items()
+        if equal and equal - entropy < FLAT * equal
+    )

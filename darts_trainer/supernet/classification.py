@@ -52,6 +52,9 @@ class Classification:
         self._supernet.auxiliary_weight.fill_(auxiliary_weight(epoch, num_epochs))
         self._supernet.train()
 
+    def step_size(self, batch: Batch) -> float:
+        return 1.0
+
     def training_pass(self, batch: Batch) -> Pass:
         x_bchw, labels_b = batch
         logits_bk = self._supernet(x_bchw)

@@ -43,7 +43,7 @@ class Epoch:
     @classmethod
     def of(cls, metrics: EpochMetrics[Means], supernet: Supernet, found: Genotype) -> "Epoch":
         """Describe the epoch that has just ended."""
-        reduce_eo = supernet.alpha_reduce_eo
+        entropy = entropies(supernet)
         return cls(
             epoch=metrics.epoch,
             train_loss=metrics.training.loss,
@@ -51,8 +51,8 @@ class Epoch:
             validation_loss=metrics.validation.loss,
             validation_accuracy=metrics.validation.accuracy,
             learning_rate=metrics.learning_rate,
-            normal_entropy=_entropy(supernet.alpha_normal_eo),
-            reduction_entropy=None if reduce_eo is None else _entropy(reduce_eo),
+            normal_entropy=entropy["normal"],
+            reduction_entropy=entropy.get("reduction"),
             normal_skips=num_skips(found.normal),
             reduction_skips=num_skips(found.reduce),
             seconds=metrics.seconds,
@@ -96,6 +96,12 @@ def edge_weights(supernet: Supernet) -> Iterator[EdgeWeight]:
         for (source, node), row in zip(supernet.edges, weight_eo.tolist(), strict=True):
             for primitive, weight in zip(supernet.primitives, row, strict=True):
                 yield EdgeWeight(kind, source, node, primitive, weight)
+
+
+def entropies(supernet: Supernet) -> dict[str, float]:
+    """By the kind of cell: mean over the edges of the entropy of the softmax of their alphas, in nats."""
+    alphas = {"normal": supernet.alpha_normal_eo, "reduction": supernet.alpha_reduce_eo}
+    return {kind: _entropy(alpha_eo) for kind, alpha_eo in alphas.items() if alpha_eo is not None}
 
 
 def _entropy(alpha_eo: Tensor) -> float:

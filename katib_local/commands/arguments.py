@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local.commands import architecture, genotype, report, runs
+from katib_local.commands import architecture, flatten, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
 from katib_local.record.dataset_paths import located
@@ -104,6 +104,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             _add_run_arguments(subparser)
     runs.add_to(subparsers)
     architecture.add_to(subparsers)
+    flatten.add_to(subparsers)
     genotype.add_to(subparsers)
     return parser
 
@@ -122,7 +123,9 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         "several times",
     )
     datasets = "cifar10, cifar100, svhn, fashion-mnist, digits, imagefolder:PATH, npz:PATH, fake"
-    parser.add_argument("--dataset", help=f"data set of the trials, whatever their command says: {datasets}")
+    texts = "text:DIR, python-docs, grammar"
+    said = f"data set of the trials, whatever their command says: {datasets}; of text {texts}"
+    parser.add_argument("--dataset", help=said)
     parser.add_argument("--data-dir", type=user_path, metavar="D", help="folder of the trials' data")
     parser.add_argument("--image-size", metavar="N", help="N or HxW pixels that the trials bring their images to")
 

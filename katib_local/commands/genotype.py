@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from darts_genotype import forms, loading
-from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype
+from darts_genotype.genotype import NUM_INPUTS, Cell
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from katib_local.drawing import genotypes
 from katib_local.record import results
 from katib_suggestion.user_paths import user_path
@@ -58,9 +59,11 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print both cells as tables."""
+    """Print the cells as tables."""
     genotype = _load(arguments)
     console = Console()
+    if isinstance(genotype, RecurrentGenotype):
+        return _show_recurrent(genotype, console)
     cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
     for name, cell in cells.items():
         summary = genotypes.facts(cell) if cell else "none"
@@ -84,9 +87,21 @@ def convert(arguments: argparse.Namespace) -> int:
 
 
 def draw(arguments: argparse.Namespace) -> int:
-    """Draw both cells as an SVG picture."""
+    """Draw the cells as an SVG picture."""
     picture = genotypes.draw(_load(arguments))
     arguments.output.write_text(picture, encoding="utf-8")
+    return 0
+
+
+def _show_recurrent(genotype: RecurrentGenotype, console: Console) -> int:
+    summary = f"Recurrent cell: {genotypes.recurrent_facts(genotype)}"
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)
+    table = Table("node", "is", box=box.SIMPLE_HEAD)
+    for index, edge in enumerate(genotype.recurrent, start=1):
+        table.add_row(str(index), f"{edge.operation} of {edge.source}")
+    console.print(table)
+    nodes = ", ".join(map(str, genotype.concat))
+    console.print(f"The cell's output is the mean of its nodes {nodes}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -97,7 +112,7 @@ def _table(cell: Cell) -> Table:
     return table
 
 
-def _load(arguments: argparse.Namespace) -> Genotype:
+def _load(arguments: argparse.Namespace) -> AnyGenotype:
     name, last = arguments.name, arguments.last
     if arguments.genotype == "-":
         return forms.read(loading.text_of(sys.stdin.buffer, "standard input"), name=name, last=last)

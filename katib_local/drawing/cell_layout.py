@@ -7,6 +7,7 @@ lies on a line.
 from collections.abc import Sequence
 
 from darts_genotype.genotype import NUM_INPUTS, Cell
+from darts_genotype.recurrent import RecurrentGenotype
 from katib_local.drawing import layered_layout
 from katib_local.drawing.layered_layout import Box, Picture
 
@@ -19,6 +20,20 @@ _INPUTS = (
 def lay_out(cell: Cell, concat: Sequence[int]) -> Picture:
     """Find places for a cell of at least one node, whose output concatenates some nodes."""
     return layered_layout.lay_out(*_graph(cell, concat))
+
+
+def lay_out_recurrent(genotype: RecurrentGenotype) -> Picture:
+    """Find places for a recurrent cell: a node has one operation, which stands in its box."""
+    boxes = [Box(lines=("node 0", "x and h"), kind="input", title="node 0, of the input and of the output before")]
+    edges = []
+    for index, (operation, source) in enumerate(genotype.recurrent, start=1):
+        title = f"node {index}, {operation} of node {source}"
+        boxes.append(Box(lines=(f"node {index}", operation), kind=operation, title=title))
+        edges.append((source, index))
+    output = len(boxes)
+    boxes.append(Box(lines=("output",), kind="output", title="output, the mean of what leads to it"))
+    edges += ((node, output) for node in genotype.concat)
+    return layered_layout.lay_out(boxes, edges)
 
 
 def _graph(cell: Cell, concat: Sequence[int]) -> tuple[list[Box], list[tuple[int, int]]]:

@@ -1,14 +1,18 @@
-"""A genotype as a picture: both cells as one SVG."""
+"""A genotype as a picture: both cells of pictures as one SVG, or a recurrent cell."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from darts_genotype.genotype import NUM_INPUTS, Cell, Genotype, num_skips
+from darts_genotype.genotype import NUM_INPUTS, Cell, num_skips
+from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from katib_local.drawing import svg
-from katib_local.drawing.cell_layout import lay_out
+from katib_local.drawing.cell_layout import lay_out, lay_out_recurrent
 
 
-def draw(genotype: Genotype) -> str:
+def draw(genotype: AnyGenotype) -> str:
     """Return the text of an SVG file."""
+    if isinstance(genotype, RecurrentGenotype):
+        return _draw_recurrent(genotype)
     drawn = [("Normal cell", genotype.normal, genotype.normal_concat)]
     if genotype.reduce:
         drawn.append(("Reduction cell", genotype.reduce, genotype.reduce_concat))
@@ -19,10 +23,35 @@ def draw(genotype: Genotype) -> str:
     )
 
 
+def recurrent_facts(genotype: RecurrentGenotype) -> str:
+    """Say how many nodes a recurrent cell has, and how often each function."""
+    counts = Counter(edge.operation for edge in genotype.recurrent)
+    functions = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return f"{_counted(genotype.num_nodes, 'node')}, {functions}"
+
+
 def facts(cell: Cell) -> str:
     """Say how much of what a cell has."""
     counts = {"node": len(cell), "edge": sum(map(len, cell)), "skip connection": num_skips(cell)}
-    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    return ", ".join(_counted(count, name) for name, count in counts.items())
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _draw_recurrent(genotype: RecurrentGenotype) -> str:
+    name = f"Recurrent cell: {recurrent_facts(genotype)}"
+    nodes = "; ".join(
+        f"node {index} is {edge.operation} of node {edge.source}"
+        for index, edge in enumerate(genotype.recurrent, start=1)
+    )
+    output = ", ".join(map(str, genotype.concat))
+    return svg.page(
+        {name: lay_out_recurrent(genotype)},
+        title=f"A recurrent genotype of {_counted(genotype.num_nodes, 'node')}",
+        description=f"{name}: {nodes}. Its output is the mean of the nodes {output}.",
+    )
 
 
 def _words(name: str, cell: Cell, concat: Sequence[int]) -> str:

@@ -26,6 +26,10 @@ _FILLS = {
     "skip_connection": "#dcfce7",
     "convolution": "#cffafe",
     "depthwise_convolution": "#ede9fe",
+    "tanh": "#dbeafe",
+    "relu": "#ffedd5",
+    "sigmoid": "#ede9fe",
+    "identity": "#dcfce7",
 }
 _INK = "#1f2937"
 _LINE = "#6b7280"

@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.experiment import NasConfig, OperationSpec, ParameterSpec
 from katib_local.manifest.resources import V1beta1ExperimentSpec, V1beta1NasConfig, V1beta1ParameterSpec
+from katib_suggestion import operations
 from katib_suggestion.errors import Faults, InvalidExperiment
+from katib_suggestion.experiment import Distribution, Operation, Parameter, ParameterType
+from katib_suggestion.operations import Value
 
 _PARAMETER_TYPES = ("double", "int", "discrete", "categorical")
 _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
@@ -25,6 +28,31 @@ def read(spec: V1beta1ExperimentSpec) -> tuple[NasConfig | None, tuple[Parameter
     return None, _parameters(spec.parameters, "spec.parameters", default_distribution="uniform")
 
 
+def values(operation: OperationSpec, where: str) -> dict[str, tuple[Value, ...]]:
+    """List each parameter of an operation with its values.
+
+    Args:
+        operation: as read.
+        where: where it stands in the manifest, for errors.
+
+    Raises:
+        InvalidExperiment: see `katib_suggestion.operations.parameters`.
+    """
+    parameters = tuple(
+        Parameter(
+            name=item.name,
+            type=ParameterType(item.type),
+            minimum=item.minimum,
+            maximum=item.maximum,
+            step=item.step,
+            values=item.values,
+            distribution=Distribution(item.distribution or "uniform"),
+        )
+        for item in operation.parameters
+    )
+    return operations.parameters(Operation(type=operation.type, parameters=parameters), where)
+
+
 def _nas(config: V1beta1NasConfig) -> NasConfig:
     path = "spec.nasConfig.graphConfig"
     graph = config.graph_config
@@ -35,14 +63,14 @@ def _nas(config: V1beta1NasConfig) -> NasConfig:
         input_sizes = _sizes(graph.input_sizes if graph else None, f"{path}.inputSizes")
     with faults.noted():
         output_sizes = _sizes(graph.output_sizes if graph else None, f"{path}.outputSizes")
-    operations = []
+    read_operations = []
     for index, item in enumerate(config.operations or []):
         with faults.noted():
             parameters = _parameters(item.parameters, f"spec.nasConfig.operations[{index}].parameters")
-            operations.append(OperationSpec(type=item.operation_type or "", parameters=parameters))
+            read_operations.append(OperationSpec(type=item.operation_type or "", parameters=parameters))
     faults.raise_noted()
     return NasConfig(
-        num_layers=num_layers, input_sizes=input_sizes, output_sizes=output_sizes, operations=tuple(operations)
+        num_layers=num_layers, input_sizes=input_sizes, output_sizes=output_sizes, operations=tuple(read_operations)
     )
 
 

@@ -1,4 +1,4 @@
-"""The paths in names of data sets, ``npz:PATH[,PATH…]`` and ``imagefolder:PATH``: the trials run in other folders."""
+"""The paths in names of data sets, ``npz:PATH[,PATH…]``, ``imagefolder:PATH``, ``text:DIR``: trials run elsewhere."""
 
 import glob
 import os
@@ -51,7 +51,7 @@ def of_user(environment: Mapping[str, str], base: Path | None = None) -> dict[st
 
 def _with_paths(text: str, change: Callable[[Path], Path]) -> str:
     kind, _, paths = text.partition(":")
-    if kind not in ("npz", "imagefolder") or not paths:
+    if kind not in ("npz", "imagefolder", "text") or not paths:
         return text
     found = (user_path(path.strip()) for path in (paths.split(",") if kind == "npz" else [paths]))
     return f"{kind}:" + ",".join(str(change(path)) for path in found)

@@ -48,7 +48,7 @@ ENAS = KnownProgram(
 _DARTS_SEARCH = KnownProgram(
     package="darts_trainer",
     started_by=re.compile(r"(^|[\s/])run_trial\.py(\s|$)|\s-m\s+darts_trainer(\s|$)"),
-    metrics=tuple(darts_metrics.SEARCH),
+    metrics=tuple(dict.fromkeys([*darts_metrics.SEARCH, *darts_metrics.TEXT_SEARCH, darts_metrics.UNIGRAM_PERPLEXITY])),
     texts=(darts_metrics.BEST_GENOTYPE,),
 )
 
@@ -58,6 +58,9 @@ _DARTS_TRAINING = KnownProgram(
     metrics=(
         *darts_metrics.TRAINING,
         *darts_metrics.VALIDATION,
+        *(name for name in darts_metrics.TEXT_SEARCH if name.endswith("Perplexity")),
+        darts_metrics.UNIGRAM_PERPLEXITY,
+        darts_metrics.TEST_PERPLEXITY,
         darts_metrics.TEST_LOSS,
         darts_metrics.TEST_ACCURACY,
         darts_metrics.PARAMETERS,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from katib_local.errors import ClusterOnly
-from katib_local.manifest import go_regex, images, template
+from katib_local.manifest import go_regex, images, search_space, template
 from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig, OperationSpec
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
@@ -17,9 +17,7 @@ from katib_local.running import gpus, known_programs, trial_environment
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
-from katib_suggestion import operations
 from katib_suggestion.errors import InvalidExperiment, together
-from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
 _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
     "enas": frozenset({"architecture", "nn_config"}),
@@ -53,9 +51,10 @@ def check(experiment: Experiment, options: Options, *, is_new: bool = True) -> N
         InvalidExperiment: it says all that is wrong.
     """
     container = template.check(experiment.template)
-    faults = list(_faults(experiment, options, container, is_new=is_new))
+    # Values of one parameter may have the same wrong with them.
+    faults = {str(fault): fault for fault in _faults(experiment, options, container, is_new=is_new)}
     if faults:
-        raise together(faults)
+        raise together(list(faults.values()))
     for doubt in _doubts(experiment, container):
         logger.warning("%s", doubt)
 
@@ -154,7 +153,7 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
     for index, operation in enumerate(nas.operations):
         where = f"spec.nasConfig.operations[{index}]"
         try:
-            listed = operations.parameters(_operation(operation), where)
+            listed = search_space.values(operation, where)
         except InvalidExperiment as fault:
             yield fault
             continue
@@ -166,23 +165,6 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
             except InvalidNetwork as error:
                 place = error.where.replace("opt_type", "operationType").replace("opt_params", "parameters")
                 yield InvalidExperiment(place, error.value, f"the program of the trial's image says: {error.allowed}")
-
-
-def _operation(spec: OperationSpec) -> Operation:
-    return Operation(
-        type=spec.type,
-        parameters=tuple(
-            Parameter(
-                name=item.name,
-                type=ParameterType(item.type),
-                minimum=item.minimum,
-                maximum=item.maximum,
-                step=item.step,
-                values=item.values,
-            )
-            for item in spec.parameters
-        ),
-    )
 
 
 def _size(experiment: Experiment) -> int | None:
@@ -206,7 +188,7 @@ def _size(experiment: Experiment) -> int | None:
 
 
 def _combinations(operation: OperationSpec) -> int:
-    listed = operations.parameters(_operation(operation), "operation")
+    listed = search_space.values(operation, "operation")
     return math.prod(len(values) for values in listed.values())
 
 

@@ -15,6 +15,7 @@ from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
+from katib_local.showing.parameters import parameter_columns
 from katib_local.showing.wording import counts, duration, in_words, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
 
@@ -194,6 +195,7 @@ def trial_columns(
             )
             for metric in objective.metrics
         ),
+        *parameter_columns(experiment, trials, rank=4),
     ]
 
 

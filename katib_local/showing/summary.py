@@ -10,6 +10,7 @@ from katib_local.record.trial_folder import LOG
 from katib_local.record.trials import FAILURES, Trial, Verdict, best, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
+from katib_local.showing.parameters import parameter_columns
 from katib_local.showing.wording import counts, duration, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
 from katib_suggestion.result_files import ARTIFACTS
@@ -36,7 +37,7 @@ def lines(
     leaders = ranked(experiment.objective, trials)[:_NUM_BEST]
     if len(leaders) > 1:
         yield ""
-        yield from columns.markdown(_columns(experiment.objective, leaders), width)
+        yield from columns.markdown(_columns(experiment, leaders), width)
     failed = [trial for trial in trials if trial.condition in FAILURES]
     if failed:
         yield ""
@@ -78,8 +79,9 @@ def found(experiment: Experiment, trial: Trial) -> dict[str, str]:
     return values | searched
 
 
-def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
+def _columns(experiment: Experiment, trials: Sequence[Trial]) -> list[Column]:
     """A text, such as a genotype, has no place in a table."""
+    objective = experiment.objective
     observations = [trial.observation or {} for trial in trials]
     numbers = [
         metric
@@ -96,6 +98,7 @@ def _columns(objective: Objective, trials: Sequence[Trial]) -> list[Column]:
             )
             for metric in numbers
         ),
+        *parameter_columns(experiment, trials, rank=3),
         Column(title="time", cells=[duration(seconds_of(trial)) for trial in trials], is_right=True, rank=1),
     ]
 

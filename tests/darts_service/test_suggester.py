@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES
@@ -165,3 +167,79 @@ def test_the_largest_sizes_are_accepted(build):
 
 def test_the_shared_list_names_every_primitive_once():
     assert len(PRIMITIVES) == len(set(PRIMITIVES)) == sum(len(sizes) for sizes in FILTER_SIZES.values()) + 1
+
+
+ACTIVATIONS = ["tanh", "relu", "sigmoid", "identity"]
+
+
+def recurrent(build, *types, **options):
+    message = build.darts(**options)
+    del message.spec.nas_config.operations.operation[:]
+    message.spec.nas_config.operations.operation.extend(build.operation(kind) for kind in types or ACTIVATIONS)
+    message.spec.nas_config.graph_config.num_layers = 1
+    return message
+
+
+def test_activation_functions_make_a_search_for_a_recurrent_cell(build):
+    (suggestion,) = suggest(recurrent(build, settings={"num_epochs": "3", "suggestion_trial_dir": "/x"}))
+    assert suggestion["search-space"] == "['tanh', 'relu', 'sigmoid', 'identity']"
+    assert suggestion["num-layers"] == "1"
+    assert assignment.decode(suggestion["algorithm-settings"]) == {
+        "num_epochs": "3",
+        "w_lr": 20.0,
+        "w_lr_min": 20.0,
+        "w_momentum": 0.0,
+        "w_weight_decay": 5e-7,
+        "w_grad_clip": 0.25,
+        "w_slowness": 1e-3,
+        "alpha_lr": 3e-3,
+        "alpha_weight_decay": 1e-3,
+        "batch_size": 256,
+        "bptt": 35,
+        "num_workers": 4,
+        "hidden_size": 300,
+        "print_step": 50,
+        "num_nodes": 8,
+        "dropout": 0.75,
+        "dropouth": 0.25,
+        "dropoutx": 0.75,
+        "dropouti": 0.2,
+        "dropoute": 0.0,
+    }
+
+
+def test_a_learning_rate_stays_as_it_is_unless_its_end_is_given(build):
+    (suggestion,) = suggest(recurrent(build, settings={"w_lr": "3"}))
+    assert assignment.decode(suggestion["algorithm-settings"])["w_lr_min"] == 3.0
+    (suggestion,) = suggest(recurrent(build, settings={"w_lr": "3", "w_lr_min": "1"}))
+    assert assignment.decode(suggestion["algorithm-settings"])["w_lr_min"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("types", "settings", "message"),
+    [
+        (["tanh", "skip_connection"], {}, r"operations\[1\].operationType: 'skip_connection'.*tanh, relu, sigmoid"),
+        (["max_pooling", "relu"], {}, r"operations\[0\].operationType: 'max_pooling'"),
+        (["tanh", "warp"], {}, "'warp'"),
+        (["relu", "relu"], {}, "only once"),
+        (["tanh"], {"init_channels": "4"}, "init_channels.*unknown setting"),
+        (["tanh"], {"stem_multiplier": "4"}, "stem_multiplier.*unknown setting"),
+        (["tanh"], {"batch_size": "None"}, "batch_size: 'None'"),
+        (["tanh"], {"dropouth": "1"}, "dropouth: '1'.*>= 0 and < 1"),
+        (["tanh"], {"dropouth": "nan"}, "dropouth: 'nan'"),
+        (["tanh"], {"hidden_size": "0"}, "hidden_size: '0'"),
+        (["skip_connection"], {"hidden_size": "8"}, "hidden_size.*unknown setting"),
+    ],
+)
+def test_what_no_recurrent_search_has_is_refused_by_its_name(build, types, settings, message):
+    found = refusal(recurrent(build, *types, settings=settings))
+    assert re.search(message, found), found
+
+
+def test_a_function_with_parameters_is_refused(build):
+    import katib_suggestion.api_pb2 as pb
+
+    message = recurrent(build, "tanh")
+    parameter = build.parameter("filter_size", pb.CATEGORICAL, list=["3"])
+    message.spec.nas_config.operations.operation[0].CopyFrom(build.operation("tanh", parameter))
+    assert re.search(r"operations\[0\].parameters.*filter_size.*tanh has no parameters", refusal(message))

@@ -1,5 +1,6 @@
 """A search over plain parameters, with the same promises as one over architectures."""
 
+import csv
 import statistics
 
 import pytest
@@ -47,10 +48,21 @@ def rounds(suggester, experiment, num_rounds, trials=(), restart=None):
 
 
 def test_it_finds_what_is_rewarded(experiment):
-    found = [worth(trial.assignments) for trial in rounds(EnasSuggester(1), experiment, 20)]
+    found = [worth(trial.assignments) for trial in rounds(EnasSuggester(1), experiment, 10)]
     assert statistics.mean(found[:9]) < 2.6
     assert max(found) > 3.6
     assert statistics.mean(found[-9:]) > statistics.mean(found[:9]) + 0.5
+
+
+def test_what_nothing_reads_is_found_not_to_matter(experiment, tmp_path):
+    suggester = EnasSuggester(1, CheckpointStore(tmp_path))
+    rounds(suggester, experiment, 12)
+    suggester.settle()
+    (path,) = tmp_path.glob("*/importance.csv")
+    with path.open(newline="") as file:
+        matters = {row["name"]: float(row["importance"]) for row in csv.DictReader(file)}
+    read = [matters[name] for name in ("lr", "layers", "block", "norm")]
+    assert max(matters["unread-1"], matters["unread-2"]) < min(read) / 2
 
 
 def test_a_new_process_goes_on_bit_for_bit(experiment, tmp_path):

@@ -162,7 +162,29 @@ def test_a_mistake_is_one_line_and_exit_code_2(more, message, tmp_path, capfd):
 
 def test_what_is_required_is_named(capfd):
     assert main([]) == 2
-    assert "the following arguments are required: --architecture" in capfd.readouterr().err
+    assert "--architecture, --nn_config" in capfd.readouterr().err
+    assert main(["--architecture=[[0]]", "--choices={}"]) == 2
+    assert "--choices stands in the place of --architecture and --nn_config" in capfd.readouterr().err
+
+
+def test_choices_build_the_network_of_the_architecture(tmp_path, capfd):
+    choices = {
+        "input_sizes": [32, 32, 3],
+        "output_sizes": [10],
+        "layer-1": "convolution/num_filter=8/stride=2",
+        "layer-1-filter_size": "3",
+        "layer-2": "reduction/reduction_type=max_pooling/pool_size=2",
+        "layer-2-filter_size": "5",
+        "layer-2-join-0": "1",
+    }
+    flags = [flag for flag in _arguments(tmp_path / "choices", "--seed=5") if not flag.startswith(("--arch", "--nn"))]
+    assert main([f"--choices={assignment.encode(choices)}", *flags]) == 0
+    assert main(_arguments(tmp_path / "texts", "--seed=5")) == 0
+    lines = [line.split(" ", 1)[1] for line in capfd.readouterr().out.splitlines()]
+    assert lines[:3] == lines[3:]
+    record = json.loads((tmp_path / "choices/architecture.json").read_text())
+    assert record["architecture"] == [[0], [1, 1]]
+    assert record["nn_config"]["embedding"]["1"]["opt_params"] == {"reduction_type": "max_pooling", "pool_size": "2"}
 
 
 def test_an_output_folder_that_cannot_be_written_is_the_machines_error(tmp_path, capfd):

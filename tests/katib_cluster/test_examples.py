@@ -23,7 +23,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "shared-weights.md"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))
 DOCUMENTS = {str(path.relative_to(EXAMPLES)): yaml.safe_load(path.read_text()) for path in FILES}
 EXPERIMENTS = {name: read for name, read in DOCUMENTS.items() if read["kind"] == "Experiment"}
-OF_OTHERS = {"team/dense-trainer": EXAMPLES / "own-trainer"}
+OF_OTHERS = {"team/dense-trainer": EXAMPLES / "own-trainer", "team/own-model": EXAMPLES / "own-model"}
 """Images that are not ours, and what they run."""
 
 Document = dict[str, Any]

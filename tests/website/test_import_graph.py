@@ -79,7 +79,10 @@ def test_a_policy_knows_no_search_space(module: str) -> None:
     assert {name for name in ours if not name.startswith("enas_service.policies.")} <= BELOW_POLICIES
 
 
-@pytest.mark.parametrize("module", ["search", "checkpoint", "predictor", "proposals", "cost", "scores"])
+MODEL = sorted(module.removeprefix("enas_service.") for module in GRAPH if module.startswith("enas_service.model."))
+
+
+@pytest.mark.parametrize("module", ["search", "checkpoint", "cost", "scores", *MODEL])
 def test_behind_the_choice_of_a_space_no_kind_is_known(module: str) -> None:
     known = GRAPH[f"enas_service.{module}"]
     assert {name for name in known if name.startswith("enas_service.spaces.")} <= {"enas_service.spaces.space"}
@@ -135,13 +138,23 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "base"),
     [
-        ("darts_trainer.search", set()),
+        ("darts_trainer.search", {"darts_trainer.metric_names"}),
         ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
-        ("darts_trainer.retraining", {"darts_trainer.metric_names", "darts_trainer.predictor"}),
+        (
+            "darts_trainer.recurrent",
+            {f"darts_trainer.{name}" for name in ("metric_names", "search", "search_arguments")},
+        ),
+        (
+            "darts_trainer.retraining",
+            {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
+        ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
-            {f"trial_runtime.{name}" for name in ("errors", "memory", "processes", "progress", "seeds", "termination")},
+            {
+                f"trial_runtime.{name}"
+                for name in ("data_dir", "errors", "memory", "processes", "progress", "seeds", "termination")
+            },
         ),
     ],
 )

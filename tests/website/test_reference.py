@@ -3,6 +3,7 @@
 import pytest
 
 from trial_runtime.images import datasets
+from trial_runtime.text import corpora
 from website import reference
 
 
@@ -13,5 +14,6 @@ def test_the_page_is_in_step(page: str) -> None:
 
 def test_katib_nas_names_the_data_sets_of_the_trainers() -> None:
     """It imports no torch, so the names stand there once more."""
-    names = datasets.KNOWN.removesuffix(" or fake:N")
-    assert f"data set of the trials: {names} |" in reference.path("flags_page").read_text()
+    images, texts = datasets.KNOWN.removesuffix(" or fake:N"), corpora.KNOWN.removesuffix(" or grammar:N")
+    named = f"data set of the trials, whatever their command says: {images}; of text {texts} |"
+    assert named in reference.path("flags_page").read_text()

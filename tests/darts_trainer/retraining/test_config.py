@@ -67,7 +67,7 @@ def test_a_number_out_of_bounds_is_refused_by_the_name_of_its_flag(example, flag
 
 
 def test_what_is_no_genotype_is_refused(tmp_path):
-    with pytest.raises(GenotypeError, match=r"file: 'nowhere.json' is not allowed: it must be a genotype or a file"):
+    with pytest.raises(GenotypeError, match=r"file: 'nowhere.json' is not allowed: it must be a genotype, or a file"):
         read("nowhere.json")
     with pytest.raises(GenotypeError):
         read("Genotype(normal=__import__('os'))")

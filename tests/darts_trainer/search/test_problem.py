@@ -101,6 +101,9 @@ class Recurrence:
         if self.training._next == len(self.training):  # the text begins again
             self.carried["training"] = torch.zeros(())
 
+    def step_size(self, batch):
+        return 1.0
+
     def training_pass(self, batch):
         loss, last = self._run(batch, self.carried["training"])
         self.seen.append((self._is_passing, batch[2].tolist(), self.carried["training"].item()))

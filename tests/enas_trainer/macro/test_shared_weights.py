@@ -208,7 +208,7 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import config
+from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
 from enas_trainer.macro.shared_weights import borrow
 from trial_runtime import processes, seeds

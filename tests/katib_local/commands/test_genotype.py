@@ -130,3 +130,24 @@ def test_standard_input_as_a_process(example):
     )  # fmt: skip
     assert forms.read(done.stdout) == forms.read(example)
     assert done.stderr == ""
+
+
+RECURRENT = "Genotype(recurrent=[('sigmoid',0),('relu',1),('relu',1)],concat=range(1,4))"
+
+
+def test_show_of_a_recurrent_cell(run):
+    code, out, err = run("show", f"2026-01-02T03:04:05Z Best-Genotype={RECURRENT}")
+    assert (code, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == "Recurrent cell: 3 nodes, 2 relu, 1 sigmoid"
+    assert "2 relu of 1" in lines
+    assert lines[-1] == "The cell's output is the mean of its nodes 1, 2, 3"
+
+
+def test_a_recurrent_cell_is_converted_and_drawn(run, tmp_path):
+    code, out, _ = run("convert", "--to", "json", RECURRENT)
+    assert code == 0
+    (tmp_path / "cell.json").write_text(out)
+    assert run("convert", "--to", "katib", tmp_path / "cell.json")[1].strip() == RECURRENT
+    assert run("draw", tmp_path / "cell.json", "-o", tmp_path / "cell.svg")[0] == 0
+    assert "Recurrent cell: 3 nodes" in (tmp_path / "cell.svg").read_text()

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from darts_genotype import forms
+from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.genotype import MAX_NODES, Cell, Edge, Genotype
 from darts_genotype.primitives import PRIMITIVES
+from darts_genotype.recurrent import RecurrentGenotype
 from katib_local.drawing.genotypes import draw
 from katib_local.drawing.layered_layout import FONT_SIZE
 
@@ -231,3 +233,45 @@ def test_the_guides_picture_is_what_its_text_gives():
     guides = Path(__file__).parents[3] / "docs/guides"
     (text,) = (line for line in (guides / "genotypes.md").read_text().splitlines() if line.startswith("Genotype("))
     assert draw(forms.read(text)) == (guides / "genotype.svg").read_text()
+
+
+def recurrent_chain(num_nodes: int) -> RecurrentGenotype:
+    return RecurrentGenotype.of(*((ACTIVATIONS[node % 4], node) for node in range(num_nodes)))
+
+
+@pytest.mark.parametrize(
+    "genotype",
+    [
+        recurrent_chain(1),
+        recurrent_chain(8),
+        recurrent_chain(12),
+        RecurrentGenotype.from_arc((0, 2, 1, 1, 1, 1, 1, 3, 2, 0, 5, 2, 3, 0, 5, 1)),
+        RecurrentGenotype(recurrent=(Edge("tanh", 0), Edge("relu", 0), Edge("identity", 1)), concat=(3,)),
+    ],
+    ids=["one", "chain of 8", "chain of 12", "published", "a node that nothing reads"],
+)
+def test_a_recurrent_cell_is_legible_and_says_what_it_is(genotype):
+    picture = draw(genotype)
+    (drawn,) = cells_of(picture)
+    boxes = {box.findtext(f"{SVG}title").split(",")[0]: box for box in boxes_of(drawn)}
+    nodes = {f"node {n} {edge.operation}": n for n, edge in enumerate(genotype.recurrent, 1)}
+    assert Counter(map(label, boxes.values())) == Counter(["node 0 x and h", *nodes, "output"])
+    for one, other in itertools.combinations(map(rectangle, boxes.values()), 2):
+        assert not one.overlaps(other, margin=4)
+    arrows = Counter()
+    for path in drawn.findall(f"{SVG}path"):
+        points = points_of(path)
+        (start, end) = (
+            next(
+                name
+                for name, box in boxes.items()
+                if abs(x - side(rectangle(box))) < 0.2 and rectangle(box).top < y < rectangle(box).bottom
+            )
+            for (x, y), side in ((points[0], lambda box: box.right), (points[-1], lambda box: box.left))
+        )
+        arrows[start, end] += 1
+        for x, y in points[1:-1]:
+            assert not any(Rectangle(x, y, x, y).overlaps(rectangle(box), margin=-0.2) for box in boxes.values())
+    expected = Counter((f"node {edge.source}", f"node {n}") for n, edge in enumerate(genotype.recurrent, 1))
+    assert arrows == expected + Counter((f"node {n}", "output") for n in genotype.concat)
+    assert f"the mean of the nodes {', '.join(map(str, genotype.concat))}." in picture

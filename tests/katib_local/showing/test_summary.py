@@ -115,3 +115,19 @@ def test_a_result_without_a_usable_objective(experiment: Experiment, value: str)
         "No trial has a usable score: of those that have succeeded it is NaN or empty.",
         "Files: /runs/a",
     ]
+
+
+def test_plain_parameters_have_columns_of_their_own(manifest: Callable[..., dict[str, Any]]) -> None:
+    block = {"name": "block", "parameterType": "categorical", "feasibleSpace": {"list": ["plain", "residual"]}}
+    experiment = manifests.parse(manifest({"spec.nasConfig": None, "spec.parameters": [block]}))
+    trials = [
+        replace(SUCCEEDED, name=f"mini-000{number}", assignments={"block": value}, observation={"score": score})
+        for number, value, score in ((1, "plain", "0.5"), (2, "residual", "0.75"))
+    ]
+    lines = list(summary.lines(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), None))
+    header, _, first, second = lines[-5:-1]
+    assert header.split() == ["|", "best", "trials", "|", "score", "|", "block", "|", "time", "|"]
+    assert first.split() == ["|", "mini-0002", "|", "0.75", "|", "residual", "|", "2.5", "s", "|"]
+    assert second.split()[5] == "plain"
+    assert "- block: residual" in lines
+    assert "block" not in "".join(list(summary.lines(experiment, trials, None, Path("/runs/a"), 30))[-5:])

@@ -1,0 +1,187 @@
+"""ENAS Experiments as Experiments over plain parameters, down to the networks that their trials build."""
+
+import copy
+import itertools
+import math
+import random
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from enas_trainer.macro import choices, config
+from enas_trainer.macro.config import Architecture, NetworkConfig
+from katib_local.manifest import flattening, manifest, template
+from katib_suggestion import assignment, operations
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.experiment import Operation, Parameter, ParameterType
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def example(name: str, num_layers: int | None = None) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    if num_layers is not None:
+        read["spec"]["nasConfig"]["graphConfig"]["numLayers"] = num_layers
+    return read
+
+
+def all_operations(read: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each type with each combination of its parameters, in Katib's order."""
+    found = []
+    for one in read["spec"]["nasConfig"]["operations"]:
+        parameters = []
+        for item in one["parameters"]:
+            space = item["feasibleSpace"]
+            parameters.append(
+                Parameter(
+                    name=item["name"],
+                    type=ParameterType(item["parameterType"]),
+                    minimum=space.get("min", ""),
+                    maximum=space.get("max", ""),
+                    step=space.get("step", ""),
+                    values=tuple(space.get("list", ())),
+                )
+            )
+        listed = operations.parameters(Operation(type=one["operationType"], parameters=tuple(parameters)), "here")
+        found += [
+            (one["operationType"], dict(zip(listed, values, strict=True)))
+            for values in itertools.product(*listed.values())
+        ]
+    return found
+
+
+def flag(container: template.Container, name: str) -> str:
+    """The value of a flag, as the program gets it from its shell."""
+    words = shlex.split(container.argv[-1])
+    return next(word.partition("=")[2] for word in words if word.startswith(f"--{name}="))
+
+
+def everything_or_draws(options: list[list[str]], draw: random.Random) -> Iterator[tuple[str, ...]]:
+    """Every combination where they are few, and else some of them."""
+    if math.prod(map(len, options)) <= 1_000:
+        yield from itertools.product(*options)
+    else:
+        yield from (tuple(map(draw.choice, options)) for _ in range(200))
+
+
+def asked_for(read: Mapping[str, Any], rows: list[list[int]]) -> tuple[Architecture, NetworkConfig]:
+    """The network that the service asks for where the Experiment is one of architectures."""
+    graph = read["spec"]["nasConfig"]["graphConfig"]
+    embedding = {
+        str(place): {"opt_id": place, "opt_type": kind, "opt_params": params}
+        for place, (kind, params) in enumerate(all_operations(read))
+    }
+    sizes = {"input_sizes": graph["inputSizes"], "output_sizes": graph["outputSizes"]}
+    nn_config = {"num_layers": graph["numLayers"], **sizes, "embedding": embedding}
+    return config.read(assignment.encode(rows), assignment.encode(nn_config))
+
+
+@pytest.mark.parametrize(
+    ("name", "num_layers"), [("enas-digits", None), ("enas-gpu", 8), ("enas-gpu", 12), ("enas-cpu", 1)]
+)
+def test_a_trial_builds_the_same_network(name: str, num_layers: int | None) -> None:
+    """Whatever values its parameters take; and every operation can be chosen."""
+    read, draw = example(name, num_layers), random.Random(0)
+    depth = read["spec"]["nasConfig"]["graphConfig"]["numLayers"]
+    flat = flattening.flatten(copy.deepcopy(read))
+    trial_template = manifest.parse(flat).template
+    values = {one["name"]: one["feasibleSpace"]["list"] for one in flat["spec"]["parameters"]}
+    assert len(values) <= 100
+    assert all(len(texts) <= 100 and max(map(len, texts)) <= 64 for texts in values.values())
+    places = {
+        operation: place
+        for place, operation in asked_for(read, [[0] * layer for layer in range(1, depth + 1)])[1].embedding.items()
+    }
+    seen = set()
+    for drawn in everything_or_draws(list(values.values()), draw):
+        assigned = dict(zip(values, drawn, strict=True))
+        container = template.render(trial_template, "t-1", "team", assigned)
+        architecture, network = config.read(*choices.read(flag(container, "choices")))
+        rows = []
+        for layer in range(1, architecture.num_layers + 1):
+            joins = [int(assigned[f"layer-{layer}-join-{source}"]) for source in range(layer - 1)]
+            rows.append([places[network.embedding[architecture.operation(layer)]], *joins])
+        seen |= {row[0] for row in rows}
+        katibs, network_of_katib = asked_for(read, rows)
+        layers = range(1, katibs.num_layers + 1)
+        assert [architecture.sources(layer) for layer in layers] == [katibs.sources(layer) for layer in layers]
+        assert [network.embedding[architecture.operation(layer)] for layer in layers] == [
+            network_of_katib.embedding[katibs.operation(layer)] for layer in layers
+        ]
+        assert (network.input_sizes, network.output_sizes) == (
+            network_of_katib.input_sizes,
+            network_of_katib.output_sizes,
+        )
+    assert seen == set(places.values())
+
+
+def test_an_operation_list_that_fits_stays_one_choice_a_layer() -> None:
+    flat = flattening.flatten(example("enas-digits"))
+    values = {one["name"]: one["feasibleSpace"]["list"] for one in flat["spec"]["parameters"]}
+    assert list(values)[:5] == ["layer-1", "layer-2", "layer-3", "layer-4", "layer-2-join-0"]
+    assert len(values) == 4 + 6
+    assert values["layer-1"][0] == "convolution/filter_size=3/num_filter=8/stride=1"
+    assert len(values["layer-1"]) == 12
+    assert values["layer-4-join-2"] == ["0", "1"]
+
+
+def test_one_that_does_not_is_split_into_as_few_as_will_do() -> None:
+    flat = flattening.flatten(example("enas-gpu", 12))
+    names = [one["name"] for one in flat["spec"]["parameters"]]
+    assert len(names) == 2 * 12 + 66
+    assert names[:4] == ["layer-1", "layer-1-num_filter", "layer-2", "layer-2-num_filter"]
+
+
+def test_the_rest_of_the_manifest_stays() -> None:
+    read = example("enas-digits")
+    flat = flattening.flatten(copy.deepcopy(read))
+    assert flat["metadata"]["name"] == "enas-digits-plain"
+    assert {key: flat["spec"][key] for key in ("objective", "algorithm", "maxTrialCount")} == {
+        key: read["spec"][key] for key in ("objective", "algorithm", "maxTrialCount")
+    }
+    command = flat["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert [word for word in command if not word.startswith("--choices")] == [
+        "python3", "-u", "RunTrial.py", "--num_epochs=4", "--batch-size=32", "--dataset=digits"
+    ]  # fmt: skip
+
+
+def change_text(read: dict[str, Any]) -> None:
+    operation = read["spec"]["nasConfig"]["operations"][0]
+    operation["parameters"][0]["feasibleSpace"]["list"] = ["3", "x" * 70]
+
+
+def change_layers(read: dict[str, Any]) -> None:
+    read["spec"]["nasConfig"]["graphConfig"]["numLayers"] = 14
+
+
+def change_command(read: dict[str, Any]) -> None:
+    container = read["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
+    container["command"] = [re.sub("--architecture", "--arch", word) for word in container["command"]]
+
+
+def change_space(read: dict[str, Any]) -> None:
+    del read["spec"]["nasConfig"]
+    read["spec"]["parameters"] = [
+        {"name": "x", "parameterType": "categorical", "feasibleSpace": {"list": ["a"]}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (change_layers, "spec.nasConfig: '105 parameters' .*at most 100; 91 of these are joins"),
+        (change_text, "spec.nasConfig.operations: .*at most 100 values of a parameter, of at most 64 characters"),
+        (change_command, "spec.trialTemplate.trialSpec: 'no --architecture'"),
+        (change_space, "spec.parameters: .*one of plain parameters already"),
+    ],
+)
+def test_what_fits_in_no_way_is_refused_by_name(change: Any, said: str) -> None:
+    read = example("enas-digits")
+    change(read)
+    with pytest.raises(InvalidExperiment, match=said):
+        flattening.flatten(read)
