@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trial_runtime import image_shape as shape
 from trial_runtime.errors import DatasetError
-from trial_runtime.images import datasets, shape
+from trial_runtime.images import datasets
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.images.known_shapes import KNOWN_SHAPES, ImageShape
 from trial_runtime.images.torchvision_sets import SOURCES
