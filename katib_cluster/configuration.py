@@ -43,6 +43,17 @@ def registered(text: str, images: Mapping[str, str]) -> str:
     return _in_katib_config(text, root, images)
 
 
+def check_kind(text: str, name: str) -> None:
+    """Refuse a text that is no KatibConfig.
+
+    Raises:
+        InvalidConfiguration: see above.
+    """
+    kind = _plain(yaml_text.at(yaml_text.mapping_of(text, name), "kind"))
+    if kind != "KatibConfig":
+        raise InvalidConfiguration(f"{name}: kind", f"{shown(kind)} is not allowed: it must be KatibConfig")
+
+
 def _in_katib_config(text: str, root: yaml.MappingNode, images: Mapping[str, str]) -> str:
     kind = _plain(yaml_text.at(root, "kind"))
     if kind != "KatibConfig":

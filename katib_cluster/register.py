@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 import sys
 import tempfile
 from importlib.metadata import version
@@ -14,6 +15,17 @@ from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import InvalidConfiguration
 from katib_suggestion import streams
 from katib_suggestion.user_paths import user_path
+
+_REPOSITORY = "katib-nas"
+"""Last part of what the images' names begin with."""
+
+EPILOG = """\
+exit codes:
+    0  done: printed, or written, or there was nothing to change
+    2  wrong use of a flag, or the configuration cannot be changed
+    5  the machine gave out: a file cannot be read or written
+    6  the cluster cannot be reached, or refuses
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--registry",
         type=_registry,
         metavar="HOST/PATH",
-        help="where katib-nas/enas-service and katib-nas/darts-service have been pushed",
+        help="where the images have been pushed, with or without /katib-nas at its end: the REPOSITORY of make images",
+    )
+    parser.add_argument(
+        "--undo", type=user_path, metavar="FILE", help="put back a cluster's configuration, as --apply has kept it"
     )
     for algorithm in ALGORITHMS:
         parser.add_argument(
@@ -53,6 +68,9 @@ def register(arguments: argparse.Namespace) -> int:
         ClusterError: the cluster cannot be reached, or refuses.
         OSError: the file cannot be read or written.
     """
+    if arguments.undo is not None:
+        _undo(arguments)
+        return 0
     images = {algorithm: _image_of(algorithm, arguments) for algorithm in ALGORITHMS}
     if arguments.file is None:
         _in_cluster(arguments, images)
@@ -74,7 +92,36 @@ def _in_cluster(arguments: argparse.Namespace, images: dict[str, str]) -> None:
     if not arguments.apply:
         streams.write_document(changed)
     elif changed != read.text:
+        # Kept first: a cluster that others share must not lose what it had.
+        kept = _keep(read.text)
         config_map.write(changed, read.version)
+        _say(
+            f"{config_map.name} is written; to put back what it was: katib-nas register --undo {shlex.quote(str(kept))}"
+        )
+
+
+def _keep(text: str) -> Path:
+    """Keep a configuration in the working directory, beside those of earlier times."""
+    first = Path("katib-config-before.yaml")
+    candidates = (first, *(Path(f"katib-config-before-{number}.yaml") for number in range(2, 1000)))
+    path = next(candidate for candidate in candidates if not candidate.exists())
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def _undo(arguments: argparse.Namespace) -> None:
+    from katib_cluster.cluster import ConfigMap
+
+    if arguments.file is not None or arguments.apply:
+        raise InvalidConfiguration("--undo", "it is for a cluster's configuration alone, without FILE and --apply")
+    with arguments.undo.open("rb") as file:
+        text = _text_of(file, str(arguments.undo))
+    configuration.check_kind(text, str(arguments.undo))
+    config_map = ConfigMap(arguments.namespace, arguments.context)
+    read = config_map.read()
+    _say_difference(read.text, text, config_map.name, "it is so already")
+    if text != read.text:
+        config_map.write(text, read.version)
         _say(f"{config_map.name} is written")
 
 
@@ -114,11 +161,11 @@ def _replace(path: Path, text: str) -> None:
     written.replace(target)
 
 
-def _say_difference(before: str, after: str, name: str) -> None:
+def _say_difference(before: str, after: str, name: str, without: str = "both services are registered already") -> None:
     lines = list(
         difflib.unified_diff(before.splitlines(), after.splitlines(), f"{name}, now", f"{name}, changed", lineterm="")
     )
-    for line in lines or [f"{name}: both services are registered already"]:
+    for line in lines or [f"{name}: {without}"]:
         _say(line)
 
 
@@ -128,8 +175,10 @@ def _say(line: str) -> None:
 
 def _image_of(algorithm: str, arguments: argparse.Namespace) -> str:
     named: str | None = getattr(arguments, f"{algorithm}_image")
-    prefix = f"{arguments.registry}/" if arguments.registry else ""
-    return named or f"{prefix}katib-nas/{algorithm}-service:{version('katib-nas')}"
+    repository = arguments.registry or _REPOSITORY
+    if repository.rpartition("/")[2] != _REPOSITORY:
+        repository = f"{repository}/{_REPOSITORY}"
+    return named or f"{repository}/{algorithm}-service:{version('katib-nas')}"
 
 
 def _image(text: str) -> str:

@@ -1,5 +1,7 @@
 """What can go wrong around an experiment; what can be wrong with it is `katib_suggestion.errors.InvalidExperiment`."""
 
+from katib_suggestion.errors import InvalidExperiment, shown
+
 
 class SuggestionError(RuntimeError):
     """The suggestion service does not start, does not answer, or answers what Katib would not take."""
@@ -23,3 +25,11 @@ class Interrupted(Exception):
 
 class UsageError(ValueError):
     """A flag has a value that it does not take."""
+
+
+class ClusterOnly(InvalidExperiment):
+    """What a cluster can do, and this machine cannot."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(field, value, allowed)
+        self.because = f"{field} is {shown(value)}: {allowed}"

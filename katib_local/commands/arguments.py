@@ -86,7 +86,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
             command.__name__,
             help=summary,
             description=summary,
-            epilog=_EPILOG,
+            epilog=register.EPILOG if command.__name__ == "register" else _EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         subparser.set_defaults(command=command)

@@ -33,7 +33,7 @@ from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused
 from katib_local.showing import display, summary
 from katib_suggestion import streams
-from katib_suggestion.errors import InvalidExperiment, one_line
+from katib_suggestion.errors import InvalidExperiment, escaped, one_line
 
 
 class _StandardError(logging.Handler):
@@ -68,11 +68,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def validate(arguments: argparse.Namespace) -> int:
-    """Check that a manifest can run here, and that the suggestion service takes it."""
+    """Check that a manifest can run here or on a cluster, and that the suggestion service takes it."""
     with Interruption() as interruption:
-        runner.validate(manifest.read(arguments.manifest), options_of(arguments), interruption)
+        reasons = runner.validate(manifest.read(arguments.manifest), options_of(arguments), interruption)
     name = "standard input" if arguments.manifest == manifest.STANDARD_INPUT else arguments.manifest
-    Console().print(f"{name} is valid", markup=False, highlight=False, soft_wrap=True)
+    why = "; ".join(escaped(reason.because) for reason in reasons)
+    said = f"is valid for a cluster; here it does not run, because {why}" if reasons else "is valid"
+    Console().print(f"{name} {said}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_SUCCEEDED
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from katib_suggestion.errors import InvalidExperiment
+from katib_local.errors import ClusterOnly
 
 OURS: Mapping[str, str] = {"katib-nas/darts-trainer": "darts_trainer", "katib-nas/enas-trainer": "enas_trainer"}
 """Our images, without registry and tag, and the package whose folder is their working directory."""
@@ -43,7 +43,7 @@ def program_dir(image: str, mapped: Mapping[str, str]) -> Path:
         known = [*mapped, *OURS, *KATIBS]
         closest = difflib.get_close_matches(_repository(image).rpartition("/")[2], known, n=1)
         hint = f"did you mean {closest[0]}? " if closest else ""
-        raise InvalidExperiment(
+        raise ClusterOnly(
             "image",
             image,
             f"{hint}known are {', '.join(known)} (with any registry and tag); --image NAME=DIR or "

@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from katib_local.errors import ClusterOnly
 from katib_local.manifest import go_regex, relocation
 from katib_local.manifest.checks import one_of
 from katib_local.manifest.experiment import Collector, MetricsFormat
@@ -26,7 +27,7 @@ def collector(spec: V1beta1MetricsCollectorSpec | None) -> Collector:
     one_of(kind, _KINDS, f"{_PATH}.collector.kind")
     if spec and spec.collector and spec.collector.custom_collector is not None:
         allowed = f"collectors that run on this machine are {', '.join(_KINDS)}"
-        raise InvalidExperiment(f"{_PATH}.collector.customCollector", "a container", allowed)
+        raise ClusterOnly(f"{_PATH}.collector.customCollector", "a container", allowed)
     source = (spec.source if spec else None) or V1beta1SourceSpec()
     if source.http_get is not None:
         raise InvalidExperiment(

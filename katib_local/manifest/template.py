@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
-from katib_local.errors import TrialError
+from katib_local.errors import ClusterOnly, TrialError
 from katib_local.manifest import document
 from katib_local.manifest.checks import check_text
 from katib_local.manifest.document import Document
@@ -95,7 +95,26 @@ def check_kind(experiment: Document) -> None:
         resource = resource.get(key) if isinstance(resource, dict) else None
     if isinstance(resource, dict) and resource.get("kind") not in (None, "Job"):
         kind = f"{resource.get('apiVersion')} {resource['kind']}"
-        raise InvalidExperiment(SPEC_PATH, kind, "only batch/v1 Job runs on this machine; a cluster may have this kind")
+        raise ClusterOnly(SPEC_PATH, kind, "only batch/v1 Job runs on this machine; a cluster may have this kind")
+
+
+def stand_in(experiment: Document) -> Document:
+    """Return an Experiment with a Job in place of a trial that does not run here, to check what is around it."""
+    spec = experiment["spec"]
+    trial = spec["trialTemplate"]
+    pod = {
+        "restartPolicy": "Never",
+        "containers": [
+            {
+                "name": trial.get("primaryContainerName"),
+                "image": "only-on-a-cluster",
+                # All that it names: placeholders, folders.
+                "command": ["sh", "-c", json.dumps(trial.get("trialSpec"))],
+            }
+        ],
+    }
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": pod}}}
+    return {**experiment, "spec": {**spec, "trialTemplate": {**trial, "trialSpec": job}}}
 
 
 def check(template: TrialTemplate) -> Container:
@@ -213,7 +232,7 @@ def _container(resource: Document, name: str) -> Container:
     """Find the training container of a Job and read what runs here."""
     kind = f"{resource.get('apiVersion')} {resource.get('kind')}"
     if kind != "batch/v1 Job":
-        raise InvalidExperiment(SPEC_PATH, kind, "only batch/v1 Job runs on this machine")
+        raise ClusterOnly(SPEC_PATH, kind, "only batch/v1 Job runs on this machine")
     metadata = _mapping(resource.get("metadata") or {}, f"{SPEC_PATH}.metadata")
     for field in ("name", "namespace"):
         if metadata.get(field):
@@ -223,7 +242,7 @@ def _container(resource: Document, name: str) -> Container:
     _known(job, _JOB_FIELDS, f"{SPEC_PATH}.spec")
     for field in ("completions", "parallelism"):
         if job.get(field) not in (None, 1):
-            raise InvalidExperiment(f"{SPEC_PATH}.spec.{field}", job[field], "only 1 runs on this machine")
+            raise ClusterOnly(f"{SPEC_PATH}.spec.{field}", job[field], "only 1 runs on this machine")
     deadline_s = job.get("activeDeadlineSeconds")
     if deadline_s is not None and (type(deadline_s) is not int or deadline_s < 1):
         allowed = "it must be an integer from 1, or left out"
@@ -233,7 +252,7 @@ def _container(resource: Document, name: str) -> Container:
     document.check_fields(IoK8sApiCoreV1PodTemplateSpec, pod, path)
     pod_spec = _mapping(pod.get("spec"), f"{path}.spec")
     if pod_spec.get("initContainers"):
-        raise InvalidExperiment(f"{path}.spec.initContainers", "initContainers", "one container runs on this machine")
+        raise ClusterOnly(f"{path}.spec.initContainers", "initContainers", "one container runs on this machine")
     fields = _only_container(pod_spec, name, f"{path}.spec.containers")
     container_path = f"{path}.spec.containers[0]"
     num_gpus, other_resources = _gpus(fields, container_path)
@@ -280,14 +299,14 @@ def _only_container(pod_spec: Document, name: str, path: str) -> Document:
         allowed = f"trialSpec must have a container of that name; it has {', '.join(map(str, names))}"
         raise InvalidExperiment("spec.trialTemplate.primaryContainerName", name, allowed)
     if len(containers) > 1:
-        raise InvalidExperiment(path, ", ".join(map(str, names)), "only one container runs on this machine")
+        raise ClusterOnly(path, ", ".join(map(str, names)), "only one container runs on this machine")
     only: Document = containers[0]
     return only
 
 
 def _read_container(fields: Document, path: str) -> Container:
     for field in _present(fields, _REFUSED_CONTAINER_FIELDS):
-        raise InvalidExperiment(f"{path}.{field}", fields[field], "it cannot be met on this machine; leave it out")
+        raise ClusterOnly(f"{path}.{field}", fields[field], "it cannot be met on this machine; leave it out")
     read = {field: fields[field] for field in _READ_CONTAINER_FIELDS if field in fields}
     container = document.parse(IoK8sApiCoreV1Container, read, path)
     if not container.image:
@@ -302,7 +321,7 @@ def _read_container(fields: Document, path: str) -> Container:
         check_text(f"{variable.name}{variable.value or ''}", f"{path}.env[{index}]")
         if variable.value_from is not None:
             allowed = f"{variable.name} must have a value: there is no cluster to read it from"
-            raise InvalidExperiment(f"{path}.env[{index}].valueFrom", fields["env"][index]["valueFrom"], allowed)
+            raise ClusterOnly(f"{path}.env[{index}].valueFrom", fields["env"][index]["valueFrom"], allowed)
         if not variable.name or "=" in variable.name:
             raise InvalidExperiment(f"{path}.env[{index}].name", variable.name, "a name without '='")
         environment[variable.name] = _expand(variable.value or "", environment)

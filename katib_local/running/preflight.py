@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
+from katib_local.errors import ClusterOnly
 from katib_local.manifest import go_regex, images, search_space, template
 from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig, OperationSpec
 from katib_local.manifest.template import Container
@@ -25,6 +26,13 @@ _ASSIGNMENTS: Mapping[str, frozenset[str]] = {
 """What our services assign to each trial of an architecture search."""
 
 _MAX_LAYERS = 1_000
+_OF_KATIB = frozenset(
+    {
+        "random", "grid", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "hyperband", "pbt",
+    }
+)  # fmt: skip
+"""Algorithms that Katib has services for, beside those of ours."""
+
 _RESTART_POLICIES = ("Never", "OnFailure")
 _PARAMETERS = "spec.trialTemplate.trialParameters"
 
@@ -57,7 +65,8 @@ def _faults(
     is_ours = options.suggestion is None
     if is_ours and experiment.algorithm not in MODULES:
         allowed = f"{' and '.join(MODULES)} are started here; others need a service of yours: --suggestion HOST:PORT"
-        yield InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
+        kind = ClusterOnly if experiment.algorithm in _OF_KATIB else InvalidExperiment
+        yield kind("spec.algorithm.algorithmName", experiment.algorithm, allowed)
     if is_new and container.restart_policy not in _RESTART_POLICIES:
         where = f"{template.SPEC_PATH}.spec.template.spec.restartPolicy"
         allowed = f"the API server takes a Job with {' or '.join(_RESTART_POLICIES)} alone"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from katib_local.errors import Interrupted, RunFolderError, SuggestionError, UnusableSuggestion
-from katib_local.manifest import cluster_advice, manifest
+from katib_local.errors import ClusterOnly, Interrupted, RunFolderError, SuggestionError, UnusableSuggestion
+from katib_local.manifest import cluster_advice, manifest, template
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, run_folder
@@ -23,6 +23,7 @@ from katib_local.running.controller import Controller, Display
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_client import ExperimentRefused, SuggestionClient
 from katib_local.running.suggestion_process import MODULES, START_TIMEOUT_S, SuggestionProcess, wait_until_serving
+from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import TrialCondition
 
 _CAME_TO_NOTHING = FAILURES | {TrialCondition.KILLED}
@@ -47,8 +48,11 @@ class Outcome:
     """The report; None where it could not be written."""
 
 
-def validate(read: Document, options: Options, interruption: Interruption) -> None:
-    """Check that a manifest can run here, and that the suggestion service takes it; warn of what a cluster would not.
+def validate(read: Document, options: Options, interruption: Interruption) -> Sequence[ClusterOnly]:
+    """Check a manifest, and that the suggestion service takes it; warn of what a cluster would not.
+
+    Returns:
+        why it does not run here, though it is valid for a cluster; nothing where it runs.
 
     Raises:
         InvalidExperiment: it cannot run here.
@@ -57,16 +61,47 @@ def validate(read: Document, options: Options, interruption: Interruption) -> No
         SuggestionError: the service does not answer.
         Interrupted: a signal came.
     """
-    experiment = manifest.parse(read)
-    preflight.check(experiment, options)
-    experiment = trial_images.fitted(experiment, options, is_run=False)
+    experiment, reasons = _checked(read, options)
+    if not reasons:
+        experiment = trial_images.fitted(experiment, options, is_run=False)
     for sentence in cluster_advice.advice(experiment, read):
         logger.warning("%s", sentence)
-    with (
-        tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
-        _client(experiment, RunFolder(Path(folder)), options, interruption) as client,
-    ):
-        client.validate()
+    if options.suggestion is not None or experiment.algorithm in MODULES:
+        with (
+            tempfile.TemporaryDirectory(prefix="katib-nas-") as folder,
+            _client(experiment, RunFolder(Path(folder)), options, interruption) as client,
+        ):
+            client.validate()
+    return reasons
+
+
+def _checked(read: Document, options: Options) -> tuple[Experiment, Sequence[ClusterOnly]]:
+    """Read an Experiment to be looked at; where it only runs on a cluster, with a stand-in for its trial, and why.
+
+    Raises:
+        InvalidExperiment: it is wrong wherever it runs.
+    """
+    try:
+        experiment = manifest.parse(read)
+        preflight.check(experiment, options)
+    except InvalidExperiment as error:
+        reasons = _only_on_a_cluster(error)
+    else:
+        return experiment, ()
+    experiment = manifest.parse(template.stand_in(read))
+    try:
+        preflight.check(experiment, options)
+    except InvalidExperiment as error:
+        _only_on_a_cluster(error)
+    return experiment, reasons
+
+
+def _only_on_a_cluster(error: InvalidExperiment) -> Sequence[ClusterOnly]:
+    reasons = [fault for fault in error.faults if isinstance(fault, ClusterOnly)]
+    wrong = [fault for fault in error.faults if not isinstance(fault, ClusterOnly)]
+    if wrong:
+        raise error
+    return reasons
 
 
 def run(

@@ -138,7 +138,10 @@ def test_a_cluster_is_only_read_without_apply(api: ApiServer, capsys: pytest.Cap
     assert api.patches == 0
 
 
-def test_a_cluster_is_written_once(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_is_written_once(
+    api: ApiServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert cli.main(["register", "--apply"]) == 0
     assert cli.main(["register", "--apply"]) == 0
     assert api.patches == 1
@@ -149,7 +152,45 @@ def test_a_cluster_is_written_once(api: ApiServer, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == ""
 
 
-def test_what_others_change_meanwhile_is_not_overwritten(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_there_can_be_put_back(
+    api: ApiServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "katib-config-before.yaml").write_text("of an earlier time")
+    assert cli.main(["register", "--apply"]) == 0
+    assert "katib-nas register --undo katib-config-before-2.yaml" in capsys.readouterr().err
+    assert api.document["data"]["katib-config.yaml"] != CONFIG
+    assert cli.main(["register", "--undo", "katib-config-before-2.yaml"]) == 0
+    assert api.document["data"] == {"katib-config.yaml": CONFIG, "other": "kept"}
+    assert cli.main(["register", "--undo", "katib-config-before-2.yaml"]) == 0
+    assert "it is so already" in capsys.readouterr().err
+    assert api.patches == 2
+    assert cli.main(["register", "--undo", "katib-config-before.yaml"]) == 2
+    assert cli.main(["register", "--undo", "katib-config-before-2.yaml", "--apply"]) == 2
+
+
+@pytest.mark.parametrize("registry", ["registry.example/team", "registry.example/team/katib-nas", "h/katib-nas/"])
+def test_a_registry_is_the_text_that_the_images_were_made_with(
+    registry: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    assert cli.main(["register", str(tmp_path / "c.yaml"), "--registry", registry]) == 0
+    prefix = registry.rstrip("/").removesuffix("/katib-nas")
+    assert images(capsys.readouterr().out)["enas"] == f"{prefix}/katib-nas/enas-service:0.1.0"
+
+
+def test_its_help_has_exit_codes_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["register", "--help"])
+    printed = capsys.readouterr().out
+    assert "6  the cluster cannot be reached" in printed
+    assert "maxFailedTrialCount" not in printed
+
+
+def test_what_others_change_meanwhile_is_not_overwritten(
+    api: ApiServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     api.changed_meanwhile = True
     assert cli.main(["register", "--apply"]) == 6
     assert "it was changed meanwhile; try again (409" in capsys.readouterr().err

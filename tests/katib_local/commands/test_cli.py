@@ -356,19 +356,6 @@ def test_wrong_flags(
             {f"{CONTAINER}.image": "katib-nas/darts-trainer"},
             "spec.algorithm.algorithmName: 'scripted' is not allowed: enas and darts are started here",
         ),
-        (
-            {
-                "spec.algorithm.algorithmName": "darts",
-                "spec.trialTemplate.trialParameters": [
-                    {"name": name, "reference": name} for name in ("algorithm-settings", "search-space", "num-layers")
-                ],
-                f"{CONTAINER}.args": [
-                    f"${{trialParameters.{name}}}" for name in ("algorithm-settings", "search-space", "num-layers")
-                ],
-                f"{CONTAINER}.command": ["sh"],
-            },
-            "image: 'example.org/tests/program:1' is not allowed: known are",
-        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(
@@ -452,6 +439,38 @@ def test_validate_asks_our_own_service(
     path.write_text(yaml.safe_dump(manifest(changes)))
     assert cli.main(["validate", str(path)]) == 0
     assert capsys.readouterr().out == f"{path} is valid\n"
+
+
+JOB = "spec.trialTemplate.trialSpec"
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        (
+            {f"{JOB}.kind": "PyTorchJob", f"{JOB}.apiVersion": "kubeflow.org/v1"},
+            f"{JOB} is 'kubeflow.org/v1 PyTorchJob'",
+        ),
+        ({f"{CONTAINER}.envFrom": [{"secretRef": {"name": "s"}}]}, "containers[0].envFrom is"),
+        ({f"{CONTAINER}.image": "team/other"}, "image is 'team/other'"),
+    ],
+)
+def test_what_only_a_cluster_can_run_is_said_so_and_the_rest_is_checked(
+    run: Run, write_manifest: Write, changes: dict[str, Any], because: str
+) -> None:
+    path = write_manifest(changes)
+    code, printed, _ = run("validate", path)
+    assert code == 0
+    assert printed.startswith(f"{path} is valid for a cluster; here it does not run, because ")
+    assert because in printed
+    # To run it is another matter, and so is what no cluster would take.
+    assert run("run", path)[0] == 3
+    wrong = {"spec.objective.type": "best", "spec.maxTrialCount": 0}
+    code, printed, error = run("validate", write_manifest(changes | wrong))
+    assert (code, printed) == (3, "")
+    assert "spec.objective.type: 'best' is not allowed" in error
+    unreferenced = {"spec.trialTemplate.trialParameters": [{"name": "theValue", "reference": "${trialSpec.Nothing}"}]}
+    assert run("validate", write_manifest(changes | unreferenced))[0] == 3
 
 
 @pytest.mark.parametrize(
