@@ -1,6 +1,6 @@
 """How few trials the ENAS suggestion needs on many spaces, beside what a user might pick instead; prints Markdown.
 
-    python -m benchmarks.enas_search DATA --results FILE [--seeds 20] [--parallel 3] [--failing .2] [--noise .2] …
+    python -m benchmarks.enas_search [DATA] [--results FILE] [--seeds 20] [--parallel 3] [--failing .2] [--noise .2] …
 
 Regret is the best accuracy there is less the best found after 20, 30, 60 and 150 trials, averaged over seeds, with its
 standard error after 150. Every method sees the same tasks, in the same rounds, with the same trials failing. A search
@@ -33,9 +33,18 @@ CHECKPOINTS = (20, 30, 60, 150, 500)
 OURS, ALONE, KATIBS = "ours", "ours, without a controller", "controller as Katib credits it"
 
 
-def all_families(data: Path) -> dict[str, Callable[[int], Family]]:
+def all_families(data: Path | None) -> dict[str, Callable[[int], Family]]:
     """By name; a synthetic one is drawn by the seed."""
-    tables = {
+    synthetic = {
+        "skip density": families.skip_density,
+        "particular joins": families.particular_joins,
+        "interactions": families.interactions,
+        "106 operations": families.operations106,
+        "106 operations by number": partial(families.operations106, by_number=True),
+    }
+    if data is None:
+        return synthetic
+    return synthetic | {
         "NAS-Bench-Macro": lambda _: families.nas_bench_macro(data),
         **{
             f"TransNAS {task}{', plain' if plain else ''}": partial(_transnas, data, task, plain)
@@ -44,14 +53,6 @@ def all_families(data: Path) -> dict[str, Callable[[int], Family]]:
         },
         **{f"NAS-Bench-Graph {task}": partial(_graph, data, task) for task in ("arxiv", "computers", "photo")},
         "Accel-NASBench": lambda _: families.accel_nasbench(data),
-    }
-    return {
-        "skip density": families.skip_density,
-        "particular joins": families.particular_joins,
-        "interactions": families.interactions,
-        "106 operations": families.operations106,
-        "106 operations by number": partial(families.operations106, by_number=True),
-        **tables,
     }
 
 
@@ -107,8 +108,10 @@ _CONDITIONS = ("trials", "parallel", "failing", "noise", "minimize", "restart")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder with nas-bench-macro, transnas-macro, nas-bench-graph, …")
-    parser.add_argument("--results", type=Path, required=True, help="a line of JSON for each search that is done")
+    parser.add_argument("data", type=Path, nargs="?", help="folder of the tables; without it the synthetic tasks alone")
+    parser.add_argument(
+        "--results", type=Path, default=Path("enas_search.jsonl"), help="a line for each search (default: %(default)s)"
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1000, help="seeds below it were used to choose the recipe")
     parser.add_argument("--trials", type=int, default=150)

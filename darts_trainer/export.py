@@ -80,7 +80,7 @@ def export(trained: Predictor | TextPredictor) -> bytes:
     )
     assert program is not None
     model = program.model_proto
-    if trained.class_names:
+    if isinstance(trained, Predictor) and trained.class_names:
         onnx.helper.set_model_props(model, {"class_names": json.dumps(trained.class_names, ensure_ascii=False)})
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()

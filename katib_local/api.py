@@ -21,6 +21,8 @@ from katib_local.errors import Interrupted, UsageError
 from katib_local.manifest import manifest, objects, python_form
 from katib_local.manifest.document import Document
 from katib_local.manifest.resources import V1beta1Experiment
+from katib_local.objective import callable_trials
+from katib_local.objective.callable_trials import Objective
 from katib_local.record import kept_runs, run_folder
 from katib_local.record.dataset_paths import located
 from katib_local.record.options import Options, absolute, image_target
@@ -47,6 +49,7 @@ AnyExperiment: TypeAlias = V1beta1Experiment | ResourceOfAnSdk | Mapping[str, An
 def run(
     experiment: AnyExperiment,
     *,
+    objective: Objective | None = None,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | str | None = None,
@@ -68,6 +71,9 @@ def run(
         experiment: a model of ``kubeflow_katib_api`` or ``kubeflow.katib``, made or read from a cluster; the same as a
             mapping, spelled as in manifests or as in Python; the path of a manifest; or the name of an example such as
             ``enas-digits``.
+        objective: a function that the trials call, each in a process of its own, in place of the Experiment's trial
+            template. It gets what the service suggests, a mapping of names to values, and returns the objective's
+            number or a mapping of metrics; or it yields one after each epoch.
         dataset: images of the trials, whatever their command says, such as ``digits`` or ``npz:PATH``.
         data_dir: folder of the data.
         image_size: pixels that the trials bring their images to: N, or a text HxW.
@@ -86,6 +92,11 @@ def run(
         RuntimeError: the suggestion service does not start, or does not answer as it must.
         KeyboardInterrupt: Ctrl-C, or the notebook's stop; `resume` goes on. Only where this is the main thread.
     """
+    document = _document(experiment)
+    programs: dict[str, str | os.PathLike[str]] = dict(images or {})
+    if objective is not None:
+        document = callable_trials.document_of(document)
+        programs[callable_trials.IMAGE] = callable_trials.PROGRAM
     options = Options(
         manifest=absolute(_path(experiment)) if isinstance(experiment, (str, os.PathLike)) else None,
         dataset=None if dataset is None else located(dataset, data_dir),
@@ -93,14 +104,15 @@ def run(
         image_size=None if image_size is None else str(image_size),
         max_images=max_images,
         shared_weights=absolute(_path(shared_weights)),
-        images={name: _program(name, os.fspath(target)) for name, target in (images or {}).items()},
+        images={name: _program(name, os.fspath(target)) for name, target in programs.items()},
         suggestion=suggestion,
         seed=seed,
         parallel=parallel,
+        objective=None if objective is None else str(callable_trials.write(objective, document)),
     )
     with Interruption() as interruption:
         outcome = runner.run(
-            _document(experiment),
+            document,
             options,
             interruption,
             lambda checked: display.make(checked, _console(progress)),

@@ -12,7 +12,7 @@ from katib_local.manifest.images import is_known
 from katib_local.record import dataset_paths
 from katib_suggestion.user_paths import user_path
 
-_RENEWABLE = ("manifest", "suggestion", "parallel")
+_RENEWABLE = ("manifest", "suggestion", "parallel", "objective")
 """Options that may change while a run is resumed."""
 
 _SIZE = r"[1-9]\d{0,3}(x[1-9]\d{0,3})?"
@@ -36,6 +36,8 @@ class Options:
     """For ``KATIB_NAS_SHARED_WEIGHTS``, absolute."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Container images, and what takes their place: an absolute folder with its programs, or an image that is known."""
+    objective: str | None = None
+    """File of a Python function that the trials call; None for trials that are programs."""
     suggestion: str | None = None
     """Address of a suggestion service that runs already; None starts one."""
     seed: int | None = None
@@ -69,7 +71,7 @@ class Options:
     def resumed_from(self, stored: "Options") -> "Options":
         """Take over what a run was started with; what is given again must be the same.
 
-        Three may be given anew: files and services may move, and parallelTrialCount may be edited in a manifest too.
+        Some may be given anew: files and services may move, and parallelTrialCount may be edited in a manifest too.
 
         Raises:
             RunFolderError: an option differs from that of the run's start.

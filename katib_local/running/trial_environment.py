@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from katib_local.manifest.template import Container
+from katib_local.objective.call import VARIABLE
 from katib_local.record import dataset_paths
 from katib_local.record.options import Options
 from katib_local.record.trials import Trial
@@ -36,6 +37,8 @@ def of(container: Container, trial: Trial, folder: Path, parallel_trials: int, o
     environment.update(leftovers.mark(folder))
     environment["KATIB_TRIAL_NAME"] = trial.name
     environment["KATIB_NAS_OUTPUT_DIR"] = str(folder / ARTIFACTS)
+    if options.objective is not None:
+        environment[VARIABLE] = options.objective
     if options.seed is not None:
         seed = str(seed_of(options.seed, trial.assignments))
         environment["KATIB_NAS_SEED"] = seed

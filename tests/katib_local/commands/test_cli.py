@@ -517,7 +517,7 @@ def test_a_signal_stops_everything_and_resume_loses_nothing(
         printed, errors = process.communicate(timeout=40)
         assert time.monotonic() - start < 30
     assert process.returncode == 130, errors
-    assert "interrupted (2 trials: 1 created, 1 succeeded)" in printed
+    assert "interrupted (2 trials: 1 will run again, 1 succeeded)" in printed
     assert printed.endswith(f"\nTo go on: katib-nas run {path} --output-dir {out} --resume\n")
     assert "Traceback" not in errors
     with pytest.raises(ProcessLookupError):
