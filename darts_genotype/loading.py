@@ -9,10 +9,10 @@ from darts_genotype.recurrent import AnyGenotype
 from katib_suggestion import result_files
 from katib_suggestion.user_paths import user_path
 
-_RECORD = "genotype.json"
+RECORD = "genotype.json"
 """What a search leaves in its output folder."""
 
-_PLACES = (_RECORD, "output.log")
+_PLACES = (RECORD, "output.log")
 """Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; or what that printed."""
 
 

@@ -111,7 +111,7 @@ def _known(request: _Request) -> ImageShape | None:
 
 def _asked(request: _Request) -> ImageShape:
     """Ask the trainers' own code, in a process of its own: torch has no place in this one."""
-    command = [sys.executable, "-P", "-m", "trial_runtime.images.shape", *request.flags]
+    command = [sys.executable, "-P", "-m", "trial_runtime.image_shape", *request.flags]
     done = subprocess.run(
         command, env=dict(request.environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -153,7 +153,16 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
             "trial_runtime.images",
             {
                 f"trial_runtime.{name}"
-                for name in ("data_dir", "errors", "memory", "processes", "progress", "seeds", "termination")
+                for name in (
+                    "data_dir",
+                    "errors",
+                    "from_runner",
+                    "memory",
+                    "processes",
+                    "progress",
+                    "seeds",
+                    "termination",
+                )
             },
         ),
     ],

@@ -1,4 +1,4 @@
-"""Tell the shape of a trial's images: ``python -m trial_runtime.images.shape``, with the flags of its data.
+"""Tell the shape of a trial's images: ``python -m trial_runtime.image_shape``, with the flags of its data.
 
 Prints an object of JSON: height, width, channels, num_classes. Of picture files the heads alone are read.
 """
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
 
     def run() -> None:
-        parser = command_line.Parser(prog="trial_runtime.images.shape", description="Tell the shape of images.")
+        parser = command_line.Parser(prog="trial_runtime.image_shape", description="Tell the shape of images.")
         command_line.add_data_arguments(parser, train_portion=1)
         found = of(command_line.data_options(parser.parse_args(argv)))
         sys.stdout.write(json.dumps(found.document()) + "\n")
