@@ -1,6 +1,6 @@
 """What the ENAS search loses to early stopping, and what it is worth that a stopped trial counts as poor.
 
-    python -m benchmarks.enas_early_stopping --nas-bench-macro FILE --transnas-macro FILE [--seeds 20]
+    python -m benchmarks.enas_early_stopping DATA [--seeds 20]
 
 A trial is stopped, as by Katib's medianstop, if it is worth less than the mean of those that have run to their end,
 once there are three. The tables know how good a network becomes, not how it gets there: so each trial shows at once
@@ -20,8 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.enas import tasks
-from benchmarks.enas.methods import Ours, _rows
+from benchmarks.enas import families
+from benchmarks.enas.families import Family
+from benchmarks.enas.methods import Ours
 from katib_suggestion.experiment import Trial, TrialCondition
 
 NUM_TRIALS = 60
@@ -46,7 +47,7 @@ def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> list[fl
         succeeded = [value for value, trial in zip(worth, trials, strict=True) if trial.metrics]
         threshold = np.mean(succeeded) if len(succeeded) >= MIN_TRIALS and way != FULL else -np.inf
         for suggestion in ours._suggester.suggest(ours._experiment, trials, PARALLEL, len(trials) + PARALLEL):
-            value = task.accuracy(_rows(suggestion["architecture"]))
+            value = task.value(ours.choices(suggestion))
             worth.append(value)
             # A trial that has failed teaches nothing.
             stopped = TrialCondition.EARLY_STOPPED if way == POOR else TrialCondition.FAILED
@@ -63,18 +64,17 @@ def measure(job: tuple[str, str, int], arguments: argparse.Namespace) -> list[fl
     return [*(task.best - best[number - 1] for number in CHECKPOINTS), share]
 
 
-def all_tasks(arguments: argparse.Namespace) -> dict[str, tasks.Task]:
+def all_tasks(arguments: argparse.Namespace) -> dict[str, Family]:
     return {
-        "NAS-Bench-Macro": tasks.nas_bench_macro(arguments.nas_bench_macro),
-        "TransNAS-Bench-101, macro, scenes": tasks.transnas_macro(arguments.transnas_macro, "class_scene"),
-        "TransNAS-Bench-101, macro, jigsaw": tasks.transnas_macro(arguments.transnas_macro, "jigsaw"),
+        "NAS-Bench-Macro": families.nas_bench_macro(arguments.data),
+        "TransNAS-Bench-101, macro, scenes": families.transnas(arguments.data, "class_scene", plain=False),
+        "TransNAS-Bench-101, macro, jigsaw": families.transnas(arguments.data, "jigsaw", plain=False),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nas-bench-macro", type=Path, required=True, help="its JSON")
-    parser.add_argument("--transnas-macro", type=Path, required=True, help="its CSV")
+    parser.add_argument("data", type=Path, help="folder of the tables, as of enas_search")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1000)
     arguments = parser.parse_args()

@@ -1,9 +1,10 @@
 """What a round of the ENAS service costs, over real gRPC; prints Markdown.
 
-    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24]
+    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24] [--parameters 20]
 
-The search space is the 106 operations of Katib's GPU example, three suggestions a round, every trial finished by the
-next. Katib's own figures, measured on another day on a machine of the same kind, stand beside ours where there are any.
+The search space is the 106 operations of Katib's GPU example, or so many plain parameters of all four types; three
+suggestions a round, every trial finished by the next. Katib's own figures, measured on another day on a machine of the
+same kind, stand beside ours where there are any.
 """
 
 import argparse
@@ -29,8 +30,8 @@ from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.server import HEALTH_SERVICE
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "enas-gpu.yaml"
-KATIBS_CALLS_S = {8: (0.68, 0.60), 12: (1.03, 0.93), 24: (2.2, 2.0)}
-"""Layers to seconds of the first and of a later call."""
+KATIBS_CALLS_S = {"8 layers": (0.68, 0.60), "12 layers": (1.03, 0.93), "24 layers": (2.2, 2.0)}
+"""Seconds of the first and of a later call."""
 KATIBS_START_S, KATIBS_START_MIB, KATIBS_MIB_AFTER_10 = "4.3 - 4.8", 515, 646
 
 
@@ -85,12 +86,37 @@ def elapsed(call: Callable[..., object], request: object) -> float:
     return time.monotonic() - began
 
 
-def measure(num_layers: int, num_rounds: int) -> None:
-    """Run rounds against a fresh service and print a row of the table."""
+def of_layers(num_layers: int) -> api_pb2.Experiment:
+    """Katib's GPU example with so many layers."""
     parsed, _ = manifest.load(EXAMPLE)
     message = experiment_message(parsed, {})
-    message.spec.max_trial_count = 3 * num_rounds + 3
     message.spec.nas_config.graph_config.num_layers = num_layers
+    return message
+
+
+def of_parameters(count: int) -> api_pb2.Experiment:
+    """So many plain parameters, of the four types in turn."""
+    kinds = (
+        ("rate", api_pb2.DOUBLE, {"min": "1e-5", "max": "0.1", "distribution": api_pb2.LOG_UNIFORM}),
+        ("depth", api_pb2.INT, {"min": "1", "max": "8"}),
+        ("width", api_pb2.DISCRETE, {"list": ["16", "32", "64", "128"]}),
+        ("block", api_pb2.CATEGORICAL, {"list": ["plain", "residual", "dense", "none"]}),
+    )
+    message = of_layers(1)
+    message.spec.ClearField("nas_config")
+    for place in range(count):
+        name, kind, space = kinds[place % len(kinds)]
+        # Letters: names that differ in a number alone would be one kind of thing.
+        letters = f"{name}-{chr(97 + place // len(kinds) // 26)}{chr(97 + place // len(kinds) % 26)}"
+        message.spec.parameter_specs.parameters.add(
+            name=letters, parameter_type=kind, feasible_space=api_pb2.FeasibleSpace(**space)
+        )
+    return message
+
+
+def measure(label: str, message: api_pb2.Experiment, num_rounds: int) -> None:
+    """Run rounds against a fresh service and print a row of the table."""
+    message.spec.max_trial_count = 3 * num_rounds + 3
     values = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         process, channel, answered_s, serving_s = start(Path(folder) / "log")
@@ -116,9 +142,9 @@ def measure(num_layers: int, num_rounds: int) -> None:
         validations = [elapsed(stub.ValidateAlgorithmSettings, validation) for _ in range(200)]
         process.terminate()
         process.wait()
-    first, later = KATIBS_CALLS_S.get(num_layers, ("-", "-"))
+    first, later = KATIBS_CALLS_S.get(label, ("-", "-"))
     cells = [
-        num_layers,
+        label,
         f"{answered_s:.2f} / {serving_s:.2f}",
         f"{seconds[0]:.2f} [{first}]",
         f"{seconds[1]:.2f}",
@@ -134,17 +160,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 8, 12, 24])
+    parser.add_argument("--parameters", type=int, nargs="*", default=[20])
     arguments = parser.parse_args()
     print(f"Seconds [Katib's]; memory in MiB, resident / anonymous; {arguments.rounds} rounds of 3 suggestions")
     print(
         f"Katib's: {KATIBS_START_S} s to SERVING, {KATIBS_START_MIB} MiB then, {KATIBS_MIB_AFTER_10} after 10 rounds\n"
     )
     print(
-        "| layers | port / SERVING | first call | second, training traced | rounds 5-14 | last 10 rounds "
+        "| search space | port / SERVING | first call | second, training traced | rounds 5-14 | last 10 rounds "
         "| validation, ms | memory at the start | after 10 | at the end |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for num_layers in arguments.layers:
-        measure(num_layers, arguments.rounds)
+        measure(f"{num_layers} layers", of_layers(num_layers), arguments.rounds)
+    for count in arguments.parameters:
+        measure(f"{count} parameters", of_parameters(count), arguments.rounds)
 
 
 if __name__ == "__main__":

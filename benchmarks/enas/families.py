@@ -67,6 +67,7 @@ class Family:
         matters: decisions that the value depends on; a yardstick is told them.
         num_layers: of a macro space, whose first decisions are the layers' operations; 0 for plain parameters.
         operations: of a macro space, as an experiment lists them.
+        parameters: the same of plain parameters.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Family:
     matters: Sequence[int]
     num_layers: int = 0
     operations: tuple[Operation, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
     @property
     def space(self) -> DescribedSpace:
@@ -114,6 +116,10 @@ def _plain(
         value=value,
         best=best,
         matters=range(len(counts)),
+        parameters=tuple(
+            _parameter(f"{kind}-{decision + 1}", count)
+            for decision, (count, kind) in enumerate(zip(counts, kinds, strict=True))
+        ),
     )
 
 
@@ -126,7 +132,7 @@ def _macro(
     family = _plain(name, [num_operations] * num_layers + [2] * num_joins, kinds, value, best)
     matters = range(num_layers + num_joins) if joins else range(num_layers)
     operations = tuple(Operation(type=f"operation_{number}", parameters=()) for number in range(num_operations))
-    return replace(family, matters=matters, num_layers=num_layers, operations=operations)
+    return replace(family, matters=matters, num_layers=num_layers, operations=operations, parameters=())
 
 
 def _of_rows(task: tasks.Task) -> Family:

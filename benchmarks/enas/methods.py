@@ -1,6 +1,7 @@
 """Ways to search, all behind one call: given every finished trial, propose the next ones."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -198,16 +199,17 @@ class Ours:
     """
 
     def __init__(self, family: Family, seed: int, *, minimize: bool = False, restart: bool = False) -> None:
-        assert family.num_layers, "a macro space"
         self._experiment = Experiment(
             name="search",
             objective=Objective(metric="accuracy", direction=Direction.MINIMIZE if minimize else Direction.MAXIMIZE),
             settings=(),
+            parameters=family.parameters,
             num_layers=family.num_layers,
-            input_sizes=(32, 32, 3),
-            output_sizes=(10,),
+            input_sizes=(32, 32, 3) if family.num_layers else (),
+            output_sizes=(10,) if family.num_layers else (),
             operations=family.operations,
         )
+        self._parameters = family.parameters
         self._sign, self._seed, self._restart = -1 if minimize else 1, seed, restart
         self._suggester = EnasSuggester(seed)
         self._assignments: list[dict[str, str]] = []
@@ -227,10 +229,12 @@ class Ours:
         ]
         suggestions = self._suggester.suggest(self._experiment, trials, count, len(trials) + count)
         self._assignments += suggestions
-        return [_choices(suggestion["architecture"]) for suggestion in suggestions]
+        return [self.choices(suggestion) for suggestion in suggestions]
 
-
-def _choices(architecture: str) -> Choices:
-    rows = assignment.decode(architecture)
-    assert isinstance(rows, list)
-    return np.array([row[0] for row in rows] + [bit for row in rows for bit in row[1:]])
+    def choices(self, assignments: Mapping[str, str]) -> Choices:
+        """Read a suggestion."""
+        if self._parameters:
+            return np.array([one.values.index(assignments[one.name]) for one in self._parameters])
+        rows = assignment.decode(assignments["architecture"])
+        assert isinstance(rows, list)
+        return np.array([row[0] for row in rows] + [bit for row in rows for bit in row[1:]])

@@ -1,15 +1,12 @@
-"""Search tasks with a known best: a table of real accuracies, and three synthetic ones in which joins matter.
+"""Search tasks with a known best: three synthetic ones in which joins matter.
 
 Every task is a function from an architecture's rows (contract: operation, then join bits) to an accuracy, in percent
 where that has a meaning.
 """
 
-import csv
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -30,34 +27,6 @@ class Task:
     num_operations: int
     accuracy: Callable[[Rows], float]
     best: float
-
-
-def nas_bench_macro(path: Path) -> Task:
-    """NAS-Bench-Macro (Su et al., 2103.11922): 6,561 networks trained on CIFAR-10; joins count for nothing."""
-    table = {key: float(entry["mean_acc"]) for key, entry in json.loads(path.read_text()).items()}
-
-    def accuracy(rows: Rows) -> float:
-        return table["".join(str(row[0]) for row in rows)]
-
-    return Task("nas-bench-macro", num_layers=8, num_operations=3, accuracy=accuracy, best=max(table.values()))
-
-
-def transnas_macro(path: Path, task: str) -> Task:
-    """TransNAS-Bench-101's macro space (Duan et al., 2105.11871): 3,256 networks, joins count for nothing.
-
-    Args:
-        path: a table with a column ``code``, 4 to 6 digits from 1 to 4, and one for each task.
-        task: ``class_scene`` or ``jigsaw``, top-1 in percent.
-    """
-    with path.open(newline="") as file:
-        table = {row["code"]: float(row[task]) for row in csv.DictReader(file)}
-    worst = min(table.values())
-
-    def accuracy(rows: Rows) -> float:
-        # Operation 0 is no stage, and can only stand at the end: other texts are no network.
-        return table.get("".join(str(row[0]) for row in rows).rstrip("0"), worst)
-
-    return Task(f"transnas-macro {task}", num_layers=6, num_operations=5, accuracy=accuracy, best=max(table.values()))
 
 
 def skip_density(seed: int) -> Task:

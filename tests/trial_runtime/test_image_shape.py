@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trial_runtime import image_shape as shape
+from trial_runtime import image_shape
 from trial_runtime.errors import DatasetError
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import DataOptions
@@ -46,14 +46,14 @@ def test_heads_of_pictures_say_what_decoding_them_gives(tmp_path, size, modes, o
     exif[0x0112] = orientation
     save(tmp_path, modes, exif=exif)
     options = replace(OPTIONS, dataset=f"imagefolder:{tmp_path}", image_size=size)
-    assert shape.of(options) == shape_of(datasets.load(options.dataset, None, size=size))
+    assert image_shape.of(options) == shape_of(datasets.load(options.dataset, None, size=size))
 
 
 def test_pictures_of_several_sizes_are_refused_as_they_are_in_a_trial(tmp_path):
     save(tmp_path, {"a": "L"})
     save(tmp_path, {"b": "L"}, size=(5, 4))
     messages = []
-    for ask in (lambda: shape.of(replace(OPTIONS, dataset=f"imagefolder:{tmp_path}")),
+    for ask in (lambda: image_shape.of(replace(OPTIONS, dataset=f"imagefolder:{tmp_path}")),
                 lambda: datasets.load(f"imagefolder:{tmp_path}", None)):  # fmt: skip
         with pytest.raises(DatasetError, match="--image-size scales them") as refused:
             ask()
@@ -71,8 +71,8 @@ def test_what_is_known_by_name_is_so():
 
 def test_the_program_prints_it(tmp_path, capsys):
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 5, 4, 3), np.uint8), y=np.arange(6) % 3)
-    assert shape.main(["--dataset", f"npz:{tmp_path}"]) == 0
+    assert image_shape.main(["--dataset", f"npz:{tmp_path}"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"height": 5, "width": 4, "channels": 3, "num_classes": 3}
-    assert shape.main(["--dataset", f"npz:{tmp_path / 'nope'}"]) == 2
+    assert image_shape.main(["--dataset", f"npz:{tmp_path / 'nope'}"]) == 2
     assert "no such .npz file" in capsys.readouterr().err
