@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from enas_service.lean_import import without_conveniences
+from enas_service.lean_import import lean
 from enas_service.limits import EnasLimits
 from katib_suggestion import server
 from katib_suggestion.folder_lock import FolderLock
@@ -58,7 +58,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _load(arguments: argparse.Namespace) -> Suggester:
     """Make the suggester, with all that it imports."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with without_conveniences():
+    with lean():
         import tensorflow as tf
 
     from enas_service.checkpoint import CheckpointStore

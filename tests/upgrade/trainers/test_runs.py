@@ -84,7 +84,7 @@ def test_the_files_of_trials(call: Call, runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_configuration_is_registered_again(call: Call, kept: Path) -> None:
-    """Another release changes the images, and nothing that stands there beside them."""
+    """Another release changes the images, adds what a service needs, and leaves what stands there beside them."""
     text = (kept / "katib-config.yaml").read_text()
     images = [f"--{name}-image=other/katib-nas/{name}-service:9" for name in ("enas", "darts")]
     found = call("register", kept / "katib-config.yaml", *images)
@@ -95,4 +95,7 @@ def test_a_configuration_is_registered_again(call: Call, kept: Path) -> None:
     for then, now in zip(*entries, strict=True):
         name = then["algorithmName"]
         image = {"image": f"other/katib-nas/{name}-service:9"} if name in ("enas", "darts") else {}
+        resources = now.pop("resources", {})
+        for part, given in then.pop("resources", {}).items():
+            assert resources[part].items() >= given.items()
         assert now.items() >= (then | image).items()
