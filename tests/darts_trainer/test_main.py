@@ -257,14 +257,7 @@ def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path)
 def test_the_published_command_runs_in_a_checkout_that_is_not_the_installed_one(tmp_path):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    packages = [
-        "cell_networks",
-        "darts_trainer",
-        "darts_genotype",
-        "darts_service",
-        "katib_suggestion",
-        "trial_runtime",
-    )
+    ours = ("cell_networks", "darts_genotype", "darts_service", "darts_trainer", "katib_suggestion", "trial_runtime")
     for package in ours:
         shutil.copytree(PACKAGE.parent / package, checkout / package)
     config = checkout / "darts_trainer/search_arguments.py"
