@@ -60,8 +60,8 @@ WITH_TORCH := tests/end_to_end tests/website tests/darts_trainer tests/enas_trai
 PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 define run_tests
-	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(ARGS) $(WITH_TENSORFLOW)
-	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(ARGS) $(WITH_TORCH)
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(2) $(ARGS) $(WITH_TENSORFLOW)
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m '$(1)' $(2) $(ARGS) $(WITH_TORCH)
 endef
 
 .PHONY: test test-long
@@ -69,7 +69,7 @@ test test-long: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run the tests, but for those of minutes
 	$(call run_tests,not long)
 test-long: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run those of minutes
-	$(call run_tests,long)
+	$(call run_tests,long,--timeout=600)
 
 # Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
 OLDEST_PYTHON ?= python3.11

@@ -145,6 +145,7 @@ RUN = [command for command in COMMANDS if reason(command) is None]
 UNRUN = [command for command in COMMANDS if reason(command) is not None]
 
 
+@pytest.mark.timeout(300)  # all commands of a page, each a program of its own
 @pytest.mark.parametrize("page", sorted({command.page for command in RUN}))
 def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
     work, stand_ins = tmp_path / "work", tmp_path / "bin"
