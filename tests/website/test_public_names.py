@@ -8,6 +8,8 @@ import pytest
 
 from website import name_changes, public_names
 
+pytestmark = pytest.mark.timeout(300)  # the listing runs each trainer once
+
 ROOT = Path(__file__).parents[2]
 
 
