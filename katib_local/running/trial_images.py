@@ -21,6 +21,8 @@ from trial_runtime.images.known_shapes import KNOWN_SHAPES, ImageShape
 _FLAGS = ("--dataset", "--data-dir", "--image-size", "--max-images", "--npz-layout", "--labels")
 """Of a trainer's command, those that decide what its images are."""
 _DEFAULT = "cifar10"
+_TEXTS = ("text", "python-docs", "grammar")
+"""Data sets without images."""
 _GRAPH = "spec.nasConfig.graphConfig"
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ def fitted(experiment: Experiment, options: Options, *, is_run: bool) -> Experim
     program = known_programs.find(package, container.argv[-1])
     request = None if program is None else _request(container, options)
     if request is None or (request.dataset is None and not is_run):
+        return experiment
+    if (request.dataset or "").partition(":")[0] in _TEXTS:
         return experiment
     shape = _known(request) or (_asked(request) if is_run or options.dataset else None)
     nas = experiment.nas

@@ -53,6 +53,7 @@ SMALLER = {
     "'num_epochs': '4'": "'num_epochs': '2'",
     "--num_epochs 3": "--num_epochs 1 --max-images 64",
     "--num-epochs 5": "--num-epochs 1 --max-images 64",
+    "--num-epochs 20": "--num-epochs 1",
     "runs/enas-digits-*": "runs/*",
     "show enas-digits-20260601-115230": "show",
     "Genotype(…)": "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2], "
@@ -110,12 +111,20 @@ def prepare_picture(folder: Path) -> None:
     Image.new("RGB", (40, 40), (200, 30, 90)).save(folder / "picture.png")
 
 
+def prepare_quickstart(folder: Path) -> None:
+    prepare_architecture(folder)
+    for label, name in enumerate(("cat", "dog")):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(1, 21):
+            Image.new("RGB", (16, 16), (200 * label, 9 * number, 90)).save(folder / "pictures" / name / f"{number}.jpg")
+
+
 PREPARED: dict[str, Callable[[Path], None]] = {
     "docs/guides/data.md": prepare_data,
     "docs/guides/genotypes.md": prepare_genotype,
     "docs/guides/local-runner.md": prepare_images,
     "docs/guides/retraining.md": prepare_picture,
-    "docs/quickstart.md": prepare_architecture,
+    "docs/quickstart.md": prepare_quickstart,
 }
 
 

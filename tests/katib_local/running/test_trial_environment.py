@@ -24,7 +24,7 @@ def of_data(options: Options, **variables: str) -> Mapping[str, str]:
     return trial_environment.of_data(Container(image="i", argv=("sh", "-c", "x"), environment=variables), options)
 
 
-@pytest.mark.parametrize("name", ["imagefolder:pics", "npz:pics"])
+@pytest.mark.parametrize("name", ["imagefolder:pics", "npz:pics", "text:pics"])
 def test_a_relative_dataset_of_the_users_is_in_the_working_directory(
     here: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

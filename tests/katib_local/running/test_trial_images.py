@@ -90,6 +90,7 @@ def test_a_mismatch_is_found_before_the_first_trial(
         ([8, 9, 1], ["--dataset=digits", "--image-size=8x9"], {}),
         ([28, 28, 1], ["--dataset=digits"], {"dataset": "fashion-mnist"}),
         ([32, 32, 3], [], {}),
+        ([32, 32, 3], ["--dataset=python-docs"], {}),
         ([16, 16, 1], ["--dataset", "digits", "--image-size=32"], {"image_size": "16"}),
     ],
 )
