@@ -89,8 +89,8 @@ def test_sizes_that_are_too_much_together_are_refused(enas_service, build, setti
 
 
 def test_more_suggestions_than_a_call_has_time_for_are_refused(enas_service, build):
-    kinds = build.operation("convolution", build.parameter("p", api_pb2.INT, min="1", max="106"))
-    experiment = build.enas(kinds, num_layers=24)
+    kinds = build.operation("convolution", build.parameter("p", api_pb2.INT, min="1", max="10"))
+    experiment = build.enas(kinds, num_layers=8)
     said = refusal(enas_service.stub.GetSuggestions, build.request(experiment, 1_000))
     assert re.search(r"current_request_number: 1000 .*\d+ suggestions .*--max-call-time raises it", said)
     experiment.spec.parallel_trial_count = 1_000

@@ -34,6 +34,10 @@ def test_the_second_waits_for_the_first_or_serves_from_memory(start_service, bui
     first.wait_until_serving()
     impatient = start("--state-wait", "0.5")
     trials = go_on(first, [])
+    deadline = time.monotonic() + 60
+    while "importance.csv" not in {path.name for path in files()}:  # it comes a moment after the reply
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     saved = files()
     impatient.wait_until_serving()
     assert "serving from memory until it ends" in impatient.log.read_text()
