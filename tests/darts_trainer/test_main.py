@@ -259,9 +259,9 @@ def test_the_published_command_runs_in_a_checkout_that_is_not_the_installed_one(
     elsewhere.mkdir()
     for package in ("darts_trainer", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"):
         shutil.copytree(PACKAGE.parent / package, checkout / package)
-    config = checkout / "darts_trainer/config.py"
+    arguments = checkout / "darts_trainer/search_arguments.py"
     # A mark by which the copy is told from the installed package.
-    config.write_text(config.read_text().replace("choices=(1, 2), default=2", "choices=(1, 2), default=1"))
+    arguments.write_text(arguments.read_text().replace("choices=(1, 2), default=2", "choices=(1, 2), default=1"))
     run(checkout / "darts_trainer/run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=elsewhere)
     assert json.loads((elsewhere / "output/genotype.json").read_text())["order"] == 1
 
