@@ -257,11 +257,12 @@ def test_the_published_command_runs_katibs_cpu_example_from_any_folder(tmp_path)
 def test_the_published_command_runs_in_a_checkout_that_is_not_the_installed_one(tmp_path):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for package in ("darts_trainer", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"):
+    ours = ("cell_networks", "darts_genotype", "darts_service", "darts_trainer", "katib_suggestion", "trial_runtime")
+    for package in ours:
         shutil.copytree(PACKAGE.parent / package, checkout / package)
-    arguments = checkout / "darts_trainer/search_arguments.py"
+    config = checkout / "darts_trainer/search_arguments.py"
     # A mark by which the copy is told from the installed package.
-    arguments.write_text(arguments.read_text().replace("choices=(1, 2), default=2", "choices=(1, 2), default=1"))
+    config.write_text(config.read_text().replace("choices=(1, 2), default=2", "choices=(1, 2), default=1"))
     run(checkout / "darts_trainer/run_trial.py", *KATIBS_CPU_EXAMPLE, cwd=elsewhere)
     assert json.loads((elsewhere / "output/genotype.json").read_text())["order"] == 1
 

@@ -190,7 +190,7 @@ def test_the_flags_of_programs_with_tensorflow_are_read() -> None:
     lines = [json.dumps(invoked(words)) for text in texts for words in simple_commands(text)]
     reader = [sys.executable, "-m", "website.programs"]
     ran = subprocess.run(reader, cwd=ROOT, input="\n".join(lines), capture_output=True, text=True, check=False)
-    assert len(lines) > 5
+    assert len(lines) >= 5
     assert ran.returncode == 0, ran.stderr
 
 
