@@ -40,7 +40,9 @@ while len(trials) < 2 * num_rounds:
                             metrics={"Validation-Accuracy": str(one["architecture"].count("1") / 10)}))
     with told.open("a") as file:
         file.write("".join(f"{one['architecture']}\\n" for one in reply))
-print(json.dumps({"lessons": suggester.statuses()[experiment.name].num_trials}), flush=True)
+# Asked again, for whoever finds everything told: the search may have been killed at work on what no reply waits for.
+suggester.suggest(experiment, trials[:-2], 2, len(trials))
+print(json.dumps({"lessons": suggester.statuses()[experiment.name].num_trials}))
 """
 """Searches as the service does, and kills itself before the count-th time that something is done to a path."""
 
@@ -72,6 +74,6 @@ def test_a_kill_at_any_part_of_a_write_changes_no_reply(search, tmp_path):
         killed = search("killed", 9, *instant)
         assert killed.returncode == -signal.SIGKILL, (instant, killed.stderr)
     done = search("killed", 9, *NEVER)
-    assert done.stdout, (done.returncode, done.stderr)
-    assert json.loads(done.stdout) == json.loads(whole.stdout) == {"lessons": 16}, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(whole.stdout) == {"lessons": 16}
     assert (tmp_path / "killed/told").read_text() == (tmp_path / "whole/told").read_text()

@@ -49,7 +49,7 @@ NOT_RUN = {
 """What is found in a command, and why it is not run."""
 
 SMALLER = {
-    "--max-images 400": "--max-images 64",
+    "--dataset digits --max-images 400": "--dataset fake:64",
     "'num_epochs': '4'": "'num_epochs': '2'",
     "--num_epochs 3": "--num_epochs 1 --max-images 64",
     "--num-epochs 5": "--num-epochs 1 --max-images 64",
