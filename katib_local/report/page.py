@@ -76,6 +76,7 @@ def render(report: Report, folder: Path | None = None) -> str:
     shown = _shown(report)
     return _template("report.html").render(
         **shown,
+        trial_address=None,
         logs={item.trial.number: _link(item.log, folder) for item in report.trials if item.log is not None},
         pictured={number for number, detail in details.items() if detail["picture"]},
         details=_packed(json.dumps({"trials": details, "layout": figures.small_layout()})),
@@ -124,7 +125,6 @@ def _shown(report: Report) -> dict[str, Any]:
         "figures": {figure["name"]: figure for section in sections for figure in section.figures},
         "metrics": report.objective.metrics,
         "columns": [parameter.name for parameter in report.parameters],
-        "trial_address": None,
     }
 
 

@@ -51,6 +51,7 @@ const Rows = (() => {
     for (const header of table().tHead.rows[0].cells) {
       header.querySelector("button")?.addEventListener("click", () => turn(header));
     }
+    document.querySelector("form.filter").addEventListener("submit", (event) => event.preventDefault());
     for (const id of ["filter", "condition"]) document.getElementById(id).addEventListener("input", filter);
   }
 
