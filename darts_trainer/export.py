@@ -26,8 +26,9 @@ from torch import Tensor
 from darts_trainer import predictor, text_predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.text_predictor import TextPredictor
+from katib_suggestion import durable_files
 from katib_suggestion.user_paths import user_path
-from trial_runtime import artifacts, command_line
+from trial_runtime import command_line
 from trial_runtime.command_line import CommandLineError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ExportError(f"the exported graph differs from the network by {difference:g} of its largest logit")
         else:
             logger.info("run by onnxruntime: within %.1g of the network's largest logit", difference)
-        artifacts.write_bytes(arguments.output, file)
+        durable_files.write(arguments.output, file)
         logger.info("wrote %s: %d bytes", arguments.output, len(file))
 
     return command_line.run(run)

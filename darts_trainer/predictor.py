@@ -25,6 +25,7 @@ from cell_networks.images import Network
 from cell_networks.layout import Layout
 from darts_genotype import json_form, katib_form
 from darts_genotype.genotype import Genotype
+from katib_suggestion import durable_files
 from trial_runtime import artifacts
 from trial_runtime.images.batches import Normalisation
 from trial_runtime.images.pictures import Picture, pixels
@@ -121,7 +122,7 @@ def save(folder: Path, predictor: Predictor, found: Genotype, layout: Layout, re
     """
     state = predictor.network.state_dict()
     tensors = {name: tensor.contiguous() for name, tensor in state.items() if not name.startswith(_TRAINING_ONLY)}
-    artifacts.write_bytes(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    durable_files.write(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
     description = {
         **json_form.document(found),
         "genotype": katib_form.write(found),

@@ -23,6 +23,7 @@ from cell_networks.recurrent import language_model
 from darts_genotype import json_form, katib_form
 from darts_genotype.recurrent import RecurrentGenotype
 from darts_trainer.predictor import NETWORK_FILE, WEIGHTS_FILE, SavedNetworkError
+from katib_suggestion import durable_files
 from trial_runtime import artifacts
 from trial_runtime.text.vocabulary import END_OF_LINE, UNKNOWN, Vocabulary, words_of
 
@@ -123,7 +124,7 @@ def save(folder: Path, predictor: TextPredictor, found: RecurrentGenotype, recor
         OSError: the machine refuses.
     """
     tensors = {name: tensor.contiguous() for name, tensor in predictor.model.state_dict().items()}
-    artifacts.write_bytes(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    durable_files.write(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
     description = {
         **json_form.document(found),
         "genotype": katib_form.write(found),
