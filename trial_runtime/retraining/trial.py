@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Settings(Recipe, Protocol):
     """A recipe, as a frozen dataclass of what the command line sets."""
 
-    __dataclass_fields__: Mapping[str, Any]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def batch_size(self) -> int:
@@ -227,6 +227,7 @@ class _Trial:
             "multiply_adds": self._subject.cost[metric_names.MACS],
             "settings": asdict(trial.settings) | {"batch_size": self._data.batch_size},
             **trial.data.record(),
+            "num_images": self._num_images(),
             "precision": trial.precision,
             "seed": trial.seed,
             "device": str(trial.device),
@@ -237,6 +238,11 @@ class _Trial:
         trained = Predictor(self._subject.network, self._data.normalisation, images.image_shape, images.class_names)
         self._subject.save(trained, record)
         logger.info("wrote %s and %s to %s", WEIGHTS_FILE, NETWORK_FILE, trial.output_dir)
+
+    def _num_images(self) -> dict[str, int]:
+        held_out = self._data.num_held_out
+        test = 0 if self._test_images is None else len(self._test_images)
+        return {"training": len(self._images) - held_out, "held_out": held_out, "test": test}
 
 
 def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:
