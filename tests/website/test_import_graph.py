@@ -150,7 +150,10 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         ),
         (
             "enas_trainer.retraining",
-            {f"enas_trainer.{name}" for name in ("batch_size", "loading", "macro", "metric_names", "predictor")},
+            {
+                f"enas_trainer.{name}"
+                for name in ("batch_size", "fields", "loading", "macro", "metric_names", "predictor")
+            },
         ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
