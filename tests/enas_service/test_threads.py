@@ -1,4 +1,4 @@
-"""The service computes in one thread a call: its matrices are small, and a second core may be all that a pod has not."""
+"""The service computes in one thread: its matrices are small, and a pod may have half a core."""
 
 import os
 import subprocess
