@@ -182,6 +182,8 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     state = json.loads(tf.train.load_checkpoint(path).get_tensor(_STATE))
     if state["fingerprint"] != problem.fingerprint:
         raise AnotherProblem("another search space, other settings or another objective")
+    if is_of_0_1_0 := "num_trained" not in state:
+        logger.info("%s: its state is of 0.1.0: the model learns anew from its %d trials", name, len(state["lessons"]))
     search = Search(name, problem, seed=0)
     _checkpoint(search, tf.Variable("", dtype=tf.string)).read(path).assert_consumed()
     search.random.bit_generator.state = state["random"]
@@ -191,8 +193,8 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
         taken={space.key(_decoded(space, one)) for one in state["taken"]},
         replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
-        # 0.1.0 trained the policy before it replied.
-        num_trained=state.get("num_trained", len(state["lessons"])),
+        # It trained the policy before it replied.
+        num_trained=len(state["lessons"]) if is_of_0_1_0 else state["num_trained"],
     )
     return search
 
