@@ -148,6 +148,13 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
             "darts_trainer.retraining",
             {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
         ),
+        (
+            "enas_trainer.retraining",
+            {
+                f"enas_trainer.{name}"
+                for name in ("batch_size", "fields", "loading", "macro", "metric_names", "predictor")
+            },
+        ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
             "trial_runtime.images",
