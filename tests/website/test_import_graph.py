@@ -13,7 +13,7 @@ ARROWS = {
     "darts_genotype": {"katib_suggestion"},
     "darts_service": {"darts_genotype", "katib_suggestion"},
     "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
-    "enas_service": {"katib_suggestion"},
+    "enas_service": {"darts_genotype", "katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
     "katib_local": {
