@@ -13,6 +13,8 @@ MODULES = (
     "enas_service",
     "darts_service",
     "enas_trainer",
+    "enas_trainer.retrain",
+    "enas_trainer.export",
     "darts_trainer",
     "darts_trainer.retrain",
     "darts_trainer.export",

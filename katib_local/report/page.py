@@ -23,6 +23,7 @@ from katib_local.report import epoch_figures, figures, parameters, pictures
 from katib_local.report.model import Report, TrialReport
 from katib_local.report.plots import Figure
 from katib_local.showing.wording import counts, duration, in_words
+from katib_suggestion import durable_files
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""
@@ -59,7 +60,7 @@ def write(report: Report, path: Path) -> None:
             file.write(text)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            Path(file.name).replace(path)
+            durable_files.publish(Path(file.name), path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise

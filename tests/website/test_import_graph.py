@@ -14,7 +14,7 @@ ARROWS = {
     "dashboard": {"katib_cluster", "katib_local", "katib_suggestion"},
     "darts_service": {"darts_genotype", "katib_suggestion"},
     "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
-    "enas_service": {"katib_suggestion"},
+    "enas_service": {"darts_genotype", "katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
     "katib_local": {
@@ -153,6 +153,13 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         (
             "darts_trainer.retraining",
             {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
+        ),
+        (
+            "enas_trainer.retraining",
+            {
+                f"enas_trainer.{name}"
+                for name in ("batch_size", "fields", "loading", "macro", "metric_names", "predictor")
+            },
         ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (
