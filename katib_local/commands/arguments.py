@@ -5,7 +5,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from katib_cluster import register
-from katib_local.commands import architecture, export, flatten, genotype, report, runs, train
+from katib_local.commands import architecture, dashboard, export, flatten, genotype, report, runs, train
 from katib_local.commands.pass_on import PassingOn
 from katib_local.manifest import manifest
 from katib_local.record.dataset_paths import located
@@ -95,6 +95,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         if command.__name__ == "run":
             _add_run_arguments(subparser)
     runs.add_to(subparsers)
+    dashboard.add_to(subparsers)
     architecture.add_to(subparsers)
     flatten.add_to(subparsers)
     genotype.add_to(subparsers)

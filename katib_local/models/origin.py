@@ -1,7 +1,6 @@
 """Where a network comes from: what is kept, beside a training of it, of the search that found it."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from katib_local.manifest.experiment import Objective
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.trials import Trial
 from katib_local.report.model import Report
+from katib_suggestion import durable_files
 
 FILE = "search.json"
 """In the output folder of the training; its model card tells of it."""
@@ -59,7 +59,6 @@ def write(folder: Path, origin: Origin, *, is_fresh: bool) -> None:
         UsageError: the folder holds the training of what another trial found.
         OSError: the machine refuses.
     """
-    path = folder / FILE
     before = read(folder)
     same = ("experiment", "trial")
     if before and not is_fresh and any(before.get(name) != origin.get(name) for name in same):
@@ -70,10 +69,8 @@ def write(folder: Path, origin: Origin, *, is_fresh: bool) -> None:
         )
     if not origin:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    written = path.with_name(f".{FILE}.writing")
-    written.write_text(json.dumps(origin, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    os.replace(written, path)  # noqa: PTH105
+    text = json.dumps(origin, indent=2, ensure_ascii=False, default=str) + "\n"
+    durable_files.write(folder / FILE, text.encode())
 
 
 def read(folder: Path) -> Origin:

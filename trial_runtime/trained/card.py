@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from trial_runtime import artifacts
+from katib_suggestion import durable_files
 from trial_runtime.trained import files
 from trial_runtime.trained.graph import Graph
 from trial_runtime.trained.latency import Latency
@@ -86,7 +86,7 @@ def write(path: Path, folder: Path, graph: Graph, model: Path, latencies: list[L
         _search(folder),
     )
     text = "\n\n".join("\n".join(part) for part in parts) + "\n"
-    artifacts.write_bytes(path, text.encode())
+    durable_files.write(path, text.encode())
 
 
 def _what(record: Mapping[str, Any], folder: Path, graph: Graph) -> Iterator[str]:

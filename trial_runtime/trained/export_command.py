@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from katib_suggestion import durable_files
 from katib_suggestion.user_paths import user_path
-from trial_runtime import artifacts, command_line
+from trial_runtime import command_line
 from trial_runtime.trained import card, latency, onnx_file, program_file
 from trial_runtime.trained.graph import Graph
 from trial_runtime.trained.latency import Latency
@@ -65,7 +66,7 @@ def run(program: str, load: Callable[[Path], Graph], argv: Sequence[str] | None)
         output = arguments.output or Path(form.default)
         graph = load(arguments.folder)
         file = form.write(graph)
-        artifacts.write_bytes(output, file)
+        durable_files.write(output, file)
         logger.info("wrote %s: %d bytes", output, len(file))
         if arguments.card is not None:
             card.write(arguments.card, arguments.folder, graph, output, _latencies(graph))
