@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from enas_trainer import loading
+from enas_trainer import fixed_arc, loading
 from enas_trainer.fields import InvalidNetwork
-from enas_trainer.macro import config, fixed_arc
+from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture
 from katib_local.drawing import architectures
 from katib_local.drawing.architectures import AnyNetwork
