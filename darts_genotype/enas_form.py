@@ -45,10 +45,11 @@ _NUMBERS = 2 * EDGES_PER_NODE
 """That a node of a cell of pictures has."""
 
 
-def primitive(opt_type: object, opt_params: object, place: str) -> str:
+def read_operation(search_for: str, opt_type: object, opt_params: object, place: str) -> str:
     """Return the entry of a search space that a type with its parameters stands for.
 
     Args:
+        search_for: `MICRO` or `RECURRENT`.
         opt_type: as the wire names it.
         opt_params: ``filter_size`` where the type has one; a number may be text.
         place: of the entry, for errors.
@@ -56,6 +57,10 @@ def primitive(opt_type: object, opt_params: object, place: str) -> str:
     Raises:
         GenotypeError: there is none.
     """
+    return (_primitive if search_for == MICRO else _function)(opt_type, opt_params, place)
+
+
+def _primitive(opt_type: object, opt_params: object, place: str) -> str:
     types = (*FILTER_SIZES, SKIP_CONNECTION)
     if not isinstance(opt_type, str) or opt_type not in types:
         raise GenotypeError(f"{place}.opt_type", opt_type, f"it must be {' or '.join(types)}")
@@ -96,8 +101,7 @@ def read_operations(embedding: object, search_for: str) -> Operations:
             raise GenotypeError(place, entry, "it must be an object of opt_id, opt_type and opt_params")
         if type(entry["opt_id"]) is not int or entry["opt_id"] != int(key):
             raise GenotypeError(f"{place}.opt_id", entry["opt_id"], f"it must be the name of the entry, {key}")
-        read = primitive if search_for == MICRO else _function
-        found[int(key)] = read(entry["opt_type"], entry["opt_params"], place)
+        found[int(key)] = read_operation(search_for, entry["opt_type"], entry["opt_params"], place)
     return found
 
 

@@ -77,7 +77,7 @@ def read(architecture: str, nn_config: str, options: CellOptions = DEFAULT_OPTIO
     Raises:
         InvalidNetwork: what is wrong, and in which row or under which name.
     """
-    values = cells.read_nn_config(nn_config)
+    values = cells.read_nn_config(nn_config, MICRO)
     num_layers = fields.integer(values["num_layers"], "nn_config.num_layers")
     _check_depth(num_layers, "nn_config.num_layers")
     if options.num_layers is not None:

@@ -14,7 +14,7 @@ ARROWS = {
     "darts_service": {"darts_genotype", "katib_suggestion"},
     "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
     "enas_service": {"katib_suggestion"},
-    "enas_trainer": {"katib_suggestion", "trial_runtime"},
+    "enas_trainer": {"cell_networks", "darts_genotype", "katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
     "katib_local": {
         "darts_genotype",
@@ -148,7 +148,17 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
             "darts_trainer.retraining",
             {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
         ),
-        ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
+        (
+            "enas_trainer.macro",
+            {f"enas_trainer.{name}" for name in ("fields", "shared_weights", "sizes", "weight_bank")},
+        ),
+        (
+            "enas_trainer.micro",
+            {
+                f"enas_trainer.{name}"
+                for name in ("cells", "fields", "objective", "search_for", "shared_weights", "sizes", "weight_bank")
+            },
+        ),
         (
             "trial_runtime.images",
             {
