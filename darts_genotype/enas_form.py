@@ -6,10 +6,10 @@ each node, counted from 1, is two: its source and its function (google-research'
 of all nodes. A fixed arc is all numbers one after the other, the reduction cell's behind the normal one's.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.genotype import EDGES_PER_NODE, MAX_NODES, NUM_INPUTS, Cell, Edge, Genotype, GenotypeError
@@ -40,6 +40,7 @@ FUNCTIONS: Operations = MappingProxyType(dict(enumerate(ACTIVATIONS)))
 MICRO, RECURRENT = "micro", "recurrent"
 """What ENAS searches for: cells of pictures, or a recurrent cell."""
 
+_FIELDS = ("architecture", "nn_config")
 _CELLS = ("normal cell", "reduction cell")
 _NUMBERS = 2 * EDGES_PER_NODE
 """That a node of a cell of pictures has."""
@@ -105,15 +106,23 @@ def read_operations(embedding: object, search_for: str) -> Operations:
     return found
 
 
-def read(record: Mapping[str, Any]) -> AnyGenotype:
-    """Read what a trial of ENAS leaves, its ``architecture.json``, where it is of cells.
+def is_one(text: str) -> bool:
+    """Tell whether a text is what a trial of ENAS leaves, its ``architecture.json``."""
+    return all(f'"{name}"' in text for name in _FIELDS)
 
-    Args:
-        record: with ``architecture`` and ``nn_config``; other fields are not looked at.
+
+def read(text: str) -> AnyGenotype:
+    """Read what a trial of ENAS leaves where it is of cells: JSON with ``architecture`` and ``nn_config``.
 
     Raises:
         GenotypeError: it holds something else.
     """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise GenotypeError("text", text, f"it is an object of JSON ({error})") from error
+    if not isinstance(record, dict) or not set(_FIELDS) <= set(record):
+        raise GenotypeError("text", text, f"it is an object of JSON with {' and '.join(_FIELDS)}")
     config = record["nn_config"]
     kind = config.get("search_for") if isinstance(config, Mapping) else None
     if kind not in (MICRO, RECURRENT):

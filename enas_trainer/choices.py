@@ -21,7 +21,8 @@ def read(text: str) -> tuple[str, str]:
         InvalidNetwork: it is no JSON; a choice is missing, or none of what there is; or nothing reads it.
     """
     chosen = fields.any_mapping(fields.parse(text, "choices"), "choices")
-    for room in (micro, recurrent):
-        if room.FIRST in chosen:
-            return room.read(chosen)
+    if micro.FIRST in chosen:
+        return micro.read(chosen)
+    if recurrent.FIRST in chosen:
+        return recurrent.read(chosen)
     return macro.read(chosen)

@@ -1,13 +1,20 @@
 """What kind of architecture a trial's ``nn_config`` is about; the name is that of a flag of the published code."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from enas_trainer import fields
 
 MACRO, MICRO, RECURRENT = "macro", "micro", "recurrent"
 
+KINDS = (MACRO, MICRO, RECURRENT)
+
 NAME = "search_for"
 """In ``nn_config``; where it is missing, the architecture is macro."""
+
+
+def of_settings(settings: Iterable[tuple[str, str]]) -> str:
+    """Return the kind that the settings of an Experiment ask for, or what they say in its place."""
+    return dict(settings).get(NAME, MACRO)
 
 
 def of(nn_config: str) -> str:

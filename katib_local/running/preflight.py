@@ -90,8 +90,7 @@ def _faults(
     if program is not None and is_new:
         yield from _unprinted(experiment, program)
         if program is known_programs.ENAS and experiment.nas is not None:
-            kind = dict(experiment.settings).get(search_for.NAME, search_for.MACRO)
-            yield from _unknown_operations(experiment.nas, kind)
+            yield from _unknown_operations(experiment.nas, search_for.of_settings(experiment.settings))
 
 
 def _unheard(options: Options, container: Container, package: str | None) -> Iterator[InvalidExperiment]:
@@ -150,9 +149,11 @@ def _unprinted(experiment: Experiment, program: KnownProgram) -> Iterator[Invali
 
 def _unknown_operations(nas: NasConfig, kind: str) -> Iterator[InvalidExperiment]:
     """Operations that the ENAS trainer does not have for architectures of a kind, or not with such parameters."""
-    num_sizes, sizes = (
-        (1, "the words of the vocabulary") if kind == search_for.RECURRENT else (3, "height, width and channels")
-    )
+    if kind not in search_for.KINDS:
+        return  # the service says what is wrong
+    num_sizes, sizes = 3, "height, width and channels"
+    if kind == search_for.RECURRENT:
+        num_sizes, sizes = 1, "one size, the words of the vocabulary"
     if nas.input_sizes and len(nas.input_sizes) != num_sizes:
         allowed = f"the program of the trial's image wants {sizes}"
         yield InvalidExperiment("spec.nasConfig.graphConfig.inputSizes", list(nas.input_sizes), allowed)

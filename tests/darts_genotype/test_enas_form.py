@@ -1,6 +1,7 @@
 """Cells as ENAS writes them: the published ones, both ways, and each thing that may be wrong with a row."""
 
 import copy
+import json
 
 import pytest
 
@@ -74,11 +75,11 @@ def test_inputs_that_no_node_reads_are_loose_ends():
 
 
 def test_the_record_of_a_trial_is_a_genotype():
-    assert enas_form.read(RECORD) == enas_form.read_cells(ROWS)
+    assert enas_form.read(json.dumps(RECORD)) == enas_form.read_cells(ROWS)
     names = ("identity", "tanh")
     embedding = {str(i): {"opt_id": i, "opt_type": name, "opt_params": {}} for i, name in enumerate(names)}
     recurrent = {"architecture": [[0, 1, 0, 0]], "nn_config": {"search_for": "recurrent", "embedding": embedding}}
-    assert enas_form.read(recurrent) == RecurrentGenotype.of(("tanh", 0), ("identity", 0))
+    assert enas_form.read(json.dumps(recurrent)) == RecurrentGenotype.of(("tanh", 0), ("identity", 0))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_what_the_numbers_mean_is_checked_by_its_place(path, value, said):
         place = place[name]
     place[last] = value
     with pytest.raises(GenotypeError, match=said):
-        enas_form.read(record)
+        enas_form.read(json.dumps(record))
 
 
 @pytest.mark.parametrize(
