@@ -20,8 +20,9 @@ from torch import Tensor
 
 from enas_trainer import weight_bank
 from enas_trainer.weight_bank import Taken, Weights
+from katib_suggestion import durable_files
 from katib_suggestion.assignment import JSON
-from trial_runtime import artifacts, seeds
+from trial_runtime import seeds
 from trial_runtime.processes import ALONE, Processes
 
 _FORMAT = 1
@@ -192,7 +193,8 @@ def _spread(child: Sharing, group: Processes) -> None:
 def _describe(folder: Path, text: str) -> None:
     draft = folder / f".bank.json.{secrets.token_hex(8)}"  # trials that begin at once write the same, and not into one
     try:
-        artifacts.write_bytes(draft, text.encode())
-        draft.replace(folder / "bank.json")
+        durable_files.make_folder(folder)
+        draft.write_bytes(text.encode())
+        durable_files.publish(draft, folder / "bank.json")
     except OSError as error:
         logger.warning("weights cannot be shared: %s", error)
