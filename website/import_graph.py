@@ -16,7 +16,7 @@ PICTURE = ROOT / "docs/contributing/import-graph.svg"
 
 Graph = Mapping[str, frozenset[str]]
 
-LARGE = ("katib_local", "darts_trainer", "enas_trainer")
+LARGE = ("katib_local", "darts_trainer")
 """Packages whose folders are drawn, too."""
 
 _JOBS = {
@@ -39,9 +39,6 @@ _JOBS = {
     "katib_local.report": "the page",
     "katib_local.running": "processes",
     "katib_local.showing": "what is said",
-    "enas_trainer.macro": "layers with joins",
-    "enas_trainer.micro": "cells of pictures",
-    "enas_trainer.recurrent": "cells of text",
     "darts_trainer.recurrent": "of text",
     "darts_trainer.retraining": "what was found",
     "darts_trainer.search": "of any network",
