@@ -58,6 +58,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _load(arguments: argparse.Namespace) -> Suggester:
     """Make the suggester, with all that it imports."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The model's matrices are small: more threads would spin beside each other, for seconds where the node is busy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with lean():
         import tensorflow as tf
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from enas_service.cost import Sizes
+from enas_service.goal import Goal
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.model.features import Features
 from enas_service.policies import joins, sequences
@@ -37,20 +38,25 @@ class Problem:
             InvalidExperiment: it cannot run, or not within the limits.
         """
         faults = Faults()
-        with faults.noted():
-            objective = _objective(experiment)
         # The defaults, so that the space is read whatever is wrong with the settings.
         values = EnasSettings()
         with faults.noted():
             values = settings.parse(EnasSettings, experiment.settings)
         with faults.noted():
+            goal = Goal.of(experiment, values)
+        with faults.noted():
             space, form = _chosen(experiment, values, limits)
         faults.raise_noted()
         notes = (*space.notes, *_without_joins(experiment, space))
-        problem = cls(space=space, settings=values, objective=objective, form=form, notes=notes)
+        problem = cls(space=space, settings=values, objective=goal.objective, form=form, notes=notes)
         problem._check_cost(limits)
         problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
         return problem
+
+    @property
+    def goal(self) -> Goal:
+        """What is searched for."""
+        return Goal(objective=self.objective, budget=self.settings.budget, front=self.settings.front)
 
     @property
     def sizes(self) -> Sizes:
@@ -58,6 +64,7 @@ class Problem:
         return Sizes(
             form=self.form,
             num_columns=Features(self.space.attributes).num_columns,
+            num_costs=len(self.goal.costs),
             num_steps=self.settings.controller_train_steps,
         )
 
@@ -92,14 +99,10 @@ class Problem:
         """Equal for equal problems, in every process."""
         # Under the name that the space had in checkpoints of 0.1.0, which go on being read.
         text = repr(self).replace("MacroSpace(", "SearchSpace(", 1)
+        # It knew neither of these.
+        if self.goal.costs:
+            text += f" {self.goal.budget} {self.goal.front}"
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _objective(experiment: Experiment) -> Objective:
-    if experiment.objective is None:
-        allowed = "an objective names a metric and a type, minimize or maximize"
-        raise InvalidExperiment("objective", "incomplete", allowed)
-    return experiment.objective
 
 
 def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) -> tuple[Space, PolicyForm]:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from katib_suggestion.settings import Interval, integer, number
+from katib_suggestion import budget as budgets
+from katib_suggestion.budget import Budget
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.settings import Interval, integer, number, of_text
 
 _POSITIVE = Interval(minimum=1)
 _SHARE = Interval(above=0, maximum=1)
@@ -10,9 +13,18 @@ _SCALE = Interval(minimum=1e-6, maximum=1e6)
 """Positive, and far enough from the ends of float32 that a logit stays a number."""
 
 
+_FRONT = "it must be the name of one cost, such as MACs"
+
+
+def _front(text: str, where: str) -> str:
+    if not text.strip() or "," in text or "<" in text:
+        raise InvalidExperiment(where, text, _FRONT)
+    return text.strip()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnasSettings:
-    """The ten algorithm settings of Katib's ENAS. None switches a term off.
+    """The ten algorithm settings of Katib's ENAS, and two of what a network may cost. None switches a term off.
 
     Three defaults differ from Katib's: see docs/decisions/0004-search-efficiency.md.
     """
@@ -37,3 +49,7 @@ class EnasSettings:
     """Gradient steps a call that brings newly finished trials; the service takes up to `--max-train-steps`, 1000."""
     controller_log_every_steps: int = integer(10, _POSITIVE)
     """Steps between two lines of the training log."""
+    budget: Budget | None = of_text(Budget.parse, budgets.ALLOWED)
+    """What a network may cost: each name one of `additionalMetricNames`. Within it the best is searched for."""
+    front: str | None = of_text(_front, _FRONT)
+    """A cost: not one network is searched for but the best at each cost. With a budget, within it."""

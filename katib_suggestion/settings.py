@@ -113,6 +113,30 @@ def number(default: float | None, interval: Interval, *, optional: bool = False)
     return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _TextReader:
+    """Reads a setting whose text has a form of its own."""
+
+    parse: Callable[[str, str], object]
+    allowed: str
+
+    def read(self, text: str, where: str) -> object:
+        return self.parse(text, where)
+
+
+def of_text(parse: Callable[[str, str], object], allowed: str) -> Any:
+    """Declare a setting that is None where it is not given.
+
+    It stays out of the settings' `repr`: a checkpoint that knew no such setting is one of a search without it.
+
+    Args:
+        parse: text and where it stands to a value; raises `InvalidExperiment`.
+        allowed: what it may be, as the end of a sentence.
+    """
+    reader = _TextReader(parse=parse, allowed=allowed)
+    return dataclasses.field(default=None, repr=False, metadata={"reader": reader})
+
+
 def parse(
     settings: type[T], pairs: Iterable[tuple[str, str]], *, place: Callable[[str], str] = "algorithmSettings.{}".format
 ) -> T:
@@ -126,11 +150,11 @@ def parse(
     Raises:
         InvalidExperiment: a name is unknown or stands twice, or a value is none of what is allowed.
     """
-    readers: dict[str, _Reader] = {
+    readers: dict[str, _Reader | _TextReader] = {
         field.name: field.metadata["reader"]
         for field in dataclasses.fields(settings)  # type: ignore[arg-type]
     }
-    values: dict[str, float | int | None] = {}
+    values: dict[str, Any] = {}
     seen: set[str] = set()
     faults = Faults()
     for name, text in pairs:

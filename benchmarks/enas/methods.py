@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.enas.families import Choices, Family
-from enas_service.model.model import MIN_TRIALS, Model, is_quick, learned
+from enas_service.model.bounds import is_quick
+from enas_service.model.model import MIN_TRIALS, Model, learned
 from enas_service.model.process import Weights
-from enas_service.model.proposals import Region, untaken
+from enas_service.model.proposals import untaken
+from enas_service.model.region import Region
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, Experiment, Objective, Trial, TrialCondition
@@ -163,7 +165,7 @@ class Tpe:
 
 
 class Smac:
-    """SMAC3 with its random forest (Lindauer et al., 2109.09831), by its facade for categorical spaces (extra ``bench``)."""
+    """SMAC3 with its random forest (Lindauer et al., 2109.09831), by its facade for categories (extra ``bench``)."""
 
     def __init__(self, family: Family, seed: int) -> None:
         from ConfigSpace import Categorical, ConfigurationSpace
