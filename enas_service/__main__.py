@@ -58,8 +58,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _load(arguments: argparse.Namespace) -> Suggester:
     """Make the suggester, with all that it imports."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The model's matrices are small: more threads would spin beside each other, for seconds where the node is busy.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # All matrices are small: more threads would only wait for each other, those of NumPy by keeping a core busy.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with lean():
         import tensorflow as tf
 
@@ -68,7 +68,6 @@ def _load(arguments: argparse.Namespace) -> Suggester:
 
     # It reports every checkpoint's writing.
     logging.getLogger("absl").setLevel(logging.WARNING)
-    # The controller's matrices are small: more threads would only wait for each other.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     store = None

@@ -28,6 +28,7 @@ from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
 from enas_service.search import Memory, Search, Status
 from enas_service.spaces.space import Space
+from katib_suggestion import durable_files
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +86,7 @@ class CheckpointStore:
             if not folder.is_dir():
                 return
             for file, text in ((HISTORY, _history(search.memory.history)), (IMPORTANCE, _importance(search.learned))):
-                new = folder / f"{file}.new"
-                new.write_text(text, encoding="utf-8")
-                new.replace(folder / file)
+                durable_files.write(folder / file, text.encode())
         except OSError as error:
             logger.warning("%s: %s could not be written: %s", name, folder, _line(error))
 
@@ -133,7 +132,7 @@ class CheckpointStore:
         writing.mkdir()
         state = tf.Variable(json.dumps(_written(search)), dtype=tf.string)
         _checkpoint(search, state).write(str(writing / _PREFIX))
-        writing.rename(target)
+        durable_files.publish(writing, target)
         for old in earlier[: 1 - _KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -146,7 +145,7 @@ class CheckpointStore:
         target = folder.with_name(f"{folder.name}.damaged")
         try:
             shutil.rmtree(target, ignore_errors=True)
-            folder.rename(target)
+            durable_files.publish(folder, target)
             logger.warning("%s has no readable checkpoint: moved to %s", folder, target)
         except OSError as error:
             logger.warning("%s has no readable checkpoint and cannot be moved: %s", folder, _line(error))
@@ -160,7 +159,7 @@ class CheckpointStore:
                 del self._used[old]
             if folder.exists():
                 return
-            folder.mkdir(parents=True)
+            durable_files.make_folder(folder)
             # Times tell only of what was used before: after the clock was set back, they would let go of the newest.
             times = {one: one.stat().st_mtime for one in self._folder.iterdir() if one.is_dir()}
             in_use = list(self._used)
@@ -183,6 +182,8 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     state = json.loads(tf.train.load_checkpoint(path).get_tensor(_STATE))
     if state["fingerprint"] != problem.fingerprint:
         raise AnotherProblem("another search space, other settings or another objective")
+    if is_of_0_1_0 := "num_trained" not in state:
+        logger.info("%s: its state is of 0.1.0: the model learns anew from its %d trials", name, len(state["lessons"]))
     search = Search(name, problem, seed=0)
     _checkpoint(search, tf.Variable("", dtype=tf.string)).read(path).assert_consumed()
     search.random.bit_generator.state = state["random"]
@@ -195,8 +196,8 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
         taken={space.key(_decoded(space, one)) for one in state["taken"]},
         replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
-        # 0.1.0 trained the policy before it replied.
-        num_trained=state.get("num_trained", len(state["lessons"])),
+        # It trained the policy before it replied.
+        num_trained=len(state["lessons"]) if is_of_0_1_0 else state["num_trained"],
     )
     return search
 

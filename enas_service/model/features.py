@@ -14,6 +14,7 @@ Shape suffixes: n network, a attribute, v column, f feature.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Features:
             places[attribute.kind].append(place)
         self.kinds: list[tuple[str, str]] = []
         self.decisions_f: list[list[int]] = []
-        self._parts: list[tuple[str, list[int], Attribute]] = []
+        self._parts: list[_Part] = []
         kind_f: list[int] = []
         size_f: list[int] = []
         for kind, of_kind in places.items():
@@ -55,7 +56,7 @@ class Features:
                 self.decisions_f += [[attributes[place].decision for place in group] for group in groups]
                 kind_f += [len(self.kinds)] * len(groups)
                 size_f += [_width(form, attributes[of_kind[0]], len(of_kind))] * len(groups)
-                self._parts.append((form, of_kind, attributes[of_kind[0]]))
+                self._parts.append(_Part.of(form, of_kind, attributes[of_kind[0]]))
                 self.kinds.append((kind, form))
         self.kind_f = np.array(kind_f, dtype=np.int64)
         self.feature_v = np.repeat(np.arange(len(kind_f)), size_f)
@@ -68,11 +69,13 @@ class Features:
 
     def __call__(self, described_na: Ints) -> Columns:
         """Columns (N, V) of described networks."""
-        parts = [np.zeros((len(described_na), 0), dtype=np.float32)]
-        for form, places, first in self._parts:
-            part = _COLUMNS[form](described_na[:, places], first)
-            parts.append(part.reshape(len(described_na), part.shape[1] * part.shape[2]))
-        return np.concatenate(parts, axis=1)
+        columns_nv = np.empty((len(described_na), self.num_columns), dtype=np.float32)
+        start = 0
+        for part in self._parts:
+            part_nv = part.columns(described_na[:, part.places])
+            columns_nv[:, start : start + part_nv.shape[1]] = part_nv
+            start += part_nv.shape[1]
+        return columns_nv
 
 
 def _forms(attribute: Attribute, num_places: int) -> list[str]:
@@ -93,25 +96,50 @@ def _num_numbers(attribute: Attribute) -> int:
     return len(attribute.values) - (None in attribute.values)
 
 
-def _same(values_np: Ints, attribute: Attribute) -> Columns:
-    is_same_npm = values_np[:, :, np.newaxis] == np.arange(len(attribute.values))
-    return np.asarray(is_same_npm, dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The features of a kind in one form. Columns are looked up: they are computed for thousands of networks a call.
+
+    Args:
+        places: (P) of the attributes.
+        of_value_mw: columns of a value in one place.
+        of_count_pw: columns of the number of places that have a value, where that is what counts.
+    """
+
+    places: list[int]
+    of_value_mw: Columns
+    of_count_pw: Columns | None
+
+    @classmethod
+    def of(cls, form: str, places: list[int], attribute: Attribute) -> "_Part":
+        """Fill the tables."""
+        of_value_mw = _near(attribute) if form == "near" else np.eye(len(attribute.values), dtype=np.float32)
+        return cls(places, of_value_mw, _count(len(places)) if form == "count" else None)
+
+    def columns(self, values_np: Ints) -> Columns:
+        """Columns of values in these places."""
+        # The mode spares NumPy's check of the indices, which takes several times as long as the copying.
+        columns = self.of_value_mw.take(values_np, axis=0, mode="clip")
+        if self.of_count_pw is not None:
+            counts_nm = np.einsum("npm->nm", columns).astype(np.intp)
+            columns = self.of_count_pw.take(counts_nm, axis=0, mode="clip")
+        return columns.reshape(len(values_np), columns.shape[1] * columns.shape[2])
 
 
-def _near(values_np: Ints, attribute: Attribute) -> Columns:
-    """What has no number has a column of its own: it is as near to itself, and far from all numbers."""
-    values_np1, num_steps = values_np[:, :, np.newaxis], _num_numbers(attribute) - 1
-    is_missing_np1 = values_np1 > num_steps
-    above = values_np1 > np.arange(num_steps)
-    of_numbers = np.concatenate([above, ~above], axis=2) & ~is_missing_np1
-    return np.concatenate([of_numbers / np.float32(np.sqrt(num_steps)), is_missing_np1], axis=2).astype(np.float32)
+def _near(attribute: Attribute) -> Columns:
+    """Columns (M, 2 * S + 1) of each value, for S steps of the scale.
+
+    What has no number has a column of its own: it is as near to itself, and far from all numbers.
+    """
+    num_steps = _num_numbers(attribute) - 1
+    value_m1 = np.arange(len(attribute.values))[:, np.newaxis]
+    is_missing_m1 = value_m1 > num_steps
+    above = value_m1 > np.arange(num_steps)
+    of_numbers = np.concatenate([above, ~above], axis=1) & ~is_missing_m1
+    return np.concatenate([of_numbers / np.float32(np.sqrt(num_steps)), is_missing_m1], axis=1).astype(np.float32)
 
 
-def _count(values_np: Ints, attribute: Attribute) -> Columns:
-    num_places = values_np.shape[1]
-    counts_nm = _same(values_np, attribute).sum(axis=1)
-    is_more_nmp = counts_nm[:, :, np.newaxis] > np.arange(num_places)
-    return np.asarray(is_more_nmp / np.float32(np.sqrt(num_places)), dtype=np.float32)
-
-
-_COLUMNS = {"same": _same, "near": _near, "count": _count}
+def _count(num_places: int) -> Columns:
+    """Columns (P + 1, P) of each number of places."""
+    is_more = np.arange(num_places + 1)[:, np.newaxis] > np.arange(num_places)
+    return np.asarray(is_more / np.float32(np.sqrt(num_places)), dtype=np.float32)

@@ -76,4 +76,6 @@ def summary(found: Sequence[Importance], count: int = 5) -> str:
     """The kinds and the attributes that matter most, for a line of the log."""
     kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in list(by_kind(found).items())[:count])
     best = sorted(found, key=lambda one: -one.share)[:count]
-    return f"{kinds}; most of all {', '.join(f'{one.name} {one.share:.0%}' for one in best)}"
+    attributes = ", ".join(f"{one.name} {one.share:.0%}" for one in best)
+    # Parameters that are each of a kind of their own would be told twice.
+    return kinds if kinds == attributes else f"{kinds}; most of all {attributes}"

@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from katib_local.manifest import document, flat_operations, search_space
-from katib_local.manifest.checks import given
+from katib_local.errors import ClusterOnly
+from katib_local.manifest import flat_operations, manifest, search_space, template
 from katib_local.manifest.document import Document
-from katib_local.manifest.experiment import NasConfig
+from katib_local.manifest.experiment import Experiment, NasConfig
 from katib_local.manifest.flat_operations import MAX_OPTIONS, MAX_TEXT, OperationList
-from katib_local.manifest.resources import V1beta1Experiment
 from katib_suggestion import assignment
 from katib_suggestion.errors import InvalidExperiment
 
@@ -33,18 +32,19 @@ def flatten(found: Document) -> Document:
         found: the plain document of an ENAS Experiment.
 
     Raises:
-        InvalidExperiment: it is none, its search space does not fit into such parameters, or its trial's command does
-            not have both flags.
+        InvalidExperiment: it is none, or not valid; its search space does not fit into such parameters; or its trial's
+            command does not have both flags.
     """
-    document.check_fields(V1beta1Experiment, found)
-    resource = document.parse(V1beta1Experiment, found)
-    spec = given(resource.spec, "spec")
-    nas, _ = search_space.read(spec)
+    experiment = _parsed(found)
+    nas = experiment.nas
     if nas is None:
         raise InvalidExperiment("spec.parameters", "given", "the Experiment is one of plain parameters already")
+    if experiment.algorithm == "darts":
+        allowed = "its trial searches for itself: only what enas hands to a trial becomes plain parameters"
+        raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
     parameters, fixed = _choices(nas)
     flattened = copy.deepcopy(found)
-    flattened["metadata"]["name"] = f"{resource.metadata.name[: _MAX_NAME - len(_SUFFIX)]}{_SUFFIX}"
+    flattened["metadata"]["name"] = f"{experiment.name[: _MAX_NAME - len(_SUFFIX)]}{_SUFFIX}"
     changed = flattened["spec"]
     del changed["nasConfig"]
     changed["parameters"] = [
@@ -52,7 +52,7 @@ def flatten(found: Document) -> Document:
         for name, values in parameters.items()
     ]
     trial_template = changed["trialTemplate"]
-    placeholders = {item["reference"]: item["name"] for item in trial_template["trialParameters"]}
+    placeholders = {item.reference: item.name for item in experiment.template.parameters}
     kept = [item for item in trial_template["trialParameters"] if item["reference"] not in _TEXTS]
     trial_template["trialParameters"] = kept + [{"name": name, "reference": name} for name in parameters]
     texts = {name: f"${{trialParameters.{name}}}" for name in parameters}
@@ -62,6 +62,16 @@ def flatten(found: Document) -> Document:
     trial_template["trialSpec"] = flags.replaced(trial_template["trialSpec"])
     flags.check()
     return flattened
+
+
+def _parsed(found: Document) -> Experiment:
+    """Read an Experiment; its trial may be of a kind that only a cluster runs."""
+    try:
+        return manifest.parse(found)
+    except InvalidExperiment as error:
+        if not all(isinstance(fault, ClusterOnly) for fault in error.faults):
+            raise
+    return manifest.parse(template.stand_in(found))
 
 
 def _choices(nas: NasConfig) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from katib_local.errors import ClusterOnly
-from katib_local.manifest import go_regex, images, search_space, template
+from katib_local.manifest import go_regex, images, search_space, shell_words, template
 from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig, OperationSpec
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
@@ -205,6 +205,11 @@ def _doubts(experiment: Experiment, container: Container) -> Iterator[str]:
         what = "architecture" if experiment.nas is not None else "combination"
         has = f"the search space has {number_of(size, what)}"
         yield f"{has} and maxTrialCount is {experiment.max_trials}: some are tried more than once"
+    for name, value in shell_words.taken_apart(experiment):
+        yield (
+            f"the shell of a trial takes the value {value!r} of {name} apart: unless that is meant, put single quotes "
+            "around its ${trialParameters.…} in the command"
+        )
     source = experiment.collector
     if source.format is MetricsFormat.TEXT:
         patterns = source.filters or (DEFAULT_FILTER,)

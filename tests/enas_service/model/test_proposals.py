@@ -3,7 +3,7 @@ import pytest
 
 from enas_service.model import normal
 from enas_service.model.bounds import MAX_TRIALS
-from enas_service.model.importance import by_kind, importances, summary
+from enas_service.model.importance import Importance, by_kind, importances, summary
 from enas_service.model.model import Model, learned
 from enas_service.model.region import Region
 from enas_service.spaces.macro import MacroSpace
@@ -99,6 +99,22 @@ def test_importance_says_what_matters_and_what_is_expected(region, random):
     assert sum(one.share for one in found) < 1.2
     assert next(iter(by_kind(found))) == "join"
     assert "layer 3: join 0" in summary(found)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (("depth", "width"), "width 60%, depth 30%"),
+        (("size", "size"), "size 90%; most of all width 60%, depth 30%"),
+    ],
+)
+def test_what_matters_is_told_of_kinds_and_of_attributes_where_these_are_not_the_same(kinds, said):
+    shares = {"depth": 0.3, "width": 0.6}
+    found = [
+        Importance(name=name, kind=kind, decision=index, share=shares[name], values=())
+        for index, (name, kind) in enumerate(zip(shares, kinds, strict=True))
+    ]
+    assert summary(found) == said
 
 
 def test_scores_are_the_normals_and_ties_stay_ties():

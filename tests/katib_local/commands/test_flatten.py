@@ -30,4 +30,6 @@ def test_texts_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
 
 def test_what_is_none_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flatten", "darts-digits"]) == 3
-    assert "spec.trialTemplate.trialSpec: 'no --architecture' is not allowed" in capsys.readouterr().err
+    assert (
+        "spec.algorithm.algorithmName: 'darts' is not allowed: its trial searches for itself" in capsys.readouterr().err
+    )

@@ -171,9 +171,14 @@ def change_space(read: dict[str, Any]) -> None:
     ]
 
 
+def change_algorithm(read: dict[str, Any]) -> None:
+    read["spec"]["algorithm"]["algorithmName"] = "darts"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (change_algorithm, "spec.algorithm.algorithmName: 'darts' .*its trial searches for itself"),
         (change_layers, "spec.nasConfig: '105 parameters' .*at most 100; 91 of these are joins"),
         (change_text, "spec.nasConfig.operations: .*at most 100 values of a parameter, of at most 64 characters"),
         (change_command, "spec.trialTemplate.trialSpec: 'no --architecture'"),
@@ -185,3 +190,36 @@ def test_what_fits_in_no_way_is_refused_by_name(change: Any, said: str) -> None:
     change(read)
     with pytest.raises(InvalidExperiment, match=said):
         flattening.flatten(read)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("metadata", "metadata.name"),
+        ("spec", "spec"),
+        ("spec.algorithm", "spec.algorithm"),
+        ("spec.trialTemplate", "spec.trialTemplate"),
+        ("spec.trialTemplate.trialParameters", "spec.trialTemplate.trialParameters"),
+        ("spec.trialTemplate.trialParameters.0.reference", "spec.trialTemplate.trialParameters[0].reference"),
+        ("spec.trialTemplate.trialSpec", "spec.trialTemplate.trialSpec"),
+    ],
+)
+def test_a_manifest_that_lacks_a_part_is_refused_by_its_name(path: str, field: str) -> None:
+    read = example("enas-digits")
+    *parents, last = path.split(".")
+    place: Any = read
+    for key in parents:
+        place = place[int(key) if key.isdigit() else key]
+    del place[last]
+    with pytest.raises(InvalidExperiment, match=rf"^{re.escape(field)}: "):
+        flattening.flatten(read)
+
+
+def test_a_trial_of_a_kind_that_only_a_cluster_runs_is_flattened_too() -> None:
+    read = example("enas-digits")
+    trial = read["spec"]["trialTemplate"]["trialSpec"]
+    trial |= {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
+    trial["spec"] = {"pytorchReplicaSpecs": {"Master": {"template": trial["spec"]["template"]}}}
+    replicas = flattening.flatten(read)["spec"]["trialTemplate"]["trialSpec"]["spec"]["pytorchReplicaSpecs"]
+    (container,) = replicas["Master"]["template"]["spec"]["containers"]
+    assert any("--choices=" in word for word in container["command"])

@@ -207,3 +207,39 @@ def test_so_is_a_space_of_parameters(
     changes = {"spec.nasConfig": ..., "spec.parameters": specs, "spec.maxTrialCount": 7}
     check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
     assert any("combinations and maxTrialCount" in message for message in caplog.messages) is is_small
+
+
+@pytest.mark.parametrize(
+    ("argument", "is_warned_of"),
+    [
+        ("--of=${trialParameters.theValue}", True),
+        ("--of='${trialParameters.theValue}'", False),
+        ('--of="${trialParameters.theValue}"', False),
+    ],
+)
+@pytest.mark.parametrize("value", ["soft max", " relu", "relu; date", "conv(3)", "a&b", "a > b", "a|b"])
+def test_a_value_that_the_shell_takes_apart_is_warned_of(
+    check: Check, argument: str, is_warned_of: bool, value: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    changes = {
+        "spec.nasConfig": ...,
+        "spec.maxTrialCount": 2,
+        "spec.parameters": categorical(value=["relu", "1e-3", "a/b:c=d,e", value]),
+        f"{CONTAINER}.command": ["python3", "train.py", argument],
+    }
+    check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
+    expected = f"the shell of a trial takes the value {value!r} of value apart"
+    assert [message.startswith(expected) for message in caplog.messages] == [True] * is_warned_of
+
+
+def test_a_command_that_is_no_list_of_words_is_left_alone(
+    check: Check, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    changes = {
+        "spec.nasConfig": ...,
+        "spec.maxTrialCount": 2,
+        "spec.parameters": categorical(value=["a b", "c"]),
+        f"{CONTAINER}.command": ["sh", "-c", "cat <<E\nit's ${trialParameters.theValue}\nE"],
+    }
+    check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
+    assert caplog.messages == []

@@ -19,10 +19,15 @@ def state(copied: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(start_service: Callable[..., Any], state: Path, kept: Path) -> Callable[[str], Any]:
+def service(start_service: Callable[..., Any], state: Path) -> Any:
+    started = start_service("enas_service", "--state-dir", str(state))
+    started.wait_until_serving()
+    return started
+
+
+@pytest.fixture(scope="module")
+def ask(service: Any, kept: Path) -> Callable[[str], Any]:
     """Send a request that stands in a file."""
-    service = start_service("enas_service", "--state-dir", str(state))
-    service.wait_until_serving()
 
     def send(name: str) -> Any:
         request = json_format.Parse((kept / "enas-service" / name).read_text(), api_pb2.GetSuggestionsRequest())
@@ -48,6 +53,11 @@ def architectures(message: dict[str, Any]) -> list[str]:
 
 def test_a_request_that_was_answered_gets_the_same_answer(ask: Callable[[str], Any], kept: Path) -> None:
     assert ask("last-request.json") == json.loads((kept / "enas-service/last-reply.json").read_text())
+
+
+def test_the_log_says_whose_state_it_was(ask: Callable[[str], Any], service: Any) -> None:
+    ask("last-request.json")
+    assert "its state is of 0.1.0: the model learns anew from its 8 trials" in service.log.read_text()
 
 
 def test_the_next_request_goes_on(ask: Callable[[str], Any], state: Path, kept: Path) -> None:
