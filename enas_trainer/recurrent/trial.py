@@ -12,6 +12,7 @@ from enas_trainer.recurrent.asked import TextTrial
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import EpochMetrics, TextTraining
 from enas_trainer.shared_weights import Loan
+from katib_suggestion.assignment import JSON
 from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.processes import Processes
@@ -128,7 +129,7 @@ class _Run:
         """Put a bank's weights into the child, unless they are in the checkpoint, as the training has changed them."""
         if self._trial.shared_weights is None:
             return None
-        kind = {
+        kind: dict[str, JSON] = {
             search_for.NAME: search_for.RECURRENT,
             "num_layers": self._trial.network.num_layers,
             "vocabulary": self._trial.network.vocabulary_size,
