@@ -73,6 +73,7 @@ def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[Family, in
         "the same, told what matters": partial(methods.RegularizedEvolution, told=True),
         "local search": methods.LocalSearch,
         "Optuna's TPE, multivariate, grouped": methods.Tpe,
+        "SMAC, random forest": methods.Smac,
         KATIBS: KatibsController,
         ALONE: methods.ModelAlone,
         OURS: partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),

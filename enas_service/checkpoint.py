@@ -22,11 +22,13 @@ from typing import Any
 import tensorflow as tf
 
 from enas_service.decisions import Decisions
+from enas_service.lessons import Lesson
 from enas_service.model.importance import Importance
 from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
-from enas_service.search import Lesson, Memory, Search, Status
+from enas_service.search import Memory, Search, Status
 from enas_service.spaces.space import Space
+from katib_suggestion import durable_files
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +86,7 @@ class CheckpointStore:
             if not folder.is_dir():
                 return
             for file, text in ((HISTORY, _history(search.memory.history)), (IMPORTANCE, _importance(search.learned))):
-                new = folder / f"{file}.new"
-                new.write_text(text, encoding="utf-8")
-                new.replace(folder / file)
+                durable_files.write(folder / file, text.encode())
         except OSError as error:
             logger.warning("%s: %s could not be written: %s", name, folder, _line(error))
 
@@ -132,7 +132,7 @@ class CheckpointStore:
         writing.mkdir()
         state = tf.Variable(json.dumps(_written(search)), dtype=tf.string)
         _checkpoint(search, state).write(str(writing / _PREFIX))
-        writing.rename(target)
+        durable_files.publish(writing, target)
         for old in earlier[: 1 - _KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -145,7 +145,7 @@ class CheckpointStore:
         target = folder.with_name(f"{folder.name}.damaged")
         try:
             shutil.rmtree(target, ignore_errors=True)
-            folder.rename(target)
+            durable_files.publish(folder, target)
             logger.warning("%s has no readable checkpoint: moved to %s", folder, target)
         except OSError as error:
             logger.warning("%s has no readable checkpoint and cannot be moved: %s", folder, _line(error))
@@ -159,7 +159,7 @@ class CheckpointStore:
                 del self._used[old]
             if folder.exists():
                 return
-            folder.mkdir(parents=True)
+            durable_files.make_folder(folder)
             # Times tell only of what was used before: after the clock was set back, they would let go of the newest.
             times = {one: one.stat().st_mtime for one in self._folder.iterdir() if one.is_dir()}
             in_use = list(self._used)
@@ -189,7 +189,10 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     search.random.bit_generator.state = state["random"]
     space = problem.space
     search.memory = Memory(
-        lessons=[Lesson(one["trial"], _decoded(space, one["decisions"]), one["reward"]) for one in state["lessons"]],
+        lessons=[
+            Lesson(one["trial"], _decoded(space, one["decisions"]), one["reward"], one.get("costs", {}))
+            for one in state["lessons"]
+        ],
         taken={space.key(_decoded(space, one)) for one in state["taken"]},
         replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
@@ -205,7 +208,7 @@ def _written(search: Search) -> dict[str, Any]:
         "fingerprint": search.problem.fingerprint,
         "random": search.random.bit_generator.state,
         "lessons": [
-            {"trial": one.trial, "decisions": _text(space.key(one.decisions)), "reward": one.reward}
+            {"trial": one.trial, "decisions": _text(space.key(one.decisions)), "reward": one.reward, "costs": one.costs}
             for one in memory.lessons
         ],
         "taken": [_text(one) for one in sorted(memory.taken)],

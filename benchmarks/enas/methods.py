@@ -1,18 +1,26 @@
 """Ways to search, all behind one call: given every finished trial, propose the next ones."""
 
+import logging
+import tempfile
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.enas.families import Choices, Family
-from enas_service.model.model import MIN_TRIALS, Model, is_quick, learned
+from enas_service.model.bounds import is_quick
+from enas_service.model.model import MIN_TRIALS, Model, learned
 from enas_service.model.process import Weights
-from enas_service.model.proposals import Region, untaken
+from enas_service.model.proposals import untaken
+from enas_service.model.region import Region
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, Experiment, Objective, Trial, TrialCondition
+
+_SMAC_DESIGN = 37
+"""Configurations of SMAC's initial design: a quarter of 150 trials, which is its default."""
 
 Finished = list[tuple[Choices, float | None]]
 """Trials in the order of their proposals: choices and accuracy; None where the trial failed."""
@@ -155,6 +163,45 @@ class Tpe:
             )
             for one in new
         ]
+
+
+class Smac:
+    """SMAC3 with its random forest (Lindauer et al., 2109.09831), by its facade for categories (extra ``bench``)."""
+
+    def __init__(self, family: Family, seed: int) -> None:
+        from ConfigSpace import Categorical, ConfigurationSpace
+        from smac import HyperparameterOptimizationFacade, Scenario
+
+        space = ConfigurationSpace(seed=seed)
+        space.add([Categorical(f"d{place}", list(range(count))) for place, count in enumerate(family.counts)])
+        # It writes its own record of a search, which nobody reads here.
+        self._folder = tempfile.TemporaryDirectory()
+        scenario = Scenario(
+            space, deterministic=True, n_trials=10_000, seed=seed, output_directory=Path(self._folder.name)
+        )
+        # The initial design of its users: by default a quarter of the trials, ten for each decision at most.
+        design = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=_SMAC_DESIGN)
+        self._smac = HyperparameterOptimizationFacade(
+            scenario, lambda config, seed=0: 0.0, initial_design=design, overwrite=True, logging_level=logging.ERROR
+        )
+        self._asked: list[Any] = []
+        self._family, self._seen_trials, self._worst = family, 0, -np.inf
+
+    def propose(self, finished: Finished, count: int) -> list[Choices]:
+        from smac.runhistory import StatusType
+        from smac.runhistory.dataclasses import TrialValue
+
+        for trial, (_, value) in zip(self._asked[self._seen_trials :], finished[self._seen_trials :], strict=True):
+            if value is None:  # its forest takes no infinite cost
+                worst = self._worst if np.isfinite(self._worst) else 0.0
+                self._smac.tell(trial, TrialValue(cost=worst, status=StatusType.CRASHED))
+            else:
+                self._worst = max(self._worst, -value)
+                self._smac.tell(trial, TrialValue(cost=-value))
+        self._seen_trials = len(finished)
+        new = [self._smac.ask() for _ in range(count)]
+        self._asked += new
+        return [np.array([one.config[f"d{place}"] for place in range(len(self._family.counts))]) for one in new]
 
 
 class ModelAlone:

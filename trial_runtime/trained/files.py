@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from trial_runtime import artifacts
+from katib_suggestion import durable_files
 from trial_runtime.images.batches import Normalisation
 from trial_runtime.trained.classifier import Predictor
 
@@ -33,7 +33,7 @@ def write_weights(folder: Path, state: Mapping[str, Tensor]) -> None:
         OSError: the machine refuses.
     """
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-    artifacts.write_bytes(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    durable_files.write(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
 
 
 def read_weights(folder: Path, network: nn.Module) -> None:
