@@ -8,6 +8,7 @@ import numpy
 import pytest
 import torch
 
+from darts_genotype import forms
 from darts_trainer import predictor
 from darts_trainer.retrain import main
 from tests.warm_python import with_torch
@@ -68,7 +69,7 @@ def test_the_test_images_are_classified_once_after_training_on_all_others(folder
     assert accuracy == pytest.approx(metrics(last)["Test-Accuracy"], abs=1e-5)
 
 
-def test_what_a_trial_of_enas_was_asked_for_is_trained_by_the_recipe_of_enas(folder, monkeypatch, capfd):
+def test_what_a_trial_of_enas_was_asked_for_is_trained_by_the_recipe_of_enas(folder, monkeypatch, caplog):
     """Its record is the genotype, whose reduction cell concatenates an input; both edges of a node come from one."""
     rows = [[0, 0, 0, 1], [1, 0, 1, 1]]
     types = (("separable_convolution", {"filter_size": "3"}), ("skip_connection", {}))
@@ -84,9 +85,10 @@ def test_what_a_trial_of_enas_was_asked_for_is_trained_by_the_recipe_of_enas(fol
     flags = ["--genotype=trial", "--dataset=npz:data", "--num-layers=3", *SMALL[1:], "--auxiliary-weight=.4"]
     assert main([*flags, "--num-epochs=3", "--drop-path=.5"]) == 0
     written = json.loads((folder / "output/network.json").read_text())
-    assert (written["genotype"]["normal_concat"], written["genotype"]["reduce_concat"]) == ([1, 2], [0, 2])
+    genotype = forms.read(written["genotype"])
+    assert (genotype.normal_concat, genotype.reduce_concat) == ((1, 2), (0, 2))
     assert (written["settings"]["dropout"], written["settings"]["first_restart"]) == (0.2, 10)
-    assert "ends while the learning rate is still large" in capfd.readouterr().err
+    assert "ends while the learning rate is still large" in caplog.text
     images = numpy.load(folder / "data/test.npz")
     assert predictor.load(folder / "output").probabilities(torch.from_numpy(images["x"])[:, None]).shape == (20, 2)
 
