@@ -13,5 +13,19 @@ EPOCH: Mapping[str, str] = MappingProxyType(
 )
 """Of each epoch: by name, the fields of its metrics."""
 
+TEXT_EPOCH: Mapping[str, str] = MappingProxyType(
+    {
+        "Training-Perplexity": "training_perplexity",
+        "Training-Loss": "training_loss",
+        "Validation-Perplexity": "validation_perplexity",
+        "Validation-Loss": "validation_loss",
+        "Tokens-Per-Second": "tokens_per_second",
+    }
+)
+"""Of each epoch on text."""
+
+UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
+"""Printed once, at the start on text: of a model that only counts words."""
+
 PARAMETERS, MACS = "Parameters", "MACs"
-"""Of the network, printed once: its weights, and the multiply-adds for one image."""
+"""Of the network, printed once: its weights, and the multiply-adds for one image, or for one word."""
