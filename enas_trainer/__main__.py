@@ -1,9 +1,9 @@
 """A trial of ENAS: trains the network of one architecture and prints what it came to.
 
-The first metric line holds Parameters and MACs, the multiply-adds of one image. The others hold Training-Accuracy,
-Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch. The same command in the same output folder
-goes on with a trial that was killed. Several processes, which torchrun starts or which --num_gpus asks for, share each
-step; the first alone prints and writes.
+The first metric line holds Parameters, MACs, the multiply-adds of one image, and Latency-ms where it is measured. The
+others hold Training-Accuracy, Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch. The same
+command in the same output folder goes on with a trial that was killed. Several processes, which torchrun starts or
+which --num_gpus asks for, share each step; the first alone prints and writes.
 """
 
 import os

@@ -14,10 +14,11 @@ from enas_trainer import fields, loading
 from enas_trainer.macro import choices
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from trial_runtime import command_line, devices, from_runner
+from trial_runtime import command_line, devices, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
 
@@ -26,9 +27,9 @@ TRAIN_PORTION = 0.8
 
 _RATES = Interval(above=0, maximum=MAX_NUMBER)
 
-_MATTERS_NOT = frozenset(
-    {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
-)
+_MATTERS_NOT = network_budget.MATTERS_NOT | {
+    "data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"
+}  # fmt: skip
 """Fields that do not change what a network learns."""
 
 
@@ -43,6 +44,8 @@ class Trial:
     settings: TrainingSettings
     precision: str
     """See `trial_runtime.precision`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     output_dir: Path
     shared_weights: Path | None
@@ -91,6 +94,7 @@ def parse(argv: Sequence[str]) -> Trial:
             learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.optimizer],
         ),
         precision=arguments.precision,
+        allowance=network_budget.allowance_of(arguments),
         shared_weights=arguments.shared_weights,
         num_gpus=arguments.num_gpus,
         **options,
@@ -146,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     command_line.add_resume_arguments(parser)
     return parser

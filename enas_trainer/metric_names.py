@@ -15,3 +15,6 @@ EPOCH: Mapping[str, str] = MappingProxyType(
 
 PARAMETERS, MACS = "Parameters", "MACs"
 """Of the network, printed once: its weights, and the multiply-adds for one image."""
+
+LATENCY = "Latency-ms"
+"""The same where it is measured: median milliseconds for one image."""
