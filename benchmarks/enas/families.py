@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.enas import tasks
 from enas_service.decisions import Decisions
+from enas_service.spaces.cells import CellSpace
 from enas_service.spaces.space import Attribute
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
@@ -65,9 +66,10 @@ class Family:
         value: choices (D) to an accuracy.
         best: the highest accuracy there is, or the highest known.
         matters: decisions that the value depends on; a yardstick is told them.
-        num_layers: of a macro space, whose first decisions are the layers' operations; 0 for plain parameters.
-        operations: of a macro space, as an experiment lists them.
+        num_layers: of a network; 0 for plain parameters. The first decisions of a macro space are operations of layers.
+        operations: as an experiment lists them.
         parameters: the same of plain parameters.
+        cells: the space, where it is of cells.
         cost: choices (D) to multiply-adds; None where nothing tells them.
         typical_costs: (N) multiply-adds of the networks of the table.
     """
@@ -82,12 +84,20 @@ class Family:
     num_layers: int = 0
     operations: tuple[Operation, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    cells: CellSpace | None = None
     cost: Callable[[Choices], float] | None = None
     typical_costs: Sequence[float] = ()
 
     @property
-    def space(self) -> DescribedSpace:
+    def is_macro(self) -> bool:
+        """Whether it is of layers with joins."""
+        return self.num_layers > 0 and self.cells is None
+
+    @property
+    def space(self) -> DescribedSpace | CellSpace:
         """What may be proposed."""
+        if self.cells is not None:
+            return self.cells
         return DescribedSpace(counts=tuple(self.counts), attributes=tuple(self.attributes), described=self.described)
 
 

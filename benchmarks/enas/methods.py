@@ -69,8 +69,9 @@ class RegularizedEvolution:
             for decision, count in enumerate(family.counts)
             if count > 1 and (decision in family.matters or not told)
         ]
-        layers = [decision for decision in free if decision < family.num_layers]
-        others = [decision for decision in free if decision >= family.num_layers]
+        num_apart = family.num_layers if family.is_macro else 0
+        layers = [decision for decision in free if decision < num_apart]
+        others = [decision for decision in free if decision >= num_apart]
         self._groups = [group for group in (layers, others) if group]
 
     def propose(self, finished: Finished, count: int) -> list[Choices]:
@@ -249,14 +250,14 @@ class Ours:
         self._experiment = Experiment(
             name="search",
             objective=Objective(metric="accuracy", direction=Direction.MINIMIZE if minimize else Direction.MAXIMIZE),
-            settings=(),
+            settings=(("search_for", family.cells.search_for),) if family.cells else (),
             parameters=family.parameters,
             num_layers=family.num_layers,
-            input_sizes=(32, 32, 3) if family.num_layers else (),
-            output_sizes=(10,) if family.num_layers else (),
+            input_sizes=family.cells.input_sizes if family.cells else (32, 32, 3) if family.num_layers else (),
+            output_sizes=family.cells.output_sizes if family.cells else (10,) if family.num_layers else (),
             operations=family.operations,
         )
-        self._parameters = family.parameters
+        self._parameters, self._is_macro = family.parameters, family.is_macro
         self._sign, self._seed, self._restart = -1 if minimize else 1, seed, restart
         self._suggester = EnasSuggester(seed)
         self._assignments: list[dict[str, str]] = []
@@ -284,4 +285,6 @@ class Ours:
             return np.array([one.values.index(assignments[one.name]) for one in self._parameters])
         rows = assignment.decode(assignments["architecture"])
         assert isinstance(rows, list)
+        if not self._is_macro:
+            return np.concatenate(rows)
         return np.array([row[0] for row in rows] + [bit for row in rows for bit in row[1:]])

@@ -54,6 +54,7 @@ def of(experiment: Experiment, num_nodes: int | None, limits: EnasLimits = DEFAU
         num_inputs=2,
         num_edges=2,
         num_nodes=num_nodes or DEFAULT_NODES,
+        has_loose_ends=True,
         num_layers=experiment.num_layers,
         input_sizes=experiment.input_sizes,
         output_sizes=experiment.output_sizes,

@@ -46,6 +46,7 @@ def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
         num_inputs=1,
         num_edges=1,
         num_nodes=num_nodes or DEFAULT_NODES,
+        has_loose_ends=False,
         num_layers=experiment.num_layers,
         input_sizes=experiment.input_sizes,
         output_sizes=experiment.output_sizes,

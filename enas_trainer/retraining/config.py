@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from enas_trainer import loading
+from enas_trainer import loading, search_for
+from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_suggestion.settings import Interval, integer, number
@@ -156,9 +157,11 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         InvalidExperiment: a setting is out of its bounds.
     """
     arguments = _parser().parse_args(argv)
-    architecture, network = config.read(
-        *loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
-    )
+    texts = loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+    if (kind := search_for.of(texts[1])) != search_for.MACRO:
+        allowed = "networks of cells are trained by darts_trainer.retrain --genotype, which takes the same folder"
+        raise InvalidNetwork(f"nn_config.{search_for.NAME}", kind, allowed)
+    architecture, network = config.read(*texts)
     settings = flags.parsed(RetrainSettings, arguments)
     if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
         logger.warning(

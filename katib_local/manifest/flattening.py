@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from katib_local.errors import ClusterOnly
-from katib_local.manifest import flat_operations, manifest, search_space, template
+from katib_local.manifest import flat_operations, manifest, search_space, stand_in
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment, NasConfig
 from katib_local.manifest.flat_operations import MAX_OPTIONS, MAX_TEXT, OperationList
@@ -59,7 +59,7 @@ def flatten(found: Document) -> Document:
     choices = assignment.encode({"input_sizes": list(nas.input_sizes), "output_sizes": list(nas.output_sizes), **fixed})
     chosen = ", ".join(f"'{name}': '{text}'" for name, text in texts.items())
     flags = _Flags(placeholders, f"{choices[:-1]}, {chosen}}}")
-    trial_template["trialSpec"] = flags.replaced(trial_template["trialSpec"])
+    trial_template["trialSpec"] = flags.replaced(trial_template.get("trialSpec"))
     flags.check()
     return flattened
 
@@ -71,7 +71,7 @@ def _parsed(found: Document) -> Experiment:
     except InvalidExperiment as error:
         if not all(isinstance(fault, ClusterOnly) for fault in error.faults):
             raise
-    return manifest.parse(template.stand_in(found))
+    return manifest.parse(stand_in.of(found))
 
 
 def _choices(nas: NasConfig) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -171,6 +171,11 @@ def change_space(read: dict[str, Any]) -> None:
     ]
 
 
+def change_template(read: dict[str, Any]) -> None:
+    del read["spec"]["trialTemplate"]["trialSpec"]
+    read["spec"]["trialTemplate"]["configMap"] = {"configMapName": "templates", "configMapNamespace": "kubeflow"}
+
+
 def change_algorithm(read: dict[str, Any]) -> None:
     read["spec"]["algorithm"]["algorithmName"] = "darts"
 
@@ -179,6 +184,7 @@ def change_algorithm(read: dict[str, Any]) -> None:
     ("change", "said"),
     [
         (change_algorithm, "spec.algorithm.algorithmName: 'darts' .*its trial searches for itself"),
+        (change_template, "spec.trialTemplate.trialSpec: 'no --architecture'"),
         (change_layers, "spec.nasConfig: '105 parameters' .*at most 100; 91 of these are joins"),
         (change_text, "spec.nasConfig.operations: .*at most 100 values of a parameter, of at most 64 characters"),
         (change_command, "spec.trialTemplate.trialSpec: 'no --architecture'"),
