@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from enas_trainer import choices, fields, loading, search_for
+from enas_trainer import fields, search_for, texts
 from enas_trainer.macro import config as macro
 from enas_trainer.macro.config import LayeredNetwork
 from enas_trainer.micro import config as micro
@@ -98,7 +98,7 @@ def parse(argv: Sequence[str]) -> Trial:
         InvalidNetwork: the texts, or the choices, are no network; or a file of them cannot be read.
     """
     arguments = _parser().parse_args(argv)
-    architecture, nn_config = texts(arguments)
+    architecture, nn_config = texts.read(arguments)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
@@ -120,24 +120,6 @@ def parse(argv: Sequence[str]) -> Trial:
     )
 
 
-def texts(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Return both texts, as given or of the choices.
-
-    Raises:
-        CommandLineError: a flag is missing, or one too many.
-        InvalidNetwork: see `choices.read` and `loading.load`.
-    """
-    if arguments.choices is not None:
-        if (arguments.architecture, arguments.nn_config) != (None, None):
-            raise CommandLineError("--choices stands in the place of --architecture and --nn_config, not beside them")
-        return choices.read(arguments.choices)
-    if arguments.architecture is None:
-        raise CommandLineError(
-            "the following arguments are required: --architecture, --nn_config; or --choices instead"
-        )
-    return loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
-
-
 def _network(architecture: str, nn_config: str, arguments: argparse.Namespace) -> LayeredNetwork | CellNetwork:
     given = {name: value for name in _CELL_FLAGS if (value := getattr(arguments, name)) is not None}
     if search_for.of(nn_config) == search_for.MICRO:
@@ -157,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    add_texts(parser)
+    texts.add_flags(parser)
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
@@ -180,16 +162,6 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     command_line.add_resume_arguments(parser)
     return parser
-
-
-def add_texts(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the architecture, which `texts` reads."""
-    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
-    parser.add_argument("--architecture", help=architecture)
-    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
-    parser.add_argument(
-        "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
-    )
 
 
 def _add_cells(parser: argparse.ArgumentParser) -> None:

@@ -33,8 +33,8 @@ def load(architecture: str, nn_config: str | None, base: Path | None = None) -> 
         text = text_of(architecture, "architecture", base)
         record = fields.any_mapping(fields.parse(text, "architecture"), "architecture, without an nn_config after it")
         return _of_record(record, "architecture", architecture), _of_record(record, "nn_config", architecture)
-    config = _part(nn_config, "nn_config", base)
-    return _rows(_part(architecture, "architecture", base), config), config
+    config = part(nn_config, "nn_config", base)
+    return _rows(part(architecture, "architecture", base), config), config
 
 
 def _rows(architecture: str, nn_config: str) -> str:
@@ -44,8 +44,17 @@ def _rows(architecture: str, nn_config: str) -> str:
     return assignment.encode(fixed_arc.rows(architecture, search_for.of(nn_config)))
 
 
-def _part(argument: str, name: str, base: Path | None) -> str:
-    """Return one of the texts, out of a record if it is one."""
+def part(argument: str, name: str, base: Path | None) -> str:
+    """Return one of the texts, out of a record if it is one.
+
+    Args:
+        argument: as for `load`.
+        name: of the text in a record.
+        base: as for `load`.
+
+    Raises:
+        InvalidNetwork: a file cannot be read, or does not hold what it should.
+    """
     text = text_of(argument, name, base)
     if not text.lstrip().startswith("{") or '"architecture"' not in text:
         return text

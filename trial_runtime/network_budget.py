@@ -49,16 +49,19 @@ class BeyondBudget(Exception):
         super().__init__()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add both flags."""
+def add_arguments(parser: argparse.ArgumentParser, *, measures_latency: bool = True) -> None:
+    """Add both flags, or the budget alone where nothing measures a latency."""
     group = parser.add_argument_group("what the network may cost")
     group.add_argument(
         "--budget",
         type=_budget,
         metavar="COST<=NUMBER,…",
-        help=f"a network beyond it is not trained, such as '{MACS}<=5e6, {LATENCY}<=3'; the costs are {PARAMETERS} and "
-        f"{MACS}, and {LATENCY} with --measure-latency",
+        help=f"a network beyond it is not trained, such as '{MACS}<=5e6, {PARAMETERS}<=1e6'; costs are {PARAMETERS}, {MACS}"
+        + (f", {LATENCY} with --measure-latency" if measures_latency else ""),
     )
+    if not measures_latency:
+        parser.set_defaults(measure_latency=False)
+        return
     latency = f"report {LATENCY}, too: the median of single images by ONNX Runtime in one thread, or on the GPU"
     group.add_argument("--measure-latency", action="store_true", help=latency)
 
@@ -100,9 +103,18 @@ def reported(
     if allowance.measures_latency:
         nanoseconds = round(1e6 * latency_ms()) if group.is_first else 0
         found[LATENCY] = group.of_first(nanoseconds) / 1e6
-    if allowance.budget is not None and not allowance.budget.is_met(found):
-        raise BeyondBudget(found)
+    check(found, allowance)
     return found
+
+
+def check(costs: Mapping[str, float], allowance: Allowance) -> None:
+    """Check costs.
+
+    Raises:
+        BeyondBudget: they are beyond the budget.
+    """
+    if allowance.budget is not None and not allowance.budget.is_met(costs):
+        raise BeyondBudget(costs)
 
 
 def latency_ms(network: nn.Module, image_shape: tuple[int, int, int], device: torch.device) -> float:

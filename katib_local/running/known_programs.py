@@ -43,7 +43,13 @@ class KnownProgram:
 ENAS = KnownProgram(
     package="enas_trainer",
     started_by=re.compile(r"(^|[\s/])RunTrial\.py(\s|$)|\s-m\s+enas_trainer(\s|$)"),
-    metrics=(*enas_metrics.EPOCH, enas_metrics.PARAMETERS, enas_metrics.MACS, enas_metrics.LATENCY),
+    metrics=(
+        *dict.fromkeys([*enas_metrics.EPOCH, *enas_metrics.TEXT_EPOCH]),
+        enas_metrics.UNIGRAM_PERPLEXITY,
+        enas_metrics.PARAMETERS,
+        enas_metrics.MACS,
+        enas_metrics.LATENCY,
+    ),
 )
 
 _OF_IMAGES = (
