@@ -52,12 +52,12 @@ class BeyondBudget(Exception):
 def add_arguments(parser: argparse.ArgumentParser, *, measures_latency: bool = True) -> None:
     """Add both flags, or the budget alone where nothing measures a latency."""
     group = parser.add_argument_group("what the network may cost")
+    costs = f"costs are {PARAMETERS}, {MACS}" + (f", {LATENCY} with --measure-latency" if measures_latency else "")
     group.add_argument(
         "--budget",
         type=_budget,
         metavar="COST<=NUMBER,…",
-        help=f"a network beyond it is not trained, such as '{MACS}<=5e6, {PARAMETERS}<=1e6'; costs are {PARAMETERS}, {MACS}"
-        + (f", {LATENCY} with --measure-latency" if measures_latency else ""),
+        help=f"a network beyond it is not trained, such as '{MACS}<=5e6, {PARAMETERS}<=1e6'; {costs}",
     )
     if not measures_latency:
         parser.set_defaults(measure_latency=False)
