@@ -20,6 +20,7 @@ from dashboard.sources.watched import Watched
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.custom_objects import GROUP, TRIAL_LABEL, VERSION
 from katib_cluster.errors import ClusterError
+from katib_cluster.pods import Pods
 from katib_local.record import trials
 from katib_local.report import figures, read_cluster
 from katib_local.report.model import Report, TrialReport
@@ -57,7 +58,7 @@ class Cluster:
 
     def __init__(self, logs: ObservationLogs | None) -> None:
         self._objects: Any = client.CustomObjectsApi()  # what its methods return is typed as object
-        self._core: Any = client.CoreV1Api()
+        self._pods = Pods()
         self._logs = logs
         self._lock = threading.Lock()
         self._watched: dict[str, Watched] = {}
@@ -93,12 +94,11 @@ class Cluster:
     def logs(self, place: str, key: str, name: str) -> Sequence[Log]:
         """Read the end of the logs of a trial's pods."""
         self._check(place, key, name)
-        selector = f"{TRIAL_LABEL}={name}"
 
         def read() -> list[Log]:
             with failing(f"the pods of {name} cannot be read"):
-                pods = self._core.list_namespaced_pod(place, label_selector=selector, _request_timeout=TIMEOUT_S).items
-                return [self._log(place, pod.metadata.name, one.name) for pod in pods for one in pod.spec.containers]
+                containers = self._pods.containers(place, f"{TRIAL_LABEL}={name}")
+                return [self._log(place, pod, container) for pod, container in containers]
 
         found = _read(read)
         if not found:
@@ -126,23 +126,15 @@ class Cluster:
             return self._watched[place]
 
     def _log(self, place: str, pod: str, container: str) -> Log:
+        title = f"{pod}: {container}"
         try:
-            answer = self._core.read_namespaced_pod_log(
-                pod,
-                place,
-                container=container,
-                tail_lines=LOG_LINES,
-                limit_bytes=LOG_BYTES,
-                _preload_content=False,
-                _request_timeout=TIMEOUT_S,
-            )
+            content = self._pods.log(place, pod, container, lines=LOG_LINES, most_bytes=LOG_BYTES)
         except ApiException as error:
             if error.status != _NOT_STARTED:
                 raise
-            return Log(title=f"{pod}: {container}", text="It has not started yet.", is_cut=False)
-        content: bytes = answer.data
+            return Log(title=title, text="It has not started yet.", is_cut=False)
         is_cut = len(content) >= LOG_BYTES or content.count(b"\n") >= LOG_LINES
-        return Log(title=f"{pod}: {container}", text=content.decode(errors="replace"), is_cut=is_cut)
+        return Log(title=title, text=content.decode(errors="replace"), is_cut=is_cut)
 
     def _with_curves(self, place: str, report: Report, chosen: Iterable[TrialReport]) -> Report:
         """Add what some trials reported over time, where it is theirs for sure."""

@@ -103,12 +103,11 @@ class Server:
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
         """Ask for a page as no browser does: status, headers, text."""
-        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, headers=named)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)) as connection:
+            connection.request(method, path, headers=named)
+            answer = connection.getresponse()
+            text = answer.read().decode(errors="replace")
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
 
 
@@ -150,7 +149,7 @@ class ClusterFlags:
 @pytest.fixture(scope="module")
 def api() -> Iterator[ApiServer]:
     """An API server, whose service account may do what the manifest says."""
-    documents = yaml.safe_load_all((ROOT / "manifests/dashboard/rights.yaml").read_text())
+    documents = yaml.safe_load_all((ROOT / "manifests/dashboard/base/rights.yaml").read_text())
     (role,) = (one["rules"] for one in documents if one["kind"] == "ClusterRole")
     server = ApiServer(role)
     yield server
