@@ -6,11 +6,13 @@ KATIB_NAS_TEST_EXPERIMENTS says how many of each algorithm are drawn, in place o
 import dataclasses
 import os
 import random
+import re
 
 import grpc
 import pytest
 
-from darts_genotype.primitives import PRIMITIVES
+from darts_genotype.activations import ACTIVATIONS
+from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES
 from darts_trainer.__main__ import main as darts
 from enas_trainer.__main__ import main as enas
 from enas_trainer.macro.operation_types import AVG_POOLING, MAX_POOLING, TYPES
@@ -85,6 +87,44 @@ def test_an_enas_experiment(seed, services, build, tmp_path, capfd):
         flags = [f"--architecture={one['architecture']}", f"--nn_config={one['nn_config']}", "--num_epochs=1"]
         flags += ["--num_gpus=0", "--dataset=fake:20", "--batch-size=4", "--seed=1"]
         code = enas([*flags, f"--output-dir={tmp_path / str(number)}"])
+        assert code == 0, (one, capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["micro", "recurrent"])
+def test_an_experiment_over_cells(kind, seed, services, build, tmp_path, capfd):
+    random_ = random.Random(seed)
+
+    def draw():
+        if kind == "micro":
+            operations = []
+            for name, sizes in FILTER_SIZES.items():
+                some = random_.sample(sizes, random_.randint(0, len(sizes)))
+                operations += [build.operation(name, listed(build, "filter_size", some))] * bool(some)
+            operations += [build.operation("skip_connection")] * (random_.random() < 0.6)
+        else:
+            operations = [build.operation(name) for name in random_.sample(ACTIVATIONS, random_.randint(0, 4))]
+        settings = {"search_for": kind, "num_nodes": str(random_.choice([0, 1, 2, 3]))}
+        made = build.enas(
+            *(operations or [build.operation("reduction")]),
+            name=f"cells-{kind}-{seed}",
+            num_layers=random_.randint(1, 4),
+            settings=settings,
+        )
+        sizes = ([random_.choice([5, 9, 32]), 8, 3], [10]) if kind == "micro" else ([20], [20])
+        graph = made.spec.nas_config.graph_config
+        graph.input_sizes[:], graph.output_sizes[:] = sizes
+        return made
+
+    for number, one in enumerate(suggested(services["enas"], draw, build)):
+        flags = [f"--architecture={one['architecture']}", f"--nn_config={one['nn_config']}", "--num_epochs=1"]
+        flags += ["--num_gpus=0", "--batch-size=4", "--seed=1", f"--output-dir={tmp_path / str(number)}"]
+        if kind == "micro":
+            size = re.search(r"'input_sizes': \[(\d+), (\d+),", one["nn_config"])
+            flags += ["--dataset=fake:20", f"--image-size={size[1]}x{size[2]}", "--init-channels=2"]
+        else:
+            flags += ["--dataset=grammar:200", "--hidden-size=3", "--bptt=10"]
+        code = enas(flags)
         assert code == 0, (one, capfd.readouterr().err)
 
 
