@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from katib_suggestion import api_pb2
 from katib_suggestion.caller import Unavailable
-from katib_suggestion.intake import Intake
+from katib_suggestion.intake import Intake, MakeRoom
 from katib_suggestion.limits import Limits
 
 _SERVICE = api_pb2.DESCRIPTOR.services_by_name["Suggestion"]
@@ -29,7 +29,7 @@ _WITHOUT_END = "an integer without an end"
 class Servicer(Protocol):
     """Has a method for each of the service's, which answers with a message."""
 
-    def counted(self, context: grpc.ServicerContext, make_room: Callable[[], bool]) -> AbstractContextManager[object]:
+    def counted(self, context: grpc.ServicerContext, make_room: MakeRoom) -> AbstractContextManager[object]:
         """Count a call as running within, or turn it away."""
 
 

@@ -1,8 +1,9 @@
 """Bodies of requests, taken in by turns: how many calls there are says little of the memory that they take.
 
 gRPC tells nobody how large a body is before it is there, and takes in as many as are asked for: 40 of 20 MiB are twice
-the memory of a pod. So few are received at a time, the newest first, whose caller has the most time left. A body that
-is slow to come loses its turn, but may go on coming beside the others; of many such the oldest is given up.
+the memory of a pod. So few are received at a time. A body that is slow to come loses its turn, but may go on coming
+beside the others; of many such the oldest is given up. Where some have waited long the newest goes first: its caller
+has the most time left.
 """
 
 import threading
@@ -10,11 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 
 from katib_suggestion.caller import Caller, Unavailable
+
+MakeRoom = Callable[[str], bool]
+"""Turns a call away for a reason; tells whether there is one to be turned away."""
 
 _AT_ONCE = 2
 """Bodies that are received at a time."""
@@ -22,8 +26,10 @@ _TURN_S = 0.5
 """How long one has its turn to itself."""
 _MAX_SLOW = 16
 """Bodies that may go on coming after that."""
-_WAIT_S = 10.0
+_WAIT_S = 20.0
 """For a turn."""
+_LONG_S = 2 * _TURN_S
+"""Who waits so long has many before it."""
 _MAX_HELD = 24 * 2**20
 """Bytes of the requests that are at work, unless one alone is larger."""
 
@@ -31,10 +37,12 @@ _MAX_HELD = 24 * 2**20
 @dataclass(eq=False, slots=True)
 class _Turn:
     give_up: Callable[[], object]
+    since_s: float = field(default_factory=time.monotonic)
+    """It waits, on the monotonic clock."""
     until_s: float = 0.0
-    """On the monotonic clock."""
-    is_over: bool = False
-    """Whether it waits for nothing."""
+    """It has its turn to itself."""
+    refusal: str = ""
+    """Why it is turned away; empty if it is not."""
 
 
 class Intake:
@@ -73,12 +81,12 @@ class Intake:
                         turns.remove(turn)
                 self._changed.notify_all()
 
-    def make_room(self) -> bool:
-        """Turn away who waits for a turn longest; tell whether anybody does."""
+    def make_room(self, refusal: str) -> bool:
+        """Turn away who waits for a turn longest, and say why; tell whether anybody does."""
         with self._changed:
-            oldest = next((turn for turn in self._waiting if not turn.is_over), None)
+            oldest = next((turn for turn in self._waiting if not turn.refusal), None)
             if oldest is not None:
-                oldest.is_over = True
+                oldest.refusal = refusal
                 self._changed.notify_all()
             return oldest is not None
 
@@ -100,7 +108,7 @@ class Intake:
                 self._held -= num_bytes
 
     def _wait(self, turn: _Turn, caller: Caller) -> None:
-        give_up_s = time.monotonic() + _WAIT_S
+        give_up_s = turn.since_s + _WAIT_S
         while True:
             now_s = time.monotonic()
             for slow in [one for one in self._receiving if one.until_s <= now_s]:
@@ -108,9 +116,11 @@ class Intake:
                 self._slow.append(slow)
             while len(self._slow) > _MAX_SLOW:
                 self._slow.popleft().give_up()
-            if turn.is_over or now_s >= give_up_s:
-                raise Unavailable("too many requests come at once; call again")
+            if turn.refusal or now_s >= give_up_s:
+                raise Unavailable(turn.refusal or "too many requests come at once; call again")
             caller.check()
-            if len(self._receiving) < _AT_ONCE and self._waiting[-1] is turn:
+            oldest, newest = self._waiting[0], self._waiting[-1]
+            if len(self._receiving) < _AT_ONCE and turn is (newest if now_s > oldest.since_s + _LONG_S else oldest):
                 return
-            self._changed.wait(min([give_up_s, *(one.until_s for one in self._receiving)]) - now_s)
+            # Who comes next changes with the time, too.
+            self._changed.wait(min([_TURN_S, *(one.until_s - now_s for one in self._receiving)]))

@@ -35,9 +35,6 @@ GRACE_S = 25.0
 _NUM_THREADS = MAX_CALLS + 32
 """Calls may all wait for one that is slow: there must be threads left to turn others away."""
 
-_NUM_CHECKS = 64
-"""Health checks at once, and readers of the reflection: both have threads of their own."""
-
 
 _PATIENCE = (
     # Who connects and says nothing; who says nothing any more; who is not there any more, or reads nothing.
@@ -85,7 +82,7 @@ class Server:
         max_bytes = limits.max_message_size * 2**20
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=_NUM_THREADS),
-            interceptors=[*interceptors, OwnThreads(_NUM_CHECKS)],
+            interceptors=[*interceptors, OwnThreads()],
             options=[
                 # Otherwise a second process on the same port would silently get half of the calls.
                 ("grpc.so_reuseport", 0),

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
@@ -13,6 +13,7 @@ from katib_suggestion import api_pb2, api_pb2_grpc, caller, converters
 from katib_suggestion.caller import Caller, Unavailable
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.intake import MakeRoom
 from katib_suggestion.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -81,12 +82,12 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             return self._changed.wait_for(lambda: self._running == 0, timeout_s)
 
     @contextmanager
-    def counted(self, context: grpc.ServicerContext, make_room: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    def counted(self, context: grpc.ServicerContext, make_room: MakeRoom = lambda _: False) -> Iterator[None]:
         """Count a call as running within, or turn it away; its body need not be there yet.
 
         Args:
             context: of the call.
-            make_room: has another call end, if it can, where there are `MAX_CALLS`.
+            make_room: has another call end for a reason, if it can, where there are `MAX_CALLS`.
         """
         self._enter(context, make_room)
         try:
@@ -142,13 +143,14 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
             logger.exception("a call failed")
             _abort(context, unexpected, f"unexpected {type(error).__name__}; the service's log has the details")
 
-    def _enter(self, context: grpc.ServicerContext, make_room: Callable[[], bool]) -> None:
+    def _enter(self, context: grpc.ServicerContext, make_room: MakeRoom) -> None:
         with self._changed:
             if self._suggester is None or self._draining:
                 reason = "stopping" if self._draining else "starting"
                 _abort(context, grpc.StatusCode.UNAVAILABLE, f"the service is {reason}; call again")
-            if self._running >= MAX_CALLS and not make_room():
-                _abort(context, grpc.StatusCode.UNAVAILABLE, f"{MAX_CALLS} calls are running; call again")
+            refusal = f"{MAX_CALLS} calls are running; call again"
+            if self._running >= MAX_CALLS and not make_room(refusal):
+                _abort(context, grpc.StatusCode.UNAVAILABLE, refusal)
             self._running += 1
 
 
