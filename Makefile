@@ -55,7 +55,7 @@ run: $(VENV)/.runs ## search twice on real images: ENAS, then DARTS
 # What takes long stands first, so that no core waits for the other in the end.
 WITH_TENSORFLOW := tests/contract tests/enas_service tests/upgrade/services tests/katib_suggestion tests/darts_service
 WITH_TORCH := tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/cell_networks \
-	tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
+	tests/dashboard tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
 # On as many cores as there are, a file's tests on the same one, in this order; PARALLEL= runs one after the other.
 PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
@@ -113,12 +113,14 @@ REPOSITORY ?= katib-nas
 BUILD_ARGS ?=
 
 .PHONY: images
-images: ## build the four container images
+images: ## build the five container images
 	@test -n "$(ENGINE)" || { echo "make images needs docker, podman or buildah" >&2; exit 1; }
 	@for name in enas darts; do for target in service trainer; do \
 		BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.$$name --target $$target $(BUILD_ARGS) \
 			--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/$$name-$$target:$(VERSION) . || exit 1; \
 	done; done
+	BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.dashboard $(BUILD_ARGS) \
+		--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/dashboard:$(VERSION) .
 
 # RUN_ENGINE: the command that runs what ENGINE has built, where it is another one.
 RUN_ENGINE ?= $(ENGINE)

@@ -198,6 +198,14 @@ class Store:
         rows = self._connection.execute("SELECT * FROM trials ORDER BY number")
         return [_trial(row) for row in rows]
 
+    def outcomes(self) -> list[Trial]:
+        """The same without what they were given, which is most of what is kept of a trial."""
+        rows = self._connection.execute(
+            "SELECT name, number, condition, '{}' AS assignments, '{}' AS labels, reason, started, finished, "
+            "exit_code, observation FROM trials ORDER BY number"
+        )
+        return [_trial(row) for row in rows]
+
     def points(self, trial: str) -> list[Point]:
         """Every metric value that a trial has reported, in order."""
         rows = self._connection.execute("SELECT * FROM observations WHERE trial = ? ORDER BY rowid", (trial,))
