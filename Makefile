@@ -120,12 +120,14 @@ REPOSITORY ?= katib-nas
 BUILD_ARGS ?=
 
 .PHONY: images
-images: ## build the four container images
+images: ## build the five container images
 	@test -n "$(ENGINE)" || { echo "make images needs docker, podman or buildah" >&2; exit 1; }
 	@for name in enas darts; do for target in service trainer; do \
 		BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.$$name --target $$target $(BUILD_ARGS) \
 			--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/$$name-$$target:$(VERSION) . || exit 1; \
 	done; done
+	BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.dashboard $(BUILD_ARGS) \
+		--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/dashboard:$(VERSION) .
 
 # RUN_ENGINE: the command that runs what ENGINE has built, where it is another one.
 RUN_ENGINE ?= $(ENGINE)

@@ -91,7 +91,12 @@ class Network(nn.Module):
         generator: draws the weights; on the CPU.
         auxiliary_image_size: (H, W) of the images where a second classifier after the cell at 2/3 of the depth helps to
             train the cells before it; None for a network without.
+        auxiliary_delay: how many cells behind that one the second classifier reads, if there are so many: none in
+            DARTS, one in ENAS.
         precision: that the passes compute in; see `trial_runtime.precision`.
+
+    Attributes:
+        auxiliary_layer: the cell, counted from 0, that a second classifier reads.
 
     Raises:
         GenotypeError: the network needs reduction cells and the genotype has none.
@@ -104,6 +109,7 @@ class Network(nn.Module):
         *,
         generator: torch.Generator,
         auxiliary_image_size: tuple[int, int] | None = None,
+        auxiliary_delay: int = 0,
         precision: str = "fp32",
     ) -> None:
         super().__init__()
@@ -117,10 +123,10 @@ class Network(nn.Module):
         places = list(cell_places(layout, **widths))
         self.cells = nn.ModuleList(Cell(genotype, place) for place in places)
         self.classifier = nn.Linear(places[-1].output_channels, layout.num_classes)
-        self._auxiliary_layer = 2 * layout.num_layers // 3
+        self.auxiliary_layer = min(2 * layout.num_layers // 3 + auxiliary_delay, layout.num_layers - 1)
         self.auxiliary_head = None
         if auxiliary_image_size is not None:
-            width = places[self._auxiliary_layer].output_channels
+            width = places[self.auxiliary_layer].output_channels
             map_size = final_map_size(layout.num_layers, auxiliary_image_size)
             self.auxiliary_head = AuxiliaryHead(width, map_size, layout.num_classes)
         operations.initialise(self, generator)
@@ -161,7 +167,7 @@ class Network(nn.Module):
         before_previous_bchw = previous_bchw = auxiliary_bchw = self.stem(x_bchw)
         for layer, (cell, scale_pb) in enumerate(zip(self.cells, scales, strict=True)):
             before_previous_bchw, previous_bchw = previous_bchw, cell(before_previous_bchw, previous_bchw, scale_pb)
-            if layer == self._auxiliary_layer:
+            if layer == self.auxiliary_layer:
                 auxiliary_bchw = previous_bchw
         return self.classifier(previous_bchw.mean(dim=(2, 3))), auxiliary_bchw
 

@@ -27,6 +27,7 @@ class GenotypeError(ValueError):
     """
 
     def __init__(self, place: str, value: object, allowed: str) -> None:
+        self.place, self.value, self.allowed = place, value, allowed
         super().__init__(f"genotype: {place}: {shown(value)} is not allowed: {allowed}")
 
 

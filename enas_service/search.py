@@ -13,11 +13,22 @@ import numpy as np
 
 from enas_service.cost import NUM_CANDIDATES
 from enas_service.decisions import Decisions
+from enas_service.lessons import (
+    Lesson,
+    Matters,
+    decisions_of,
+    insight,
+    merits,
+    rewards_of,
+    trained,
+    what_takes_long,
+)
 from enas_service.limits import DEFAULT
+from enas_service.model.aims import believing
 from enas_service.model.importance import Importance, importances, summary
-from enas_service.model.model import MIN_TRIALS, Model, is_quick, learned
-from enas_service.model.process import Weights
-from enas_service.model.proposals import Region, untaken
+from enas_service.model.model import MIN_TRIALS, Model
+from enas_service.model.proposals import propose, untaken
+from enas_service.model.region import Region
 from enas_service.policies.policy_gradient import PolicyGradient, Step
 from enas_service.problem import Problem
 from enas_service.scores import advantages, ranked
@@ -28,23 +39,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A finished trial that was learned from."""
-
-    trial: str
-    decisions: Decisions
-    """(D,), as read back from their key."""
-    reward: float
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """How far a search has come."""
 
     num_trials: int = 0
     """Trials that it has learned from."""
     best: float | None = None
-    """The best objective among them; None before the first."""
+    """The best objective among them, within the budget; None before the first."""
     step: Step | None = None
     """The latest gradient step; None before the first."""
 
@@ -71,12 +72,16 @@ class Preparation:
 
     candidates_bd: Decisions
     """(B, D), drawn from the policy."""
-    weights: Weights | None = None
-    """What mattered by the trials before; None where the call itself has the time to find out."""
+    matters: Matters = field(default_factory=Matters)
+    """What mattered by the trials before, where a call has no time to find out."""
 
 
 MAX_REPLIES = 16
 """Replies that are kept, for requests that come again."""
+
+
+_TELLING = 12
+"""Finished trials after which it is said that none is within the budget."""
 
 
 class Search:
@@ -102,6 +107,7 @@ class Search:
         self._noted: set[str] = set()
         self._warned: set[str] = set()
         self._repeats = False
+        self._is_missed = False
         self.policy = problem.form.policy(seed=int(self.random.integers(2**31)))
         self._region = Region.of(problem.space)
         self._model: Model | None = None
@@ -113,9 +119,8 @@ class Search:
     @property
     def status(self) -> Status:
         """May be read without the lock: lessons and the history only ever grow."""
-        rewards, history = self._rewards(), self.memory.history
-        best = self.problem.objective.sign * max(rewards) if rewards else None
-        return Status(len(rewards), best, history[-1].step if history else None)
+        lessons, history = list(self.memory.lessons), self.memory.history
+        return Status(len(lessons), self._best(lessons), history[-1].step if history else None)
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
         """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
@@ -175,17 +180,16 @@ class Search:
 
     def _prepare(self) -> Preparation:
         """Train the policy on new lessons, draw from it, and find out what matters."""
-        lessons, rewards = self.memory.lessons, self._rewards()
+        lessons, goal = self.memory.lessons, self.problem.goal
         if num_new := len(lessons) - self.memory.num_trained:
             self._train(num_new)
         first, second = self.random.integers(-(2**31), 2**31, size=2).tolist()
-        candidates_bd, weights = self.policy.sample(NUM_CANDIDATES, (first, second)), None
-        if self._can_learn and not is_quick(self._region, len(lessons)):
-            weights = learned(self._region, self._lessons_nd(), rewards)
+        candidates_bd = self.policy.sample(NUM_CANDIDATES, (first, second))
+        matters = what_takes_long(self._region, goal, lessons) if self._can_learn else Matters()
         if self._model is not None:
-            self.learned = importances(self._model, rewards)
+            self.learned = importances(self._model, rewards_of(trained(lessons, goal)))
             logger.info("%s: what matters: %s", self._name, summary(self.learned))
-        return Preparation(candidates_bd, weights)
+        return Preparation(candidates_bd, matters)
 
     def _learn(self, trials: Sequence[Trial]) -> int:
         """Note every finished trial that was not noted before; return how many there were."""
@@ -204,25 +208,38 @@ class Search:
     def _train(self, num_new: int) -> None:
         """Credit every lesson's own decisions with its advantage."""
         lessons = self.memory.lessons
-        compared = advantages(ranked(self._rewards()), self.problem.settings.controller_baseline_decay)
+        compared = advantages(
+            ranked(merits(lessons, self.problem.goal)), self.problem.settings.controller_baseline_decay
+        )
         logger.info("%s: advantages from %.3f to %.3f", self._name, compared.min(), compared.max())
-        step = self.policy_gradient.update(self._lessons_nd(), compared, num_new)
+        step = self.policy_gradient.update(decisions_of(lessons), compared, num_new)
         self.memory.num_trained = len(lessons)
-        best = self.problem.objective.sign * max(lesson.reward for lesson in lessons)
-        self.memory.history.append(Status(len(lessons), best, step))
+        self.memory.history.append(Status(len(lessons), self._best(lessons), step))
+
+    def _best(self, lessons: Sequence[Lesson]) -> float | None:
+        """The best objective that is known to be within the budget, if there is one."""
+        goal = self.problem.goal
+        rewards = [lesson.reward for lesson in lessons if goal.is_within(lesson.costs)]
+        return goal.objective.sign * max(rewards) if rewards else None
 
     def _propose(self, trials: Sequence[Trial], count: int, prepared: Preparation) -> list[Decisions]:
         self._note(trials)
         self._tell_of_repeats(count)
-        num_lessons, memory = len(self.memory.lessons), self.memory
+        if self.problem.goal.budget is not None:
+            self._tell_of_budget()
         if not self._can_learn:
             return self._draws(count)
-        decisions_nd, rewards, weights = self._lessons_nd(), self._rewards(), prepared.weights
-        if weights is None or is_quick(self._region, num_lessons):
-            weights = learned(self._region, decisions_nd, rewards)
-        self._model = Model.of(self._region, weights, decisions_nd, rewards)
-        return self._model.propose(
-            self._waiting_nd(trials), prepared.candidates_bd, taken=memory.taken, count=count, random=self.random
+        found = insight(self._region, self.problem.goal, self.memory.lessons, prepared.matters)
+        self._model = found.model
+        if found.aim is None:
+            return self._draws(count)
+        return propose(
+            believing(found.aim, self._waiting_nd(trials)),
+            self._region,
+            start_bd=prepared.candidates_bd,
+            taken=self.memory.taken,
+            count=count,
+            random=self.random,
         )
 
     @property
@@ -246,7 +263,21 @@ class Search:
             if trial.name not in known:
                 with suppress(ForeignAssignments):
                     waiting.append(self.problem.space.of_key(self._key(trial)))
-        return np.stack(waiting) if waiting else self._lessons_nd()[:0]
+        return np.stack(waiting) if waiting else decisions_of(self.memory.lessons)[:0]
+
+    def _tell_of_budget(self) -> None:
+        """Say once that nothing seen is within the budget."""
+        goal, costs = self.problem.goal, [lesson.costs for lesson in self.memory.lessons]
+        if self._is_missed or len(costs) < _TELLING or any(map(goal.is_within, costs)):
+            return
+        self._is_missed = True
+        cheapest = ", ".join(
+            f"{name} {min(known):g}" for name in goal.costs if (known := [one[name] for one in costs if name in one])
+        )
+        logger.warning(
+            "%s: none of %d trials is within the budget %s; the cheapest seen: %s",
+            self._name, len(costs), goal.budget, cheapest or "no trial reports what it costs",
+        )  # fmt: skip
 
     def _tell_of_repeats(self, count: int) -> None:
         """Say once that the space is used up: Katib's reply has no place for it."""
@@ -267,16 +298,10 @@ class Search:
             with suppress(ForeignAssignments):
                 self.memory.taken.add(self._key(trial))
 
-    def _lessons_nd(self) -> Decisions:
-        return np.stack([lesson.decisions for lesson in self.memory.lessons])
-
-    def _rewards(self) -> list[float]:
-        return [lesson.reward for lesson in self.memory.lessons]
-
     def _worst(self, finished: Sequence[Trial]) -> float | None:
         """The worst reward among what was learned from and what is new; None where there is none yet."""
-        rewards = self._rewards()
-        rewards += [reward for trial in finished if (reward := trial.reward(self.problem.objective)) is not None]
+        rewards = rewards_of(self.memory.lessons)
+        rewards += [reward for trial in finished if (reward := trial.reward(self.problem.goal.objective)) is not None]
         return min(rewards, default=None)
 
     def _lesson(self, trial: Trial, worst: float | None) -> Lesson | None:
@@ -285,20 +310,26 @@ class Search:
         One that was stopped early did worse than others, whether or not its metric has come: without it, it is taken
         for as bad as the worst.
         """
-        reward = trial.reward(self.problem.objective)
+        reward = trial.reward(self.problem.goal.objective)
         if reward is None and trial.condition is TrialCondition.EARLY_STOPPED:
             if worst is None:
                 return None  # until there is one to compare with
             reward = worst
         if reward is None:
-            metric = self.problem.objective.metric
+            metric = self.problem.goal.objective.metric
             self._warn(trial, f"its {metric} is {trial.metrics.get(metric)!r:.100}, not a finite number")
             return None
         try:
-            return Lesson(trial.name, self.problem.space.of_key(self._key(trial)), reward)
+            lesson = Lesson(
+                trial.name, self.problem.space.of_key(self._key(trial)), reward, self.problem.goal.costs_of(trial)
+            )
         except ForeignAssignments as error:
             self._warn(trial, str(error))
             return None
+        if missing := [name for name in self.problem.goal.costs if name not in lesson.costs]:
+            names = ", ".join(missing)
+            logger.warning("%s: trial %s has no %s: nothing of that is learned from it", self._name, trial.name, names)
+        return lesson
 
     def _key(self, trial: Trial) -> bytes:
         return self.problem.space.key(self.problem.space.read(trial.assignments))

@@ -14,9 +14,10 @@ from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
@@ -24,7 +25,7 @@ from trial_runtime.retraining.records import LAST
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
 
-_MATTERS_NOT = frozenset(
+_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
     {
         "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
         "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
@@ -113,6 +114,8 @@ class RetrainConfig:
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -175,6 +178,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         settings=flags.parsed(RetrainSettings, arguments),
         precision=arguments.precision,
         keep=flags.keep(arguments),
+        allowance=network_budget.allowance_of(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -191,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_settings(parser, "training", RetrainSettings, _HELP)
     flags.add_precision(parser)
     flags.add_keep(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
     command_line.add_resume_arguments(parser)
     return parser

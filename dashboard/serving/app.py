@@ -148,7 +148,7 @@ class Dashboard:
             return self.versions.of(place, *(keys or (None,)))
 
         look()
-        told = events.stream(look, tuple(_TITLES))
+        told = events.stream(look, tuple(_TITLES), request.app.state.is_ending)
         return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     def refuse(self, request: Request, error: Exception) -> Response:
@@ -210,6 +210,7 @@ def make(source: Source, access: Access, setting: Setting, *, home: str, hosts: 
         exception_handlers=dict.fromkeys(_TITLES, answers.refuse),
         lifespan=_with_few_threads,
     )
+    made.state.is_ending = lambda: False  # the server that it is given to says more
     # A redirect of Starlette's own would name the host that it was asked by.
     made.router.redirect_slashes = False
     return made

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
+from katib_local.errors import ClusterOnly
 from katib_local.manifest import document, early_stopping, katib_rules, metrics_source, objects, search_space, template
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.document import Document
@@ -276,12 +277,12 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         if spec.config_map is not None:
             name = spec.config_map.config_map_name
             allowed = "there is no cluster to read it from; give the template as trialSpec"
-            raise InvalidExperiment(f"{path}.configMap", name, allowed)
+            raise ClusterOnly(f"{path}.configMap", name, allowed)
     for field, value in (("successCondition", spec.success_condition), ("failureCondition", spec.failure_condition)):
         with faults.noted():
             if value and value != _JOB_CONDITIONS[field]:
                 allowed = "a trial succeeds by exit code 0, as a Job does; leave it out"
-                raise InvalidExperiment(f"{path}.{field}", value, allowed)
+                raise ClusterOnly(f"{path}.{field}", value, allowed)
     with faults.noted():
         container = text(spec.primary_container_name, f"{path}.primaryContainerName")
     with faults.noted():
