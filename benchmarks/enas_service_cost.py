@@ -1,11 +1,10 @@
 """What a round of the ENAS service costs, over real gRPC; prints Markdown.
 
-    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24] [--parameters 20] [--micro 5] [--recurrent 8]
+    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24] [--parameters 20] [--micro 5] …
 
-The search space is the 106 operations of Katib's GPU example, so many plain parameters of all four types, or cells of so
-many nodes, with five operations of pictures or the four functions of text; three
-suggestions a round, every trial finished by the next. Katib's own figures, measured on another day on a machine of the
-same kind, stand beside ours where there are any.
+The search space is the 106 operations of Katib's GPU example, so many plain parameters of all four types, or cells of
+so many nodes with the operations of the paper's code; three suggestions a round, every trial finished by the next.
+Katib's own figures, measured on another day on a machine of the same kind, stand beside ours where there are any.
 """
 
 import argparse
