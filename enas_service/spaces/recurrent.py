@@ -13,6 +13,9 @@ from enas_service.spaces.operations import OperationChoice
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation
 
+_MIN_WORDS = 3
+"""Of a vocabulary: a word, what ends a line, and what stands for all other words."""
+
 
 def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
     """Read an experiment.
@@ -30,8 +33,8 @@ def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
             allowed = "it must be 1: the network has one cell, which reads word after word"
             raise InvalidExperiment(f"{GRAPH}.numLayers", experiment.num_layers, allowed)
     with faults.noted():
-        check_sizes("inputSizes", experiment.input_sizes, ("vocabulary",))
-        check_sizes("outputSizes", experiment.output_sizes, ("vocabulary",))
+        check_sizes("inputSizes", experiment.input_sizes, ("vocabulary",), _MIN_WORDS)
+        check_sizes("outputSizes", experiment.output_sizes, ("vocabulary",), _MIN_WORDS)
         if experiment.input_sizes != experiment.output_sizes:
             allowed = f"it must be the same as inputSizes, {list(experiment.input_sizes)}: one vocabulary serves both"
             raise InvalidExperiment(f"{GRAPH}.outputSizes", list(experiment.output_sizes), allowed)
