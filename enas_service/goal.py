@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas_service.settings import EnasSettings
-from katib_suggestion.budget import UNTRAINED, Budget
+from katib_suggestion.budget import WORST_ACCURACY, WORST_LOSS, Budget
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Objective, Trial
 
@@ -71,7 +71,7 @@ class Goal:
     def is_untrained(self, reward: float, costs: Costs) -> bool:
         """Whether a trial ended with its costs, which are beyond: what it reports is no accuracy."""
         value = self.objective.sign * reward
-        return self.excess(costs) > 0 and (value == UNTRAINED["accuracy"] or value >= UNTRAINED["loss"])
+        return self.excess(costs) > 0 and (value == WORST_ACCURACY or value >= WORST_LOSS)
 
     def merits(self, rewards: Sequence[float], costs: Sequence[Costs]) -> Floats:
         """How good each of some trials (N) is, larger is better; only the order counts.

@@ -2,10 +2,10 @@
 
 What nn_config says it searches for decides: a network of layers, where it says nothing; of cells (micro); or the
 language model of a recurrent cell. The first metric line holds Parameters and MACs, the multiply-adds of one image or
-word. The others hold Training-Accuracy, Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch; on
-text perplexities in the place of accuracies, and Tokens-Per-Second. The same command in the same output folder goes on
-with a trial that was killed. Several processes, which torchrun starts or which --num_gpus asks for, share each step;
-the first alone prints and writes.
+word, and Latency-ms where it is measured. The others hold Training-Accuracy, Training-Loss, Validation-Accuracy and
+Validation-Loss, one line an epoch; on text perplexities in the place of accuracies, and Tokens-Per-Second. The same
+command in the same output folder goes on with a trial that was killed. Several processes, which torchrun starts or
+which --num_gpus asks for, share each step; the first alone prints and writes.
 """
 
 import os

@@ -18,10 +18,11 @@ from enas_trainer.micro import config as micro
 from enas_trainer.micro.config import CellNetwork, CellOptions
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from trial_runtime import command_line, devices, from_runner
+from trial_runtime import command_line, devices, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
 
@@ -36,9 +37,9 @@ _WEIGHTS = Interval(minimum=0, maximum=MAX_NUMBER)
 _SHARES = Interval(minimum=0, below=1)
 _CELL_FLAGS = tuple(field.name for field in dataclasses.fields(CellOptions))
 
-_MATTERS_NOT = frozenset(
-    {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
-)
+_MATTERS_NOT = network_budget.MATTERS_NOT | {
+    "data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"
+}  # fmt: skip
 """Fields that do not change what a network learns."""
 
 
@@ -55,6 +56,8 @@ class Trial:
     settings: TrainingSettings
     precision: str
     """See `trial_runtime.precision`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     output_dir: Path
     shared_weights: Path | None
@@ -110,6 +113,7 @@ def parse(argv: Sequence[str]) -> Trial:
             learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.optimizer],
         ),
         precision=arguments.precision,
+        allowance=network_budget.allowance_of(arguments),
         shared_weights=arguments.shared_weights,
         num_gpus=arguments.num_gpus,
         **options,
@@ -154,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
     _add_cells(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     command_line.add_resume_arguments(parser)
     return parser

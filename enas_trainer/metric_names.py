@@ -13,13 +13,15 @@ EPOCH: Mapping[str, str] = MappingProxyType(
 )
 """Of each epoch: by name, the fields of its metrics."""
 
+TOKENS_PER_SECOND = "Tokens-Per-Second"
+
 TEXT_EPOCH: Mapping[str, str] = MappingProxyType(
     {
         "Training-Perplexity": "training_perplexity",
         "Training-Loss": "training_loss",
         "Validation-Perplexity": "validation_perplexity",
         "Validation-Loss": "validation_loss",
-        "Tokens-Per-Second": "tokens_per_second",
+        TOKENS_PER_SECOND: "tokens_per_second",
     }
 )
 """Of each epoch on text."""
@@ -29,3 +31,6 @@ UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
 
 PARAMETERS, MACS = "Parameters", "MACs"
 """Of the network, printed once: its weights, and the multiply-adds for one image, or for one word."""
+
+LATENCY = "Latency-ms"
+"""The same where it is measured: median milliseconds for one image."""

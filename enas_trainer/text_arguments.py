@@ -9,7 +9,7 @@ from enas_trainer import texts
 from enas_trainer.recurrent import config
 from enas_trainer.recurrent.asked import TextSettings, TextTrial
 from katib_suggestion import settings
-from trial_runtime import command_line, devices, from_runner
+from trial_runtime import command_line, devices, from_runner, network_budget
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.text import options
 
@@ -55,6 +55,7 @@ def parse(argv: Sequence[str]) -> TextTrial:
         network=network,
         settings=settings.parse(TextSettings, given, place=_flag),
         precision=arguments.precision,
+        allowance=network_budget.allowance_of(arguments),
         data=data,
         shared_weights=arguments.shared_weights,
         num_gpus=arguments.num_gpus,
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
+    network_budget.add_arguments(parser, measures_latency=False)
     options.add_arguments(parser)
     command_line.add_resume_arguments(parser)
     return parser

@@ -10,11 +10,12 @@ from enas_trainer.arguments import Trial
 from enas_trainer.batch_size import MIN_IMAGES, check_batch_size
 from enas_trainer.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import DatasetError, ImageDataset
+from trial_runtime.network_budget import BeyondBudget
 from trial_runtime.network_cost import multiply_adds
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
@@ -63,7 +64,12 @@ def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None = None) ->
         ProcessLost: another process has ended.
     """
     with Saver.of(trial, group) as saver:
-        _Run(trial, group, saver, checkpoint).run()
+        try:
+            running = _Run(trial, group, saver, checkpoint)
+        except BeyondBudget as beyond:
+            network_budget.report_untrained(beyond, trial.allowance, metric_names.EPOCH, group)
+        else:
+            running.run()
 
 
 class _Run:
@@ -79,10 +85,16 @@ class _Run:
         precision.settle(trial.device)
         training_images, validation_images = divide(images, trial.data.train_portion, group.size)
         self._child = children.build(trial.network, seeds.generator(trial.seed, "weights"), precision=trial.precision)
-        self._cost = {
+        self._cost: dict[str, float] = {
             metric_names.PARAMETERS: self._child.num_parameters,
             metric_names.MACS: multiply_adds(self._child, images.image_shape),
         }
+        self._cost = network_budget.reported(
+            self._cost,
+            trial.allowance,
+            group,
+            lambda: network_budget.latency_ms(self._child, images.image_shape, trial.device),
+        )
         self._images = images.summary()
         self._loan = self._borrow(training_images, checkpoint)
         normalisation = Normalisation.of(training_images)
@@ -163,6 +175,7 @@ class _Run:
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
             **children.record(trial.network),
             "training": asdict(trial.settings),

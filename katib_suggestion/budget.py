@@ -17,9 +17,14 @@ _MAX_TEXT = 1000
 
 ALLOWED = "it must be costs and their largest values, such as MACs<=5e6, Latency-ms<=3"
 
-UNTRAINED = {"accuracy": 0.0, "loss": 1e9}
+WORST_ACCURACY, WORST_LOSS = 0.0, 1e9
 """What a trial reports that did not train a network beyond its budget: the worst accuracy, and a loss or perplexity
 that no training comes to, in numbers that Katib's pattern reads."""
+
+
+def untrained(metric: str) -> float:
+    """Return which of both a metric gets, by its name."""
+    return WORST_ACCURACY if "accuracy" in metric.lower() else WORST_LOSS
 
 
 @dataclass(frozen=True, slots=True)

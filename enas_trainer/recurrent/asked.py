@@ -10,13 +10,15 @@ from cell_networks.language_model import DropoutRates
 from enas_trainer import fields
 from enas_trainer.recurrent.config import RecurrentNetwork
 from katib_suggestion.settings import Interval, integer, number
+from trial_runtime import network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.network_budget import Allowance
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.text.options import TextOptions
 
-_MATTERS_NOT = frozenset(
-    {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
-)
+_MATTERS_NOT = network_budget.MATTERS_NOT | {
+    "data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"
+}  # fmt: skip
 """Fields that do not change what a network learns."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
@@ -73,6 +75,7 @@ class TextTrial:
     """What both texts say."""
     settings: TextSettings
     precision: str
+    allowance: Allowance
     data: TextOptions
     output_dir: Path
     shared_weights: Path | None

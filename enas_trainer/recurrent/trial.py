@@ -13,8 +13,9 @@ from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import EpochMetrics, TextTraining
 from enas_trainer.shared_weights import Loan
 from katib_suggestion.assignment import JSON
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
+from trial_runtime.network_budget import BeyondBudget
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
@@ -61,7 +62,14 @@ def run(trial: TextTrial, group: Processes, checkpoint: Checkpoint | None = None
         ProcessLost: another process has ended.
     """
     with Saver.of(trial, group) as saver:
-        _Run(trial, group, saver, checkpoint).run()
+        try:
+            running = _Run(trial, group, saver, checkpoint)
+        except BeyondBudget as beyond:
+            # A speed is neither good nor bad.
+            names = [name for name in metric_names.TEXT_EPOCH if name != metric_names.TOKENS_PER_SECOND]
+            network_budget.report_untrained(beyond, trial.allowance, names, group)
+        else:
+            running.run()
 
 
 class _Run:
@@ -85,6 +93,7 @@ class _Run:
             metric_names.PARAMETERS: self._child.num_parameters,
             metric_names.MACS: self._child.multiply_adds,
         }
+        network_budget.check(self._cost, trial.allowance)
         self._summary = options.summary(corpus)
         self._loan = self._borrow(checkpoint)
         self._training = TextTraining(

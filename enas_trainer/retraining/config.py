@@ -19,14 +19,15 @@ from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
 
-_MATTERS_NOT = frozenset(
+_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
     {
         "architecture", "network", "size.width", "settings.print_step", "keep", "data.data_dir", "output_dir",
         "is_seeded", "resume.every_steps", "resume.fresh", "device",
@@ -120,6 +121,8 @@ class RetrainConfig:
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -172,6 +175,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         settings=settings,
         precision=arguments.precision,
         keep=flags.keep(arguments),
+        allowance=network_budget.allowance_of(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -190,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_settings(parser, "training", RetrainSettings, _HELP)
     flags.add_precision(parser)
     flags.add_keep(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=1)
     command_line.add_resume_arguments(parser)
     return parser

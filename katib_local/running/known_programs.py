@@ -48,6 +48,7 @@ ENAS = KnownProgram(
         enas_metrics.UNIGRAM_PERPLEXITY,
         enas_metrics.PARAMETERS,
         enas_metrics.MACS,
+        enas_metrics.LATENCY,
     ),
 )
 
@@ -58,6 +59,7 @@ _OF_IMAGES = (
     training_metrics.TEST_ACCURACY,
     training_metrics.PARAMETERS,
     training_metrics.MACS,
+    training_metrics.LATENCY,
 )
 """What the training of a found network on images prints."""
 
@@ -84,6 +86,9 @@ _DARTS_TRAINING = KnownProgram(
         darts_metrics.TEST_PERPLEXITY,
     ),
 )
+
+TRAININGS = (_ENAS_TRAINING, _DARTS_TRAINING)
+"""Of what a search found."""
 
 _PROGRAMS: Sequence[KnownProgram] = (ENAS, _ENAS_TRAINING, _DARTS_SEARCH, _DARTS_TRAINING)
 

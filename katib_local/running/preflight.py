@@ -15,7 +15,7 @@ from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
 from katib_local.record.options import Options
-from katib_local.running import gpus, known_programs, trial_environment
+from katib_local.running import gpus, known_programs, trial_budget, trial_environment
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
@@ -89,6 +89,7 @@ def _faults(
     program = known_programs.find(package, container.argv[-1])
     if program is not None and is_new:
         yield from _unprinted(experiment, program)
+        yield from trial_budget.faults(experiment, container, program)
         if program is known_programs.ENAS and experiment.nas is not None:
             yield from _unknown_operations(experiment.nas, search_for.of_settings(experiment.settings))
 

@@ -292,3 +292,11 @@ def test_what_is_no_choice_is_refused_by_name(changes, said):
     assert config.read(*choices.read(assignment.encode(chosen))).genotype.num_nodes == 2
     with pytest.raises(InvalidNetwork, match=said):
         choices.read(assignment.encode(chosen | changes))
+
+
+def test_beyond_its_budget_a_model_is_not_trained(tmp_path, capsys):
+    assert main(flags(tmp_path, '--budget="Parameters<=10"')) == 0
+
+    costs, untrained = metrics(capsys.readouterr().out)
+    assert costs["Parameters"] > 10
+    assert untrained == dict.fromkeys(NAMES[:-1], 1e9)

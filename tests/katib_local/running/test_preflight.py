@@ -272,3 +272,43 @@ def test_a_command_that_is_no_list_of_words_is_left_alone(
     }
     check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
     assert caplog.messages == []
+
+
+def budget(setting: str | None, *flags: str) -> Document:
+    settings = [] if setting is None else [{"name": "budget", "value": setting}]
+    return enas(
+        {
+            "spec.algorithm": {"algorithmName": "enas", "algorithmSettings": settings},
+            "spec.objective.additionalMetricNames": ["MACs", "Latency-ms"],
+            f"{CONTAINER}.args": list(flags),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        budget("MACs<=5e6, Latency-ms<=3", '--budget="MACs<=5e6, Latency-ms<=3"'),
+        budget("MACs<=5e6, Latency-ms<=3", "'--budget=Latency-ms<=3,MACs<=5000000'"),
+        budget("MACs<=5e6", "--budget", "'MACs<=5e6'"),
+        budget(None, '--budget="MACs<=5e6"'),
+    ],
+)
+def test_a_budget_that_the_trials_have_as_well_is_taken(check: Check, changes: Document) -> None:
+    check(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (budget("MACs<=5e6"), r"algorithmSettings\.budget: .* must say the same: --budget=\"MACs<=5000000\""),
+        (budget("MACs<=5e6", '--budget="MACs<=4e6"'), r"--budget=\"MACs<=4000000\": both must be the same"),
+        (budget("MACs<=5e6", "--budget=MACs<=5e6"), "the shell takes < for a file: put quotes around it"),
+        (budget("MACs<=5e6", "--budget MACs<=5e6"), "the shell takes < for a file"),
+        (budget(None, "--budget=MACs<=5e6, Latency-ms<=3"), "the shell takes < for a file"),
+        (budget("MACs<=5e6", '--budget="MACs<5e6"'), "command: --budget: .* <= is missing"),
+    ],
+)
+def test_a_budget_that_differs_or_has_no_quotes_is_refused(check: Check, changes: Document, message: str) -> None:
+    with pytest.raises(InvalidExperiment, match=message):
+        check(changes)
