@@ -40,6 +40,10 @@ FUNCTIONS: Operations = MappingProxyType(dict(enumerate(ACTIVATIONS)))
 MICRO, RECURRENT = "micro", "recurrent"
 """What ENAS searches for: cells of pictures, or a recurrent cell."""
 
+NUM_NODES: Mapping[str, int] = MappingProxyType({MICRO: 5, RECURRENT: 8})
+"""Of a cell where an Experiment does not say: as in the paper, which counts the two inputs, too, and says 7; and as in
+the cells that ``enas_lm`` publishes."""
+
 _FIELDS = ("architecture", "nn_config")
 _CELLS = ("normal cell", "reduction cell")
 _NUMBERS = 2 * EDGES_PER_NODE

@@ -92,6 +92,18 @@ class Genotype:
         return range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
 
     @property
+    def is_beyond_darts(self) -> bool:
+        """Whether DARTS never ends with it: an output is not of all inner nodes, or a node has one source twice.
+
+        Cells of ENAS are so, but for a few.
+        """
+        inner = tuple(self.inner_nodes)
+        nodes = (*self.normal, *self.reduce)
+        return {self.normal_concat, self.reduce_concat} != {inner} or any(
+            len({edge.source for edge in node}) < len(node) for node in nodes
+        )
+
+    @property
     def concat(self) -> range:
         """The nodes that the outputs of both kinds of cells concatenate, where these are all inner ones.
 

@@ -199,6 +199,7 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
         # It trained the policy before it replied.
         num_trained=len(state["lessons"]) if is_of_0_1_0 else state["num_trained"],
     )
+    search.tell()
     return search
 
 

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +33,8 @@ from enas_service.policies.policy_gradient import PolicyGradient, Step
 from enas_service.problem import Problem
 from enas_service.scores import advantages, ranked
 from enas_service.spaces.space import ForeignAssignments
+from katib_suggestion import caller
+from katib_suggestion.caller import Caller, Unavailable
 from katib_suggestion.experiment import Trial, TrialCondition
 
 logger = logging.getLogger(__name__)
@@ -76,6 +78,14 @@ class Preparation:
     """What mattered by the trials before, where a call has no time to find out."""
 
 
+@dataclass(slots=True)
+class _Took:
+    """How long the parts of a call took the last time, in seconds."""
+
+    preparing: float = 0.0
+    proposing: float = 0.0
+
+
 MAX_REPLIES = 16
 """Replies that are kept, for requests that come again."""
 
@@ -112,6 +122,9 @@ class Search:
         self._region = Region.of(problem.space)
         self._model: Model | None = None
         self._preparing: Future[Preparation] | None = None
+        self._prepared: Preparation | None = None
+        self._took_s = _Took()
+        self._told: Mapping[str, Sequence[Decisions]] = {}
         self.learned: list[Importance] = []
         max_updates = problem.sizes.max_updates(DEFAULT.max_call_time)
         self.policy_gradient = PolicyGradient(self.policy, problem.settings, max_updates)
@@ -123,13 +136,39 @@ class Search:
         return Status(len(lessons), self._best(lessons), history[-1].step if history else None)
 
     def is_of_another(self, trials: Sequence[Trial], count: int, total: int) -> bool:
-        """Whether a trial that taught is gone: the experiment was deleted, and made again under the same name."""
-        if _request(trials, count, total) in self.memory.replies:
+        """Whether all trials that taught are gone: the experiment was deleted, and made again under the same name.
+
+        Where some are there, either others were deleted, or the request is older than one that was answered before it.
+        """
+        if not self.memory.lessons or _request(trials, count, total) in self.memory.replies:
             return False
-        return not {lesson.trial for lesson in self.memory.lessons} <= {trial.name for trial in trials}
+        assignments = {trial.name: trial for trial in trials}
+        return not any(
+            self._is_of(assignments[lesson.trial], lesson)
+            for lesson in self.memory.lessons
+            if lesson.trial in assignments
+        )
+
+    def _is_of(self, trial: Trial, lesson: Lesson) -> bool:
+        """Whether a lesson was of this trial, and not of one that had its name."""
+        with suppress(ForeignAssignments):
+            return self._key(trial) == self.problem.space.key(lesson.decisions)
+        return False
+
+    def told(self, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]] | None:
+        """What the same request was told before; None if it is new. May be asked without the lock."""
+        reply = self._told.get(_request(trials, count, total))
+        return None if reply is None else self._written(reply)
+
+    def tell(self) -> None:
+        """Have the replies so far told to whoever asks again; whoever keeps them has saved them."""
+        self._told = dict(self.memory.replies)
 
     def suggest(self, trials: Sequence[Trial], count: int, total: int) -> tuple[list[dict[str, str]], bool]:
         """Learn from what has finished, and propose; the same request gets the same reply again.
+
+        A call that is given up has changed nothing that a reply depends on: what was prepared stays prepared. From
+        where it learns it is not given up any more, and its repetition finds the reply.
 
         Args:
             trials: every trial so far.
@@ -138,21 +177,29 @@ class Search:
 
         Returns:
             The assignments, and whether the request was new.
+
+        Raises:
+            Unavailable: the caller does not wait long enough.
         """
         request = _request(trials, count, total)
         is_new = request not in self.memory.replies
         if is_new:
+            prepared = self._prepare_for(caller.current())
             started = time.monotonic()
-            prepared = self._prepared()
             num_new = self._learn(trials)
             self.memory.replies[request] = self._propose(trials, count, prepared)
+            self._prepared = None
+            self._took_s.proposing = time.monotonic() - started
             for old in list(self.memory.replies)[:-MAX_REPLIES]:
                 del self.memory.replies[old]
             logger.info(
                 "%s: %d new trials of %d, %d proposals, %.3f s",
                 self._name, num_new, len(self.memory.lessons), count, time.monotonic() - started,
             )  # fmt: skip
-        return [self.problem.space.write(decisions) for decisions in self.memory.replies[request]], is_new
+        return self._written(self.memory.replies[request]), is_new
+
+    def _written(self, reply: Sequence[Decisions]) -> list[dict[str, str]]:
+        return [self.problem.space.write(decisions) for decisions in reply]
 
     def prepare_with(self, executor: Executor, then: Callable[[], None]) -> None:
         """Prepare for the next call in another thread, and call ``then`` there."""
@@ -165,21 +212,48 @@ class Search:
         self._preparing = executor.submit(prepare)
 
     def settle(self) -> None:
-        """Wait until what is being prepared is ready."""
-        if self._preparing is not None:
-            self._preparing.result()
+        """Wait until what is being prepared is ready, or the caller has gone.
 
-    def _prepared(self) -> Preparation:
-        """What was prepared since the last call; now where there was no time yet, or another process made that call."""
-        preparing, self._preparing = self._preparing, None
-        if preparing is not None and not preparing.cancel():
-            return preparing.result()
-        if not self.memory.replies:
-            return Preparation(self._region.draw(NUM_CANDIDATES, self.random))
-        return self._prepare()
+        Raises:
+            Unavailable: it has.
+        """
+        preparing = self._preparing
+        if preparing is not None:
+            caller.current().result(preparing)
+
+    def _prepare_for(self, waiting: Caller) -> Preparation:
+        """What was prepared since the last call; now where there was no time yet, or another process made that call.
+
+        Raises:
+            Unavailable: the caller does not wait until then, and until the reply.
+        """
+        if self._prepared is None:
+            preparing, needed_s = self._preparing, self._took_s.proposing
+            if preparing is not None:
+                is_begun = preparing.running() or preparing.done()
+                waiting.check(needed_s if is_begun else needed_s + self._took_s.preparing)
+                if not preparing.cancel():
+                    self._prepared = self._result(preparing, waiting)
+                self._preparing = None
+            if self._prepared is None:
+                self._prepared = self._prepare()
+        waiting.check(self._took_s.proposing)
+        return self._prepared
+
+    def _result(self, preparing: Future[Preparation], waiting: Caller) -> Preparation:
+        try:
+            return waiting.result(preparing, self._took_s.proposing)
+        except Unavailable:
+            raise
+        except BaseException:
+            self._preparing = None  # the next call tries anew
+            raise
 
     def _prepare(self) -> Preparation:
         """Train the policy on new lessons, draw from it, and find out what matters."""
+        if not self.memory.replies:
+            return Preparation(self._region.draw(NUM_CANDIDATES, self.random))
+        started = time.monotonic()
         lessons, goal = self.memory.lessons, self.problem.goal
         if num_new := len(lessons) - self.memory.num_trained:
             self._train(num_new)
@@ -189,6 +263,7 @@ class Search:
         if self._model is not None:
             self.learned = importances(self._model, rewards_of(trained(lessons, goal)))
             logger.info("%s: what matters: %s", self._name, summary(self.learned))
+        self._took_s.preparing = time.monotonic() - started
         return Preparation(candidates_bd, matters)
 
     def _learn(self, trials: Sequence[Trial]) -> int:

@@ -259,19 +259,20 @@ def _flat(values_n: NDArray[Any]) -> NDArray[Any]:
     return values_n.reshape(len(values_n), math.prod(values_n.shape[1:]))
 
 
-def check_sizes(name: str, sizes: Sequence[int], meaning: Sequence[str]) -> None:
+def check_sizes(name: str, sizes: Sequence[int], meaning: Sequence[str], least: int = 1) -> None:
     """Check the numbers that an Experiment gives under a name.
 
     Args:
         name: in `GRAPH`.
         sizes: the numbers.
         meaning: of each that must stand there.
+        least: the smallest that one may be.
 
     Raises:
-        InvalidExperiment: there are more or fewer, or one is below 1.
+        InvalidExperiment: there are more or fewer, or one is too small.
     """
-    if len(sizes) != len(meaning) or min(sizes) < 1:
-        allowed = f"it must list integers >= 1: [{', '.join(meaning)}]"
+    if len(sizes) != len(meaning) or min(sizes) < least:
+        allowed = f"it must list integers >= {least}: [{', '.join(meaning)}]"
         raise InvalidExperiment(f"{GRAPH}.{name}", list(sizes), allowed)
 
 

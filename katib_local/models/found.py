@@ -81,6 +81,22 @@ def named(text: str | None) -> ToTrain | Chosen:
     return _of_files(text, path)
 
 
+def run_of(path: Path | None) -> KeptRun | None:
+    """Find the run that a user names, or whose trial or training it is; None where there is none.
+
+    Raises:
+        RunFolderError: it cannot be read; or none is named, and there is none.
+    """
+    if path is None:
+        return kept_runs.read(run_folder.newest(None))
+    for place in (path, RUNS / path, path.absolute().parent):
+        if (place / "experiment.db").is_file():
+            return kept_runs.read(RunFolder(place.absolute()))
+        if (run := _run_around(place)) is not None:
+            return kept_runs.read(run)
+    return None
+
+
 def on_cluster(name: str, namespace: str, context: str | None) -> ToTrain | Chosen:
     """Find what an Experiment on a cluster has found.
 

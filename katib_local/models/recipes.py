@@ -1,17 +1,14 @@
 """Which program trains a network longer, by the kind of what was found."""
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 
-from enas_trainer import fields
-from katib_local.errors import UsageError
+from enas_trainer import fields, search_for
 
 CELLS = "darts_trainer.retrain"
 """Trains networks of cells: of pictures, and of text where the cell is recurrent."""
 MACRO = "enas_trainer.retrain"
 """Trains networks of layers with joins."""
-
-_MACRO_SEARCH = "macro"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,21 +27,25 @@ def of_genotype(genotype: str) -> Recipe:
 
 
 def of_architecture(architecture: str, nn_config: str | None) -> Recipe:
-    """Return the training of what an ENAS search found.
+    """Return the training of what an ENAS search found: of layers with joins, or of cells, which become a genotype.
 
     Args:
-        architecture: a text, a file or a folder.
-        nn_config: likewise; None where that holds both.
+        architecture: a text, or the file of a trial that holds both.
+        nn_config: likewise; None where nothing is known of it.
 
     Raises:
-        InvalidNetwork: nn_config is no JSON.
-        UsageError: nothing trains networks of its kind.
+        InvalidNetwork: nn_config is no JSON, or of no kind.
     """
     given = (f"--architecture={architecture}",)
     if nn_config is None:
         return Recipe(program=MACRO, flags=given)
-    found = fields.parse(nn_config, "nn_config")
-    kind = found.get("search_for", _MACRO_SEARCH) if isinstance(found, Mapping) else _MACRO_SEARCH
-    if kind != _MACRO_SEARCH:
-        raise UsageError(f"nn_config.search_for: {kind!r} is not allowed: networks of {_MACRO_SEARCH} are trained here")
-    return Recipe(program=MACRO, flags=(*given, f"--nn_config={nn_config}"))
+    kind = search_for.of(nn_config)
+    if kind == search_for.MACRO:
+        return Recipe(program=MACRO, flags=(*given, f"--nn_config={nn_config}"))
+    genotype = architecture  # a file of both
+    if architecture.lstrip().startswith("["):
+        texts = {"architecture": architecture, "nn_config": nn_config}
+        genotype = json.dumps({name: fields.parse(text, name) for name, text in texts.items()})
+    # Of the cells themselves not all tell which search they come from.
+    recipe = ("--recipe=enas",) if kind == search_for.MICRO else ()
+    return Recipe(program=CELLS, flags=(*of_genotype(genotype).flags, *recipe))

@@ -11,6 +11,13 @@ from katib_local.models.found import FOLDER
 from katib_local.record import run_folder
 from katib_local.record.run_folder import RUNS
 
+RECORD = TRAINED
+WEIGHTS = "weights.safetensors"
+MODEL = "model.onnx"
+PROGRAM = "model.pt2"
+CARD = "model-card.md"
+"""Beside `RECORD`: what a training and its exports write."""
+
 
 def find(path: Path | None) -> Path:
     """Find the folder of a training that is over.
@@ -24,7 +31,7 @@ def find(path: Path | None) -> Path:
     """
     named = run_folder.newest(None).path if path is None else path
     for folder in _places(named):
-        if (folder / TRAINED).is_file():
+        if (folder / RECORD).is_file():
             return folder
     raise RunFolderError(f"{named} holds no trained network: katib-nas train {named} makes one")
 
@@ -35,7 +42,7 @@ def record(folder: Path) -> Mapping[str, Any]:
     Raises:
         RunFolderError: it is broken.
     """
-    path = folder / TRAINED
+    path = folder / RECORD
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from darts_genotype import loading
+from darts_trainer.retraining import config
+from enas_trainer.fields import InvalidNetwork
 from katib_local.commands.train import command
-from katib_local.errors import RunFolderError, UsageError
-from katib_local.models import found
+from katib_local.errors import RunFolderError
+from katib_local.models import found, recipes
 from katib_local.models.found import Chosen, ToTrain
 from katib_local.models.recipes import CELLS, MACRO
 from katib_local.record import kept_runs
 from katib_local.record.run_folder import RunFolder
+from katib_suggestion import assignment
 from tests.katib_local.api_server import PLACE, ApiServer
 
 KEPT = Path(__file__).parents[2] / "data/0.1.0"
@@ -101,10 +105,42 @@ def test_what_was_trained_can_be_trained_again() -> None:
     assert to_train("network").recipe.flags == ("--genotype=network/network.json",)
 
 
+OF_CELLS: dict[str, Any] = {
+    "architecture": [[0, 0, 1, 1], [1, 0, 0, 1]],
+    "nn_config": {
+        "num_layers": 3,
+        "input_sizes": [8, 8, 1],
+        "output_sizes": [2],
+        "search_for": "micro",
+        "num_nodes": 1,
+        "embedding": {
+            "0": {"opt_id": 0, "opt_type": "skip_connection", "opt_params": {}},
+            "1": {"opt_id": 1, "opt_type": "max_pooling", "opt_params": {"filter_size": "3"}},
+        },
+    },
+}
+
+
+def test_cells_of_an_enas_search_are_trained_as_a_genotype(tmp_path: Path) -> None:
+    (tmp_path / "architecture.json").write_text(json.dumps(OF_CELLS))
+    what = to_train("architecture.json")
+    assert what.recipe.program == CELLS
+    assert what.recipe.flags == ("--genotype=architecture.json", "--recipe=enas")
+    trial = config.from_arguments([*what.recipe.flags, "--device=cpu"])
+    assert trial.genotype.normal_concat == (2,)
+    assert (trial.settings.num_epochs, trial.settings.learning_rate) == (630, 0.05)
+    # As a cluster's trial has them.
+    texts = [assignment.encode(OF_CELLS[name]) for name in ("architecture", "nn_config")]
+    recipe = recipes.of_architecture(*texts)
+    assert recipe.program == CELLS
+    expected = loading.load(str(tmp_path / "architecture.json"))
+    assert loading.load(recipe.flags[0].partition("=")[2]) == expected
+
+
 def test_a_network_of_another_kind_is_refused_by_its_name(tmp_path: Path) -> None:
     record = {"architecture": [[0]], "nn_config": {"num_layers": 1, "search_for": "nano"}}
     (tmp_path / "architecture.json").write_text(json.dumps(record))
-    with pytest.raises(UsageError, match=r"nn_config.search_for: 'nano' is not allowed"):
+    with pytest.raises(InvalidNetwork, match=r"nn_config.search_for: 'nano' is not allowed"):
         found.named("architecture.json")
 
 
