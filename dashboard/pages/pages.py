@@ -112,12 +112,20 @@ class Pages:
             drawn=drawn,
         )
 
-    def message(self, depth: int, title: str, message: str, *, asks_for_namespace: bool = False) -> str:
-        """What is wrong, or what is to be chosen first."""
+    def message(self, depth: int, place: str, title: str, message: str, *, asks_for_namespace: bool = False) -> str:
+        """What is wrong, or what is to be chosen first.
+
+        Args:
+            depth: folders between the root and the page.
+            place: that it is about; empty for none.
+            title: of the page.
+            message: a sentence.
+            asks_for_namespace: whether another place may be meant.
+        """
         return self._render(
             "message.html",
             depth,
-            "",
+            place,
             title=title,
             path=[],
             scripts=(),

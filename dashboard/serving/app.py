@@ -62,7 +62,7 @@ class Dashboard:
             return _to(f"./{quoted(self.home)}/")
         self.access.check(request.headers, "", ())
         text = "Choose a namespace: in the menu above, where this stands in Kubeflow's dashboard, or here."
-        return _page(request, self.pages.message(0, "Whose experiments?", text, asks_for_namespace=True))
+        return _page(request, self.pages.message(0, "", "Whose experiments?", text, asks_for_namespace=True))
 
     def namespace(self, request: Request) -> Response:
         """Lead to the namespace that was typed."""
@@ -126,7 +126,7 @@ class Dashboard:
         keys = tuple(dict.fromkeys(request.query_params.getlist("of")))
         if not _FEWEST_COMPARED <= len(keys) <= MOST_COMPARED:
             text = f"{_FEWEST_COMPARED} to {MOST_COMPARED} experiments can be compared, not {len(keys)}."
-            return _page(request, self.pages.message(2, "Choose some", text), 400)
+            return _page(request, self.pages.message(2, place, "Choose some", text), 400)
         self.access.check(request.headers, place, access.EXPERIMENT)
         return self._rendered(
             request,
@@ -158,7 +158,8 @@ class Dashboard:
             return JSONResponse({"title": title, "detail": str(error)}, status)
         depth = request.url.path.count("/") - 1
         asks = isinstance(error, RefusedError | NotThereError)
-        return _page(request, self.pages.message(depth, title, str(error), asks_for_namespace=asks), status)
+        place = request.path_params.get("place", "")
+        return _page(request, self.pages.message(depth, place, title, str(error), asks_for_namespace=asks), status)
 
     def _rendered(
         self, request: Request, key: tuple[object, ...], version: Callable[[], str], render: Callable[[str], str]

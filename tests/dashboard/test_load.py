@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.dashboard.api_server import recorded
+from tests.dashboard.conftest import Runs
+
+Visit = Callable[..., Any]
 
 USER = "ada@example.com"
 NAMESPACES = ("many", "long")
@@ -67,9 +71,7 @@ def dashboard(api: Any, start_dashboard: Callable[..., Any], cluster_flags: Any)
 
 @pytest.mark.long("it makes and reads thousands of objects")
 @pytest.mark.parametrize(("path", "rows"), [("many/", 1000), ("long/enas-digits/", 1000)])
-def test_a_thousand_are_shown_within_two_seconds_of_work(
-    dashboard: Any, visit: Callable[..., Any], path: str, rows: int
-) -> None:
+def test_a_thousand_are_shown_within_two_seconds_of_work(dashboard: Any, visit: Visit, path: str, rows: int) -> None:
     before = busy_s(dashboard.process.pid)
     shown = visit(f"{dashboard.address}{path}", extra_http_headers={"kubeflow-userid": USER})
     first = busy_s(dashboard.process.pid) - before
@@ -79,6 +81,36 @@ def test_a_thousand_are_shown_within_two_seconds_of_work(
     before = busy_s(dashboard.process.pid)
     assert dashboard.get(f"/{path}", kubeflow_userid=USER, accept_encoding="gzip")[0] == 200
     assert busy_s(dashboard.process.pid) - before < 0.2
+
+
+@pytest.mark.long("it makes a thousand databases")
+def test_a_thousand_runs_of_this_machine(tmp_path: Path, start_dashboard: Callable[..., Any], visit: Visit) -> None:
+    runs = Runs(tmp_path)
+    first = runs.add("run-0000", [runs.trial(number, f"0.{number}") for number in range(1, 9)])
+    for number in range(1, 1000):
+        shutil.copytree(first, tmp_path / f"run-{number:04}")
+    with start_dashboard("--runs", str(tmp_path)) as server:
+        before = busy_s(server.process.pid)
+        shown = visit(f"{server.address}runs/")
+        assert busy_s(server.process.pid) - before < 2
+        assert shown.locator("#rows tr").count() == 1000
+        shown.context.close()
+
+
+@pytest.mark.long("an answer of the cluster holds for a minute")
+def test_who_may_not_look_any_more_is_told_no_more(dashboard: Any, api: Any) -> None:
+    api.allow("leaver", "many")
+    follower = socket.create_connection(urlsplit(dashboard.address).netloc.split(":"), timeout=90)
+    follower.sendall(b"GET /many/-/events HTTP/1.1\r\nHost: localhost\r\nkubeflow-userid: leaver\r\n\r\n")
+    told = follower.recv(65536)
+    assert b"200" in told
+    api.rights -= {right for right in api.rights if right[0] == "leaver"}
+    while b"event: refused" not in told:
+        part = follower.recv(65536)
+        assert part, told
+        told += part
+    assert b"leaver is not allowed to list experiments.kubeflow.org in namespace many" in told
+    follower.close()
 
 
 @pytest.mark.long("it makes and reads thousands of objects, and follows them for a while")
