@@ -105,7 +105,7 @@ def _aim(
     if goal.front is not None and goal.front in known and improvement is not None and is_within_n.any():
         within = [lesson for lesson, is_within in zip(told, is_within_n, strict=True) if is_within]
         cost = known[goal.front]
-        cost_n = cost.standardised(np.array([lesson.costs[goal.front] for lesson in within]))
+        cost_n = np.array([lesson.costs[goal.front] for lesson in within])
         merit_n = np.array(merits(within, goal))
         front_n = [place for place in np.argsort(cost_n, kind="stable") if merit_n[place] == merit_n.max()]
         return FrontGrowth(
@@ -114,6 +114,7 @@ def _aim(
             bounded=bounded,
             score_n=score_n[is_within_n],
             cost_n=cost_n,
+            largest=float(cost.trials.cost_n.max()) if cost.trials.most is None else cost.trials.most,
             front_nd=decisions_of(within)[front_n],
         )
     if not bounded:

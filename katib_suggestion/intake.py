@@ -1,7 +1,7 @@
 """Bodies of requests, taken in by turns: how many calls there are says little of the memory that they take.
 
 gRPC tells nobody how large a body is before it is there, and takes in as many as are asked for: 40 of 20 MiB are twice
-the memory of a pod. So few are received at a time. A body that is slow to come loses its turn, but may go on coming
+the memory of a pod. So one is received at a time. A body that is slow to come loses its turn, but may go on coming
 beside the others; of many such the oldest is given up. Where some have waited long the newest goes first: its caller
 has the most time left.
 """
@@ -20,9 +20,9 @@ from katib_suggestion.caller import Caller, Unavailable
 MakeRoom = Callable[[str], bool]
 """Turns a call away for a reason; tells whether there is one to be turned away."""
 
-_AT_ONCE = 2
+_AT_ONCE = 1
 """Bodies that are received at a time."""
-_TURN_S = 0.5
+_TURN_S = 1.0
 """How long one has its turn to itself."""
 _MAX_SLOW = 16
 """Bodies that may go on coming after that."""

@@ -29,9 +29,6 @@ _OF_NO_DOUBT = 1e-6
 _MAX_WAITING = 50
 """Most trials without a result that are looked at, the latest."""
 
-_BEYOND_CHEAPEST = 10.0
-"""How much cheaper than all others, in deviations, a network is at most taken to be."""
-
 _LIKELY = 0.8
 """Where a candidate is within the budget with less probability, next to nothing is left of its gain, too."""
 
@@ -140,7 +137,8 @@ class FrontGrowth:
         cost: of the front.
         bounded: the costs that have a limit.
         score_n: (N) of trials within the budget, and of those believed in.
-        cost_n: (N) the same, standardised.
+        cost_n: (N) the same.
+        largest: cost to which the hypervolume reaches.
         front_nd: (N, D) the front, from cheap to dear.
     """
 
@@ -149,6 +147,7 @@ class FrontGrowth:
     bounded: Sequence[Cost]
     score_n: Floats
     cost_n: Floats
+    largest: float
     front_nd: Decisions
 
     @property
@@ -157,7 +156,7 @@ class FrontGrowth:
         return (*self.objective.weights, *(cost.posterior.weights for cost in (self.cost, *self.bounded)))
 
     def gain(self, decisions_bd: Decisions) -> Floats:
-        cost_b, _ = self.cost.predict(decisions_bd)
+        cost_b = self.cost.expected(decisions_bd)
         best_p, from_p, to_p = self._steps()
         width_pb = np.maximum(0.0, to_p[:, np.newaxis] - np.maximum(from_p[:, np.newaxis], cost_b))
         gain_b = (width_pb * self.objective.gain_over(best_p, decisions_bd)).sum(axis=0)
@@ -175,22 +174,20 @@ class FrontGrowth:
             cost=cost,
             bounded=[one.believing(decisions_d) for one in self.bounded],
             score_n=np.append(self.score_n, objective.posterior.score_n[-1]),
-            cost_n=np.append(self.cost_n, cost.posterior.score_n[-1]),
+            cost_n=np.append(self.cost_n, self.cost.expected(decisions_d[np.newaxis])),
         )
 
     def _steps(self) -> tuple[Floats, Floats, Floats]:
         """The front as steps (P): best score, from which cost, to which; the first has the worst score of all.
 
-        The hypervolume is that below the worst score of all, and to the left of the largest cost, or of the limit.
+        The hypervolume reaches from no cost to the largest, and from the worst score to any.
         """
         order_n = np.lexsort((-self.score_n, self.cost_n))
         cost_n, best_n = self.cost_n[order_n], np.maximum.accumulate(self.score_n[order_n])
         is_step_n = np.append(True, best_n[1:] > best_n[:-1])
         cost_p, best_p = cost_n[is_step_n], best_n[is_step_n]
-        largest = min(self.cost.limit, max(float(self.cost.posterior.score_n.max()), float(cost_n[-1])))
         least_score = float(self.objective.posterior.score_n.min())
-        from_p = np.concatenate([[cost_p[0] - _BEYOND_CHEAPEST], cost_p])
-        return np.append(least_score, best_p), from_p, np.append(cost_p, max(largest, float(cost_p[-1])))
+        return np.append(least_score, best_p), np.append(0.0, cost_p), np.append(cost_p, max(self.largest, cost_p[-1]))
 
 
 AnyAim = TypeVar("AnyAim", bound=Aim)

@@ -19,6 +19,9 @@ from enas_service.model.process import Posterior, Weights, fit, usual
 from enas_service.model.region import Region, judged
 from enas_service.scores import best_and_latest
 
+_LARGEST_LOG = 300.0
+"""Of an expected cost."""
+
 _LEAST_SHARE = 1e-6
 """Of the largest cost: less is taken for as much, since nothing has no logarithm."""
 
@@ -88,9 +91,11 @@ class Cost:
         noise = self.posterior.weights.noise
         return mean_b, np.sqrt(self.posterior.amplitude * (doubt_b**2 + noise))
 
-    def standardised(self, cost_n: Floats) -> Floats:
-        """Of costs: their logarithms in the posterior's unit."""
-        return (self.trials.logarithm(cost_n) - self.mean) / self.deviation
+    def expected(self, decisions_bd: Decisions) -> Floats:
+        """The cost (B) that is as likely to be exceeded as not."""
+        mean_b, _ = self.predict(decisions_bd)
+        # What is expected of networks unlike all others may be beyond any number.
+        return np.asarray(np.exp(np.minimum(self.mean + self.deviation * mean_b, _LARGEST_LOG)))
 
     def believing(self, decisions_d: Decisions) -> "Cost":
         """The same as if one more trial had cost what is expected."""

@@ -9,12 +9,22 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_local.errors import ClusterOnly
-from katib_local.manifest import document, early_stopping, katib_rules, metrics_source, objects, search_space, template
+from katib_local.manifest import (
+    document,
+    early_stopping,
+    katib_rules,
+    metrics_source,
+    objects,
+    search_budget,
+    search_space,
+    template,
+)
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import (
@@ -161,7 +171,7 @@ def _experiment(resource: V1beta1Experiment) -> Experiment:
         namespace=(resource.metadata.namespace if resource.metadata else None) or "default",
         algorithm=algorithm,
         settings=settings,
-        objective=objective,
+        objective=replace(objective, budget=search_budget.of(algorithm, settings)),
         parallel_trials=parallel,
         max_trials=maximum,
         max_failed_trials=max_failed,

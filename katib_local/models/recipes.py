@@ -39,12 +39,13 @@ def of_architecture(architecture: str, nn_config: str | None) -> Recipe:
     given = (f"--architecture={architecture}",)
     if nn_config is None:
         return Recipe(program=MACRO, flags=given)
-    if search_for.of(nn_config) == search_for.MACRO:
+    kind = search_for.of(nn_config)
+    if kind == search_for.MACRO:
         return Recipe(program=MACRO, flags=(*given, f"--nn_config={nn_config}"))
-    if not architecture.lstrip().startswith("["):
-        return of_genotype(architecture)
-    both = {
-        "architecture": fields.parse(architecture, "architecture"),
-        "nn_config": fields.parse(nn_config, "nn_config"),
-    }
-    return of_genotype(json.dumps(both))
+    genotype = architecture  # a file of both
+    if architecture.lstrip().startswith("["):
+        texts = {"architecture": architecture, "nn_config": nn_config}
+        genotype = json.dumps({name: fields.parse(text, name) for name, text in texts.items()})
+    # Of the cells themselves not all tell which search they come from.
+    recipe = ("--recipe=enas",) if kind == search_for.MICRO else ()
+    return Recipe(program=CELLS, flags=(*of_genotype(genotype).flags, *recipe))

@@ -141,6 +141,8 @@ class Report:
             value = item.number(self.objective.metric)
             if value is None or item.trial.condition not in trials.MEASURED:
                 continue
+            if not trials.is_within(self.objective, item.trial):
+                continue
             if found and not self.objective.is_better(value, found[-1][1]):
                 value = found[-1][1]
             found.append((item.trial.number, value))

@@ -13,7 +13,7 @@ from katib_cluster import bounded_yaml, connection, custom_objects
 from katib_cluster.connection import TIMEOUT_S, failing
 from katib_cluster.custom_objects import EXPERIMENT_LABEL, GROUP, VERSION
 from katib_cluster.errors import ClusterError
-from katib_local.manifest import document, manifest, search_space
+from katib_local.manifest import document, manifest, search_budget, search_space
 from katib_local.manifest.checks import given
 from katib_local.manifest.experiment import Objective, Strategy
 from katib_local.manifest.resources import V1beta1Experiment, V1beta1Suggestion, V1beta1Trial
@@ -112,6 +112,8 @@ def _report(found: dict[str, Any], trials: Iterable[dict[str, Any]], suggestion:
     algorithm = given(spec.algorithm, "spec.algorithm")
     status = document.parse(V1beta1Suggestion, suggestion).status
     objective = manifest.read_objective(given(spec.objective, "spec.objective"))
+    asked = [(setting.name, setting.value) for setting in algorithm.algorithm_settings or []]
+    objective = replace(objective, budget=search_budget.of(algorithm.algorithm_name, asked))
     name, namespace = experiment.metadata.name, experiment.metadata.namespace
     order = {item.name: number for number, item in enumerate((status and status.suggestions) or [], start=1)}
     settings = [*(algorithm.algorithm_settings or []), *((status and status.algorithm_settings) or [])]

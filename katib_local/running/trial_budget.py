@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from katib_local.manifest import template
+from katib_local.manifest import search_budget, template
 from katib_local.manifest.experiment import Experiment
 from katib_local.manifest.template import Container
 from katib_local.running import known_programs
@@ -11,21 +11,8 @@ from katib_local.running.known_programs import KnownProgram
 from katib_suggestion.budget import Budget
 from katib_suggestion.errors import InvalidExperiment
 
-SETTING = "budget"
 _FLAG = "--budget"
 _COMMAND = f"{template.SPEC_PATH}: command"
-_SETTING_PATH = "spec.algorithm.algorithmSettings.budget"
-
-
-def of_settings(experiment: Experiment) -> Budget | None:
-    """Return the budget of a search; None where it has none, or one that its service refuses."""
-    text = dict(experiment.settings).get(SETTING)
-    if experiment.algorithm != "enas" or text is None:
-        return None
-    try:
-        return Budget.parse(text, _SETTING_PATH)
-    except InvalidExperiment:
-        return None
 
 
 def faults(experiment: Experiment, container: Container, program: KnownProgram | None) -> Iterator[InvalidExperiment]:
@@ -39,11 +26,11 @@ def faults(experiment: Experiment, container: Container, program: KnownProgram |
     if program not in (known_programs.ENAS, *known_programs.TRAININGS):
         return
     given = _flag_text(container.argv[-1])
-    asked = of_settings(experiment)
+    asked = experiment.objective.budget
     if given is None:
         if asked is not None:
             allowed = f'the trials\' command must say the same: {_FLAG}="{asked}"'
-            yield InvalidExperiment(_SETTING_PATH, str(asked), allowed)
+            yield InvalidExperiment(search_budget.PATH, str(asked), allowed)
         return
     if given.endswith("<"):
         allowed = f'the shell takes < for a file: put quotes around it, such as {_FLAG}="MACs<=5e6"'
@@ -56,7 +43,7 @@ def faults(experiment: Experiment, container: Container, program: KnownProgram |
         return
     if asked is not None and not asked.is_same(of_trial):
         allowed = f'the trials\' command says {_FLAG}="{of_trial}": both must be the same'
-        yield InvalidExperiment(_SETTING_PATH, str(asked), allowed)
+        yield InvalidExperiment(search_budget.PATH, str(asked), allowed)
 
 
 def _flag_text(command: str) -> str | None:

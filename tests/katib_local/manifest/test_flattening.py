@@ -310,6 +310,16 @@ def flat_texts(search_for: str) -> tuple[str, ...]:
     )
 
 
+@pytest.mark.parametrize("name", ["enas-micro", "enas-micro-digits", "enas-text", "enas-ptb"])
+def test_the_examples_over_cells_become_experiments_whose_trials_know_their_choices(name: str) -> None:
+    flat = flattening.flatten(example(name))
+    first = {one["name"]: one["feasibleSpace"]["list"][0] for one in flat["spec"]["parameters"]}
+    container = template.render(manifest.parse(flat).template, "t-1", "team", first)
+    nn_config = assignment.decode(choices.read(flag(container, "choices"))[1])
+    assert isinstance(nn_config, dict)
+    assert nn_config["input_sizes"] == example(name)["spec"]["nasConfig"]["graphConfig"]["inputSizes"]
+
+
 def test_parameters_of_cells_have_the_names_of_nodes_and_what_is_searched_is_left_out() -> None:
     read = of_cells("micro", controller_train_steps="5")
     flat = flattening.flatten(read)

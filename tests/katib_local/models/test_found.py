@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from darts_genotype import loading
+from darts_trainer.retraining import config
 from enas_trainer.fields import InvalidNetwork
 from katib_local.commands.train import command
 from katib_local.errors import RunFolderError
@@ -124,7 +125,10 @@ def test_cells_of_an_enas_search_are_trained_as_a_genotype(tmp_path: Path) -> No
     (tmp_path / "architecture.json").write_text(json.dumps(OF_CELLS))
     what = to_train("architecture.json")
     assert what.recipe.program == CELLS
-    assert what.recipe.flags[0] == "--genotype=architecture.json"
+    assert what.recipe.flags == ("--genotype=architecture.json", "--recipe=enas")
+    trial = config.from_arguments([*what.recipe.flags, "--device=cpu"])
+    assert trial.genotype.normal_concat == (2,)
+    assert (trial.settings.num_epochs, trial.settings.learning_rate) == (630, 0.05)
     # As a cluster's trial has them.
     texts = [assignment.encode(OF_CELLS[name]) for name in ("architecture", "nn_config")]
     recipe = recipes.of_architecture(*texts)
