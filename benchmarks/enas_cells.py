@@ -1,11 +1,11 @@
 """A search for cells by ENAS beside as many random cells, in real trials: a sign of life and no proof; prints Markdown.
 
-    python -m benchmarks.enas_cells micro --data FILE.npz --work FOLDER [--trials 16] [--seed 1]
-    python -m benchmarks.enas_cells recurrent --work FOLDER [--trials 16] [--seed 1]
+    python -m benchmarks.enas_cells micro --data FILE.npz --work FOLDER [--trials 16] [--random 16] [--seed 1]
+    python -m benchmarks.enas_cells recurrent --work FOLDER [--trials 16] [--random 16] [--seed 1]
 
 Our suggestion service, a process of its own, proposes one trial after the other for the example ``enas-micro-digits``,
 on images of CIFAR-10 in its place, or ``enas-text``. The random cells are drawn uniformly and trained by the same
-command. Each trial has a seed of its own.
+command. Each trial has a seed of its own. What is in the folder --work already is kept.
 """
 
 import argparse
@@ -36,18 +36,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kind", choices=("micro", "recurrent"))
     parser.add_argument("--data", type=Path, help="CIFAR-10 as npz, for micro")
-    parser.add_argument("--work", type=Path, required=True, help="what is there already is kept")
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--random", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     document = _experiment(arguments)
     metric = document["spec"]["objective"]["objectiveMetricName"]
-    run = api.run(document, seed=arguments.seed, output_dir=arguments.work / "search", progress=False)
+    folder = arguments.work / "search"
+    if not folder.exists():
+        api.run(document, seed=arguments.seed, output_dir=folder, progress=False)
+    run = api.load(folder)
     searched = [float(trial.metrics[metric]) for trial in run.trials]
     texts = [trial.assignments for trial in run.trials]
     drawn = [
         _random_trial(document, texts[0], arguments.work / f"random-{number}", random.Random(arguments.seed + number))
-        for number in range(arguments.trials)
+        for number in range(arguments.random)
     ]
     _print(arguments.kind, metric, searched, [float(trial[metric]) for trial in drawn])
 

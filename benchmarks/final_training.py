@@ -3,7 +3,7 @@
 Of scikit-learn's digits 397 are put aside. A trial trains as `enas-digits` asks for it, on four fifths of the others;
 the final training, by its defaults but for the epochs, on all others. Both then classify those put aside.
 
-    python -m benchmarks.final_training [--architecture FOLDER] [--seeds 5] [--num-epochs 30 150]
+    python -m benchmarks.final_training [--architecture FOLDER] [--seeds 5] [--num-epochs 30 70]
 """
 
 import argparse
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architecture", help="what a trial has left (default: a network of four layers)")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--num-epochs", type=int, nargs="+", default=[30, 150])
+    parser.add_argument("--num-epochs", type=int, nargs="+", default=[30, 70])
     arguments = parser.parse_args()
     given = arguments.architecture
     texts = (ARCHITECTURE, str(NN_CONFIG)) if given is None else loading.load(given, None)
