@@ -55,7 +55,7 @@ run: $(VENV)/.runs ## search twice on real images: ENAS, then DARTS
 # What takes long stands first, so that no core waits for the other in the end.
 WITH_TENSORFLOW := tests/contract tests/enas_service tests/upgrade/services tests/katib_suggestion tests/darts_service
 WITH_TORCH := tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/cell_networks \
-	tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
+	tests/dashboard tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
 # On as many cores as there are, a file's tests on the same one, in this order; PARALLEL= runs one after the other.
 PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 

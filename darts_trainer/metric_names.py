@@ -34,14 +34,8 @@ UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
 TEST_PERPLEXITY = "Test-Perplexity"
 """Printed once, at the end of a training on text."""
 
-TRAINING = ("Train-Loss", "Train-Accuracy")
-"""Of each epoch of the training of a genotype."""
-
-VALIDATION = ("Validation-Loss", "Validation-Accuracy")
-"""Of the same, where images are held out."""
-
-TEST_LOSS, TEST_ACCURACY = "Test-Loss", "Test-Accuracy"
-"""Printed once, at the end of a training that has test images."""
+TEST_LOSS = "Test-Loss"
+"""Printed with it."""
 
 PARAMETERS, MACS = "Parameters", "MACs"
 """Of the network that is trained, printed once: its weights, and the multiply-adds for one image."""

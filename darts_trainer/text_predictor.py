@@ -10,11 +10,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,9 +19,10 @@ from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
 from darts_genotype import json_form, katib_form
 from darts_genotype.recurrent import RecurrentGenotype
-from darts_trainer.predictor import NETWORK_FILE, WEIGHTS_FILE, SavedNetworkError
 from trial_runtime import artifacts
 from trial_runtime.text.vocabulary import END_OF_LINE, UNKNOWN, Vocabulary, words_of
+from trial_runtime.trained import files
+from trial_runtime.trained.files import NETWORK_FILE, SavedNetworkError
 
 FORMAT = 1
 """Of what `NETWORK_FILE` says beside the genotype; it changes when a reader of today would misread it."""
@@ -122,8 +120,7 @@ def save(folder: Path, predictor: TextPredictor, found: RecurrentGenotype, recor
     Raises:
         OSError: the machine refuses.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in predictor.model.state_dict().items()}
-    artifacts.write_bytes(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    files.write_weights(folder, predictor.model.state_dict())
     description = {
         **json_form.document(found),
         "genotype": katib_form.write(found),
@@ -156,8 +153,12 @@ def load(folder: Path, device: torch.device | None = None) -> TextPredictor:
         SavedNetworkError: a file is missing or damaged, or they do not belong together.
         OSError: the machine refuses.
     """
-    found, description = _read_description(folder / NETWORK_FILE)
+    text = files.read_text(folder)
     try:
+        found = json_form.read(text)
+        if not isinstance(found, RecurrentGenotype):
+            raise ValueError("it is a network of pictures: darts_trainer.predictor loads those")
+        description = files.part_of(text, "language_model", FORMAT)
         vocabulary = Vocabulary(tuple(map(str, description["vocabulary"])))
         model = language_model(
             found,
@@ -168,29 +169,5 @@ def load(folder: Path, device: torch.device | None = None) -> TextPredictor:
         )
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise SavedNetworkError(f"{folder / NETWORK_FILE} describes no language model: {error}") from error
-    path = folder / WEIGHTS_FILE
-    try:
-        model.load_state_dict(safetensors.torch.load(path.read_bytes()))
-    except FileNotFoundError as error:
-        raise SavedNetworkError(f"{path} is missing") from error
-    except SafetensorError as error:
-        raise SavedNetworkError(f"{path} is damaged: {error}") from error
-    except RuntimeError as error:
-        _, first, *_ = str(error).splitlines()  # torch names every weight that does not fit
-        raise SavedNetworkError(f"{path} does not hold the weights of {NETWORK_FILE}: {first.strip()}") from error
+    files.read_weights(folder, model)
     return TextPredictor(model, vocabulary).eval().to(device or torch.device("cpu"))
-
-
-def _read_description(path: Path) -> tuple[RecurrentGenotype, dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        found, description = json_form.read(text), json.loads(text).get("language_model")
-    except FileNotFoundError as error:
-        raise SavedNetworkError(f"{path} is missing: it must be a folder that darts_trainer.retrain wrote") from error
-    except ValueError as error:
-        raise SavedNetworkError(f"{path} describes no language model: {error}") from error
-    if not isinstance(found, RecurrentGenotype) or not isinstance(description, dict):
-        raise SavedNetworkError(f"{path} describes no language model; networks of pictures: darts_trainer.predictor")
-    if description.get("format") != FORMAT:
-        raise SavedNetworkError(f"{path} does not describe a language model in format {FORMAT}")
-    return found, description

@@ -27,6 +27,7 @@ from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
 from enas_service.search import Lesson, Memory, Search, Status
 from enas_service.spaces.space import Space
+from katib_suggestion import durable_files
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +85,7 @@ class CheckpointStore:
             if not folder.is_dir():
                 return
             for file, text in ((HISTORY, _history(search.memory.history)), (IMPORTANCE, _importance(search.learned))):
-                new = folder / f"{file}.new"
-                new.write_text(text, encoding="utf-8")
-                new.replace(folder / file)
+                durable_files.write(folder / file, text.encode())
         except OSError as error:
             logger.warning("%s: %s could not be written: %s", name, folder, _line(error))
 
@@ -132,7 +131,7 @@ class CheckpointStore:
         writing.mkdir()
         state = tf.Variable(json.dumps(_written(search)), dtype=tf.string)
         _checkpoint(search, state).write(str(writing / _PREFIX))
-        writing.rename(target)
+        durable_files.publish(writing, target)
         for old in earlier[: 1 - _KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -145,7 +144,7 @@ class CheckpointStore:
         target = folder.with_name(f"{folder.name}.damaged")
         try:
             shutil.rmtree(target, ignore_errors=True)
-            folder.rename(target)
+            durable_files.publish(folder, target)
             logger.warning("%s has no readable checkpoint: moved to %s", folder, target)
         except OSError as error:
             logger.warning("%s has no readable checkpoint and cannot be moved: %s", folder, _line(error))
@@ -159,7 +158,7 @@ class CheckpointStore:
                 del self._used[old]
             if folder.exists():
                 return
-            folder.mkdir(parents=True)
+            durable_files.make_folder(folder)
             # Times tell only of what was used before: after the clock was set back, they would let go of the newest.
             times = {one: one.stat().st_mtime for one in self._folder.iterdir() if one.is_dir()}
             in_use = list(self._used)

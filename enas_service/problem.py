@@ -1,20 +1,27 @@
 """What an experiment asks to be solved: which search space, by which policy, and whether a call may cost that much."""
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from enas_service.cost import Sizes
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.model.features import Features
-from enas_service.policies import joins, sequences
+from enas_service.policies import cells, joins, sequences
 from enas_service.policies.policy import PolicyForm
 from enas_service.settings import EnasSettings
+from enas_service.spaces import micro, recurrent
+from enas_service.spaces.cells import CellSpace
 from enas_service.spaces.macro import MacroSpace
 from enas_service.spaces.parameters import ParameterSpace
 from enas_service.spaces.space import Space
 from katib_suggestion import settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Objective
+
+_WITHOUT_CELLS = ", search_for='macro', num_nodes=None"
+"""Of the settings, as `repr` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,8 @@ class Problem:
         faults = Faults()
         with faults.noted():
             objective = _objective(experiment)
-        # The defaults, so that the space is read whatever is wrong with the settings.
-        values = EnasSettings()
+        # So that the space is read whatever is wrong with other settings.
+        values = _readable(experiment.settings)
         with faults.noted():
             values = settings.parse(EnasSettings, experiment.settings)
         with faults.noted():
@@ -88,11 +95,18 @@ class Problem:
                 raise InvalidExperiment(self.space.where, f"{self.space.summary}, {sizes}", allowed)
 
     @property
+    def described(self) -> str:
+        """All that makes it another problem than others, as 0.1.0 described those that it knew.
+
+        Whose checkpoints go on being read: under another name of the space, and without settings that came later, where
+        they are not given.
+        """
+        return repr(self).replace("MacroSpace(", "SearchSpace(", 1).replace(_WITHOUT_CELLS, "", 1)
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal problems, in every process."""
-        # Under the name that the space had in checkpoints of 0.1.0, which go on being read.
-        text = repr(self).replace("MacroSpace(", "SearchSpace(", 1)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(self.described.encode()).hexdigest()
 
 
 def _objective(experiment: Experiment) -> Objective:
@@ -100,6 +114,16 @@ def _objective(experiment: Experiment) -> Objective:
         allowed = "an objective names a metric and a type, minimize or maximize"
         raise InvalidExperiment("objective", "incomplete", allowed)
     return experiment.objective
+
+
+def _readable(pairs: Sequence[tuple[str, str]]) -> EnasSettings:
+    """The settings that can be read; of others the defaults."""
+    found: dict[str, str] = {}
+    for name, text in pairs:
+        with suppress(InvalidExperiment):
+            settings.parse(EnasSettings, [(name, text)])
+            found[name] = text
+    return settings.parse(EnasSettings, found.items())
 
 
 def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) -> tuple[Space, PolicyForm]:
@@ -111,6 +135,9 @@ def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) ->
         given = "both" if experiment.parameters else "neither"
         raise InvalidExperiment("spec", given, "exactly one of nasConfig and parameters must be given")
     if experiment.parameters:
+        _refuse(
+            experiment, ("search_for", "num_nodes"), "it is for nasConfig: plain parameters are searched as they are"
+        )
         plain = ParameterSpace.of(experiment)
         return plain, sequences.Form(
             counts=plain.counts,
@@ -119,6 +146,11 @@ def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) ->
             temperature=values.controller_temperature,
             tanh_const=values.controller_tanh_const,
         )
+    if values.search_for == "micro":
+        return _with_form(micro.of(experiment, values.num_nodes, limits), values)
+    if values.search_for == "recurrent":
+        return _with_form(recurrent.of(experiment, values.num_nodes), values)
+    _refuse(experiment, ("num_nodes",), "it is for search_for micro and recurrent: macro architectures have no nodes")
     macro = MacroSpace.of(experiment, limits)
     return macro, joins.Form(
         num_layers=macro.num_layers,
@@ -128,6 +160,31 @@ def _chosen(experiment: Experiment, values: EnasSettings, limits: EnasLimits) ->
         tanh_const=values.controller_tanh_const,
         skip_target=values.controller_skip_target,
     )
+
+
+def _with_form(space: CellSpace, values: EnasSettings) -> tuple[Space, PolicyForm]:
+    """A space of cells, and the form of its policy."""
+    return space, cells.Form(
+        num_cells=len(space.cells),
+        num_inputs=space.num_inputs,
+        num_nodes=space.num_nodes,
+        num_edges=space.num_edges,
+        num_operations=len(space.operations),
+        has_own_steps=space.search_for == "micro",
+        hidden_size=values.controller_hidden_size,
+        temperature=values.controller_temperature,
+        tanh_const=values.controller_tanh_const,
+    )
+
+
+def _refuse(experiment: Experiment, names: Sequence[str], allowed: str) -> None:
+    """Refuse settings that are given where they mean nothing, and that nobody gives by accident."""
+    faults = Faults()
+    for name, text in experiment.settings:
+        with faults.noted():
+            if name in names:
+                raise InvalidExperiment(f"algorithmSettings.{name}", text, allowed)
+    faults.raise_noted()
 
 
 def _without_joins(experiment: Experiment, space: Space) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from katib_suggestion.settings import Interval, integer, number
+from katib_suggestion.settings import Interval, choice, integer, number
 
 _POSITIVE = Interval(minimum=1)
 _SHARE = Interval(above=0, maximum=1)
@@ -12,7 +12,7 @@ _SCALE = Interval(minimum=1e-6, maximum=1e6)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnasSettings:
-    """The ten algorithm settings of Katib's ENAS. None switches a term off.
+    """The ten algorithm settings of Katib's ENAS, of which None switches a term off, and what is searched.
 
     Three defaults differ from Katib's: see docs/decisions/0004-search-efficiency.md.
     """
@@ -37,3 +37,8 @@ class EnasSettings:
     """Gradient steps a call that brings newly finished trials; the service takes up to `--max-train-steps`, 1000."""
     controller_log_every_steps: int = integer(10, _POSITIVE)
     """Steps between two lines of the training log."""
+    search_for: str = choice("macro", "micro", "recurrent")
+    """What nasConfig asks for: the layers of a network with their joins, two cells of which a network of pictures is
+    stacked, or the recurrent cell of a language model. The name is that of the paper's code."""
+    num_nodes: int | None = integer(None, Interval(minimum=1, maximum=64))
+    """Nodes of a cell, its inputs not counted: 5 in micro and 8 in recurrent where it is not given; macro has none."""

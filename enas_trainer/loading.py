@@ -13,6 +13,9 @@ from katib_suggestion.user_paths import user_path
 RECORD = "architecture.json"
 """What a trial leaves in its output folder: it holds both."""
 
+TRAINED = "network.json"
+"""What the training of a found network leaves: it holds both, too."""
+
 MAX_CHARACTERS = 10_000_000
 
 
@@ -57,7 +60,7 @@ def text_of(argument: str, where: str, base: Path | None = None) -> str:
     if argument.lstrip().startswith(("[", "{", '"')) or fixed_arc.is_one(argument):
         return argument
     try:
-        path = result_files.find(Path(base or "", user_path(argument)), RECORD)
+        path = result_files.find(Path(base or "", user_path(argument)), RECORD, TRAINED)
         with path.open("rb") as file:
             return file.read(MAX_CHARACTERS).decode()
     except UnicodeDecodeError as error:

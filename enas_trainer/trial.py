@@ -7,13 +7,13 @@ from typing import Any
 
 from enas_trainer import fields, loading, metric_names
 from enas_trainer.arguments import Trial
+from enas_trainer.batch_size import MIN_IMAGES, check_batch_size
 from enas_trainer.macro import config, shared_weights
 from enas_trainer.macro.child import Child
 from enas_trainer.macro.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
 from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.command_line import CommandLineError
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import DatasetError, ImageDataset
@@ -21,9 +21,6 @@ from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
-
-MIN_IMAGES = 2
-"""Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +76,7 @@ class _Run:
         self._group = group
         self._saver = saver
         self._architecture, self._network = config.read(trial.architecture, trial.nn_config)
-        _check_batch_size(trial.settings.batch_size, group)
+        check_batch_size(trial.settings.batch_size, group)
         images = trial.data.load(seeds.generator(seeds.COMMON_SEED, "subset"))
         self._network.check_data(images.image_shape, images.num_classes)
         precision.settle(trial.device)
@@ -203,14 +200,6 @@ def _batches(
         cutout=trial.data.cutout,
         processes=group,
     )
-
-
-def _check_batch_size(batch_size: int, group: Processes) -> None:
-    least = MIN_IMAGES * group.size
-    if batch_size < least:
-        raise CommandLineError(
-            f"--batch-size: {batch_size} is not allowed: {group.size} processes need at least {least}"
-        )
 
 
 def _epochs(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Epoch]:

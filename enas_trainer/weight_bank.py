@@ -25,7 +25,7 @@ import torch
 from safetensors import torch as safetensors_torch
 from torch import Tensor
 
-from trial_runtime import artifacts
+from katib_suggestion import durable_files
 
 Weights = Mapping[str, Tensor]
 History = Mapping[str, int]
@@ -108,7 +108,7 @@ def put(entry: Path, weights: Weights, taken: Taken, *, trial: str, steps: int) 
     check_id(trial)
     history = {**taken.history, trial: steps}
     path = entry / f"{len(history):06d}-{trial}{_SUFFIX}"
-    artifacts.write_bytes(path, _encode(weights, history))
+    durable_files.write(path, _encode(weights, history))
     superseded = [entry / name for name in taken.files if name != path.name]
     with contextlib.suppress(OSError):  # the entry is whole: whoever takes it next passes over what is left
         for file in [*superseded, *_abandoned(entry)]:

@@ -13,7 +13,7 @@ from katib_cluster import bounded_yaml, configuration
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import InvalidConfiguration
-from katib_suggestion import streams
+from katib_suggestion import durable_files, streams
 from katib_suggestion.user_paths import user_path
 
 _REPOSITORY = "katib-nas"
@@ -158,7 +158,7 @@ def _replace(path: Path, text: str) -> None:
         file.write(text)
     written = Path(file.name)
     written.chmod(target.stat().st_mode)
-    written.replace(target)
+    durable_files.publish(written, target)
 
 
 def _say_difference(before: str, after: str, name: str, without: str = "both services are registered already") -> None:

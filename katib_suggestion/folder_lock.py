@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from katib_suggestion import durable_files
+
 logger = logging.getLogger(__name__)
 
 FILE = ".lock"
@@ -67,7 +69,7 @@ class FolderLock:
                 self._file = None
 
     def _locked(self) -> TextIO:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        durable_files.make_folder(self._folder)
         file = (self._folder / FILE).open("a", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ A settings class declares each field once, with its default and its bounds::
     class Settings:
         learning_rate: float = number(5e-5, Interval(above=0, maximum=1))
         batch_size: int | None = integer(128, Interval(minimum=1), optional=True)
+        optimizer: str = choice("sgd", "adam", "ftrl")
 
 Standard library only: trainers import this module.
 """
@@ -14,8 +15,8 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from katib_suggestion.errors import Faults, InvalidExperiment
 
@@ -60,9 +61,24 @@ class Interval:
         return " and ".join(f"{sign} {side:.15g}" for sign, side in sides if side is not None)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Reader:
+class Reader(Protocol):
     """Reads one setting's text."""
+
+    def read(self, text: str, where: str) -> float | int | str | None:
+        """Return the value.
+
+        Raises:
+            InvalidExperiment: it is none of what is allowed.
+        """
+
+    @property
+    def allowed(self) -> str:
+        """What is, as the end of a sentence."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Number:
+    """Reads a number."""
 
     kind: str
     interval: Interval
@@ -99,18 +115,39 @@ class _Reader:
         return f"it must be {article} {self.interval}" + (", or None" if self.optional else "")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Choice:
+    """Reads one of a few texts."""
+
+    values: tuple[str, ...]
+
+    def read(self, text: str, where: str) -> str:
+        if text not in self.values:
+            raise InvalidExperiment(where, text, f"{_closest(text, self.values)}{self.allowed}")
+        return text
+
+    @property
+    def allowed(self) -> str:
+        return f"it must be one of {', '.join(self.values)}"
+
+
+def choice(default: str, *others: str) -> Any:
+    """Declare a setting that is one of a few texts, the default the first of them."""
+    return dataclasses.field(default=default, metadata={"reader": _Choice((default, *others))})
+
+
 def integer(default: int | None, interval: Interval, *, optional: bool = False) -> Any:
     """Declare an integer setting; with ``optional``, the text ``None`` stands for None."""
     if interval.maximum is None:
         interval = dataclasses.replace(interval, maximum=MAX_INTEGER)
-    return dataclasses.field(default=default, metadata={"reader": _Reader("integer", interval, optional)})
+    return dataclasses.field(default=default, metadata={"reader": _Number("integer", interval, optional)})
 
 
 def number(default: float | None, interval: Interval, *, optional: bool = False) -> Any:
     """Declare a setting that is a finite number; with ``optional``, the text ``None`` stands for None."""
     if interval.maximum is None and interval.below is None:
         interval = dataclasses.replace(interval, maximum=MAX_NUMBER)
-    return dataclasses.field(default=default, metadata={"reader": _Reader("number", interval, optional)})
+    return dataclasses.field(default=default, metadata={"reader": _Number("number", interval, optional)})
 
 
 def parse(
@@ -126,11 +163,11 @@ def parse(
     Raises:
         InvalidExperiment: a name is unknown or stands twice, or a value is none of what is allowed.
     """
-    readers: dict[str, _Reader] = {
+    readers: dict[str, Reader] = {
         field.name: field.metadata["reader"]
         for field in dataclasses.fields(settings)  # type: ignore[arg-type]
     }
-    values: dict[str, float | int | None] = {}
+    values: dict[str, float | int | str | None] = {}
     seen: set[str] = set()
     faults = Faults()
     for name, text in pairs:
@@ -148,7 +185,11 @@ def parse(
     return settings(**values)
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    closest = difflib.get_close_matches(name[:_MAX_TEXT], known, n=1)
-    hint = f"did you mean {closest[0]}? " if closest else ""
-    return f"unknown setting; {hint}the known settings are {', '.join(known)}"
+def _unknown(name: str, known: Sequence[str]) -> str:
+    return f"unknown setting; {_closest(name, known)}the known settings are {', '.join(known)}"
+
+
+def _closest(text: str, known: Sequence[str]) -> str:
+    """A hint at what may have been meant, with a blank behind it, or nothing."""
+    closest = difflib.get_close_matches(text[:_MAX_TEXT], known, n=1)
+    return f"did you mean {closest[0]}? " if closest else ""

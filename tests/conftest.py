@@ -280,6 +280,41 @@ class Build:
         return experiment(*(operations or usual), name=name, num_layers=num_layers, algorithm="enas", settings=settings)
 
     @staticmethod
+    def micro(
+        *operations: api_pb2.Operation, name: str = "micro", num_layers: int = 8, settings: dict[str, str] | None = None
+    ) -> api_pb2.Experiment:
+        """An ENAS search for cells; its usual operations have the numbers of the paper's code."""
+
+        def sizes(*texts: str) -> api_pb2.ParameterSpec:
+            return parameter("filter_size", api_pb2.CATEGORICAL, list=texts)
+
+        usual = (
+            operation("separable_convolution", sizes("3", "5")),
+            operation("avg_pooling", sizes("3")),
+            operation("max_pooling", sizes("3")),
+            operation("skip_connection"),
+        )
+        settings = {"search_for": "micro"} | (settings or {})
+        return experiment(*(operations or usual), name=name, num_layers=num_layers, algorithm="enas", settings=settings)
+
+    @staticmethod
+    def recurrent(
+        *operations: api_pb2.Operation,
+        name: str = "recurrent",
+        vocabulary: int = 10_000,
+        settings: dict[str, str] | None = None,
+    ) -> api_pb2.Experiment:
+        """An ENAS search for a recurrent cell, which minimises Validation-Perplexity."""
+        usual = [operation(kind) for kind in ("tanh", "relu", "sigmoid", "identity")]
+        settings = {"search_for": "recurrent"} | (settings or {})
+        made = experiment(*(operations or usual), name=name, num_layers=1, algorithm="enas", settings=settings)
+        graph = made.spec.nas_config.graph_config
+        graph.input_sizes[:] = graph.output_sizes[:] = [vocabulary]
+        made.spec.objective.type = api_pb2.MINIMIZE
+        made.spec.objective.objective_metric_name = "Validation-Perplexity"
+        return made
+
+    @staticmethod
     def plain(
         *parameters: api_pb2.ParameterSpec, name: str = "plain", settings: dict[str, str] | None = None
     ) -> api_pb2.Experiment:

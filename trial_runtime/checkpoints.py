@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from trial_runtime import artifacts
+from katib_suggestion import durable_files
 
 Plain = str | int | float | bool | None | tuple[str | int, ...]
 """A value of a configuration."""
@@ -101,7 +101,7 @@ def write(path: Path, state: Mapping[str, Any], configuration: Mapping[str, Plai
     buffer = io.BytesIO()
     torch.save({"format": _FORMAT, "configuration": dict(configuration), "state": dict(state)}, buffer)
     try:
-        artifacts.write_bytes(path, buffer.getbuffer())
+        durable_files.write(path, buffer.getbuffer())
     except OSError as error:
         logger.warning("%s cannot be written, and after a kill less could be gone on from: %s", path, error)
         return False

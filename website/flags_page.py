@@ -13,10 +13,13 @@ MODULES = (
     "enas_service",
     "darts_service",
     "enas_trainer",
+    "enas_trainer.retrain",
+    "enas_trainer.export",
     "darts_trainer",
     "darts_trainer.retrain",
     "darts_trainer.export",
     "darts_trainer.predict",
+    "dashboard",
 )
 
 RECURRENT = {
@@ -34,7 +37,8 @@ _HEAD = """\
 Made from the programs by `python -m website.reference`; `--help` of each says the same. What the flags are for is
 told by the guides: [katib-nas](../guides/local-runner.md), [the services](../guides/services.md), [ENAS
 trials](../guides/enas-trainer.md), [DARTS](../guides/darts-trainer.md) and its
-[variants](../guides/search-variants.md), [retraining](../guides/retraining.md), [data](../guides/data.md).
+[variants](../guides/search-variants.md), [retraining](../guides/retraining.md), [data](../guides/data.md),
+[the dashboard](../guides/dashboard.md).
 """
 
 

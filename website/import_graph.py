@@ -30,6 +30,7 @@ _JOBS = {
     "enas_trainer": "trial",
     "katib_local": "katib-nas",
     "katib_cluster": "configuration",
+    "dashboard": "pages that follow",
     "katib_local.commands": "katib-nas",
     "katib_local.drawing": "pictures",
     "katib_local.manifest": "what was asked",

@@ -43,12 +43,17 @@ PROGRAMS = {
     ),
     "trained": ("darts_trainer.retrain", _RETRAIN),
     "held-out": ("darts_trainer.retrain", (*_RETRAIN, "--train-portion=.5")),
+    "macro-trained": (
+        "enas_trainer.retrain",
+        ("--architecture=[[0]]", f"--nn_config={_NN_CONFIG}", "--num-epochs=1", "--batch-size=4"),
+    ),
     "trial": ("enas_trainer", ("--architecture=[[0]]", f"--nn_config={_NN_CONFIG}", "--num_epochs=1")),
 }
 """Output folders, the programs that write them, and the flags."""
 
 GIVEN = {
     "architecture.json": {"architecture", "nn_config"},
+    "network.json": {"architecture", "nn_config"},
     "katib-nas show --json": {"manifest", "settings", "versions", "trials[].metrics", "trials[].assignments"},
 }
 """Fields whose content others decide, such as the user."""

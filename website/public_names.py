@@ -32,6 +32,9 @@ HELD = (
     "darts_trainer.retrain",
     "darts_trainer.export",
     "darts_trainer.predict",
+    "enas_trainer.predictor",
+    "enas_trainer.retrain",
+    "enas_trainer.export",
     "trial_runtime.datasets",
 )
 """Modules that keep name and place, whether or not a page imports them; of a package all its modules."""

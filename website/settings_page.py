@@ -13,12 +13,15 @@ PAGE = Path("docs/reference/settings.md")
 _KATIB = {"controller_temperature": "5.0", "controller_learning_rate": "5e-5", "controller_train_steps": "50"}
 """Katib's defaults, where ours differ."""
 
+_OF_KIND = {"num_nodes": "5 in micro, 8 in recurrent"}
+"""Of ENAS, instead of a default that depends on other settings."""
+
 _HEAD = """\
 # Settings of an Experiment
 
 `spec.algorithm.algorithmSettings`, as both services read them. Made from the code by `python -m website.reference`.
-Names and meaning are Katib's; so are the defaults but for three, which stand beside ours
-([why](../decisions/0004-search-efficiency.md)), and the bounds but for some that are narrower
+Names and meaning are Katib's, but for `search_for` and `num_nodes` of ENAS; so are the defaults but for three, which
+stand beside ours ([why](../decisions/0004-search-efficiency.md)), and the bounds but for some that are narrower
 ([why](../decisions/0003-limits.md)). An unknown name is refused, with the nearest known one.
 
 `suggestion_trial_dir` is known to every service, and Katib's own affair: it mounts the suggestion's volume into each
@@ -55,6 +58,8 @@ def _table(settings: Settings) -> str:
     lines = ["| setting | default | allowed | what |", "|---|---|---|---|"]
     for field in dataclasses.fields(settings):
         default = f"{field.default}" + (f" (Katib: {_KATIB[field.name]})" if field.name in _KATIB else "")
+        if settings is EnasSettings:
+            default = _OF_KIND.get(field.name, default)
         allowed = field.metadata["reader"].allowed.removeprefix("it must be ")
         lines.append(f"| `{field.name}` | {default} | {allowed} | {docstrings[field.name]} |")
     return "\n".join(lines) + "\n"

@@ -1,28 +1,25 @@
 """What the training of a found network is told on its command line, as typed values."""
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
+from torch import nn
 
 from darts_genotype import katib_form, loading
 from darts_genotype.fields import RECURRENT_FIELDS
 from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
-from darts_trainer.retraining.records import CHOICES, LAST
-from katib_suggestion import settings
 from katib_suggestion.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
 from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
-from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
+from trial_runtime.retraining import flags, schedule
+from trial_runtime.retraining.records import LAST
 
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
@@ -34,8 +31,6 @@ _MATTERS_NOT = frozenset(
     }
 )  # fmt: skip
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
-
-T = TypeVar("T")
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
@@ -78,6 +73,14 @@ class RetrainSettings:
     print_step: int = integer(50, _POSITIVE)
     """Steps between two progress lines."""
 
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1."""
+        return schedule.cosine(epoch, self.num_epochs, self.learning_rate, self.learning_rate_min)
+
+    def optimiser(self, weights: Sequence[nn.Parameter]) -> torch.optim.SGD:
+        """Return what moves the weights."""
+        return torch.optim.SGD(weights, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
 
 _HELP = {
     "num_layers": "cells of the network",
@@ -109,7 +112,7 @@ class RetrainConfig:
     precision: str
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     keep: str
-    """Of which epoch the weights are; see `darts_trainer.retraining.records.CHOICES`."""
+    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -168,10 +171,10 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
     assert isinstance(genotype, Genotype), "is_recurrent tells them apart"
     return RetrainConfig(
         genotype=genotype,
-        size=parsed(NetworkSize, arguments),
-        settings=parsed(RetrainSettings, arguments),
+        size=flags.parsed(NetworkSize, arguments),
+        settings=flags.parsed(RetrainSettings, arguments),
         precision=arguments.precision,
-        keep=_keep(arguments),
+        keep=flags.keep(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -184,42 +187,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     genotype = "a file, such as a search's genotype.json, a text, or the folder of a search, a trial or a run"
     parser.add_argument("--genotype", required=True, help=genotype)
-    for title, kind in (("network", NetworkSize), ("training", RetrainSettings)):
-        group = parser.add_argument_group(title)
-        for field in dataclasses.fields(kind):
-            text = f"{_HELP[field.name]} (default: {field.default:g})"
-            group.add_argument(flag(field.name), metavar="N", help=text)
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--keep", choices=CHOICES, default=CHOICES[0],
-        help="whose weights are the result: the last epoch's, or those that validated best (default: %(default)s)",
-    )  # fmt: skip
+    flags.add_settings(parser, "network", NetworkSize, _HELP)
+    flags.add_settings(parser, "training", RetrainSettings, _HELP)
+    flags.add_precision(parser)
+    flags.add_keep(parser)
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
     command_line.add_resume_arguments(parser)
     return parser
-
-
-def _keep(arguments: argparse.Namespace) -> str:
-    if arguments.keep != LAST and arguments.train_portion == 1:
-        raise CommandLineError(
-            f"--keep: {arguments.keep} is not allowed: no images are held out to validate on; --train-portion .8 does"
-        )
-    return str(arguments.keep)
-
-
-def parsed(kind: type[T], arguments: argparse.Namespace) -> T:
-    """Read a dataclass of settings out of a parsed command line that has a flag for each field.
-
-    Raises:
-        InvalidExperiment: a setting is out of its bounds.
-    """
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
-    return settings.parse(kind, given, place=flag)
-
-
-def flag(name: str) -> str:
-    """Return the flag of a setting."""
-    return "--" + name.replace("_", "-")

@@ -1,7 +1,6 @@
 """What the training of a found recurrent cell is told on its command line, as typed values."""
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ from cell_networks.language_model import DropoutRates
 from darts_genotype import katib_form
 from darts_genotype.recurrent import RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
-from darts_trainer.retraining.config import flag, genotype_of, parsed
+from darts_trainer.retraining.config import genotype_of
 from katib_suggestion.settings import Interval, integer, number
 from trial_runtime import command_line
 from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
+from trial_runtime.retraining import flags
 from trial_runtime.text import options
 from trial_runtime.text.options import TextOptions
 
@@ -142,8 +141,8 @@ def from_arguments(argv: Sequence[str]) -> TextRetrainConfig:
     assert isinstance(genotype, RecurrentGenotype), "is_recurrent tells them apart"
     return TextRetrainConfig(
         genotype=genotype,
-        size=parsed(ModelSize, arguments),
-        settings=parsed(TextTrainingSettings, arguments),
+        size=flags.parsed(ModelSize, arguments),
+        settings=flags.parsed(TextTrainingSettings, arguments),
         precision=arguments.precision,
         data=options.of(arguments),
         **command_line.machine_options(arguments),
@@ -158,13 +157,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("--genotype", required=True, help="a file, such as a search's genotype.json, or a text")
-    for title, kind in (("model", ModelSize), ("training", TextTrainingSettings)):
-        group = made.add_argument_group(title)
-        for field in dataclasses.fields(kind):
-            group.add_argument(flag(field.name), metavar="N", help=f"{_HELP[field.name]} (default: {field.default:g})")
-    made.add_argument(
-        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the passes (default: %(default)s)"
-    )
+    flags.add_settings(made, "model", ModelSize, _HELP)
+    flags.add_settings(made, "training", TextTrainingSettings, _HELP)
+    flags.add_precision(made)
     options.add_arguments(made)
     command_line.add_resume_arguments(made)
     return made

@@ -8,7 +8,6 @@ from typing import Any
 from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
 from darts_trainer import metric_names, text_predictor
-from darts_trainer.predictor import NETWORK_FILE, WEIGHTS_FILE
 from darts_trainer.retraining.text_config import TextRetrainConfig
 from darts_trainer.retraining.text_training import EpochMetrics, TextTraining
 from darts_trainer.text_predictor import TextPredictor
@@ -19,6 +18,7 @@ from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 from trial_runtime.text import options
+from trial_runtime.trained.files import NETWORK_FILE, WEIGHTS_FILE
 
 logger = logging.getLogger(__name__)
 

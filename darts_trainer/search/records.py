@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from darts_genotype import forms, json_form
+from katib_suggestion import durable_files
 from trial_runtime import artifacts, metric_lines
 from trial_runtime.events import Events
 
@@ -103,7 +104,7 @@ def write(folder: Path, epochs: Sequence[Epoch], *, choice: str, search: Mapping
     }
     try:
         artifacts.write_json(folder / "genotype.json", record)
-        artifacts.write_bytes(folder / "epochs.csv", _csv(epochs).encode())
+        durable_files.write(folder / "epochs.csv", _csv(epochs).encode())
     except OSError as error:
         logger.warning("the files in %s cannot be brought up to date: %s", folder, error)
 
@@ -116,7 +117,7 @@ def write_alphas(folder: Path, epoch: int, weights: Iterable[EdgeWeight]) -> Non
         before = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
         kept = [row for row in before if int(row.partition(",")[0]) < epoch]
         header = ",".join(["epoch", *EdgeWeight._fields])
-        artifacts.write_bytes(path, "".join([f"{header}\n", *kept, *rows]).encode())
+        durable_files.write(path, "".join([f"{header}\n", *kept, *rows]).encode())
     except (OSError, ValueError) as error:
         logger.warning("%s cannot be brought up to date: %s", path, error)
 

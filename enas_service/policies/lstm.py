@@ -9,8 +9,11 @@ import tensorflow as tf
 _INITIAL_SCALE = 0.1
 """Half the width of the uniform distribution of initial weights, as in the published ENAS code."""
 
-_MAX_DRAWN = 8
-"""Seeds of a policy's initial weights: two of the LSTM, and one of each other weight."""
+NEVER = -1e9
+"""Logit of what is no option: its probability is 0, and 0 times its logarithm is, too."""
+
+_MAX_DRAWN = 9
+"""Seeds of a policy's initial weights: two of the LSTM, and one of each other weight. A larger one changes none."""
 
 
 class Initial:

@@ -19,12 +19,9 @@ import tensorflow as tf
 
 from enas_service.decisions import Decisions
 from enas_service.policies import lstm
-from enas_service.policies.lstm import Initial, squashed
+from enas_service.policies.lstm import NEVER, Initial, squashed
 from enas_service.policies.policy import Likelihood
 from enas_service.policies.traces import shared
-
-_NEVER = -1e9
-"""Logit of what is no option: its probability is 0, and 0 times its logarithm is, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,7 +178,7 @@ class SequencePolicy:
         output_dmh = tf.gather(self._output_oh.value, tf.gather(self._option_dm, places_d))
         logits_bdm = tf.einsum("bdh,dmh->bdm", states_bdh, output_dmh)
         logits_bdm = squashed(logits_bdm, self.form.temperature, self.form.tanh_const)
-        return tf.where(tf.gather(self._is_option_dm, places_d), logits_bdm, _NEVER)
+        return tf.where(tf.gather(self._is_option_dm, places_d), logits_bdm, NEVER)
 
 
 @shared

@@ -22,6 +22,11 @@ class OperationChoice:
     """Names and values, in the order given."""
 
     @property
+    def text(self) -> str:
+        """For readers: its type, then its parameters."""
+        return "/".join([self.type, *(f"{name}={value}" for name, value in self.parameters)])
+
+    @property
     def num_bytes(self) -> int:
         """Length of its texts in an assignment, with the marks around them."""
         texts = [self.type, *(f"{name}{value}" for name, value in self.parameters)]

@@ -139,18 +139,32 @@ class Child(nn.Module):
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)  # what convolutions compute fastest in, on GPUs and CPUs
 
+    @property
+    def num_features(self) -> int:
+        """Numbers of an image that the head reads."""
+        return self.head.in_features
+
     def forward(self, x_bchw: Tensor) -> Tensor:
         """Return logits (B, K) of images (B, C, H, W)."""
+        return self.training_logits(x_bchw, None)
+
+    def training_logits(self, x_bchw: Tensor, feature_scale_bc: Tensor | None) -> Tensor:
+        """Return logits (B, K) of images (B, C, H, W), of whose features some may be dropped before the head.
+
+        Args:
+            x_bchw: images.
+            feature_scale_bc: what each of `num_features` of each image is multiplied by; None drops nothing.
+        """
         with autocast(self._precision, x_bchw.device):
-            logits_bk = self._logits(x_bchw)
+            features_bc = self._features(x_bchw)
+            logits_bk: Tensor = self.head(features_bc if feature_scale_bc is None else features_bc * feature_scale_bc)
         return logits_bk if self._precision == "fp32" else logits_bk.float()
 
-    def _logits(self, x_bchw: Tensor) -> Tensor:
+    def _features(self, x_bchw: Tensor) -> Tensor:
         maps = [x_bchw.contiguous(memory_format=torch.channels_last)]
         for sources, layer in zip(self.sources, self.layers, strict=True):
             maps.append(layer([maps[source] for source in sources]))
-        logits_bk: Tensor = self.head(maps[-1].mean(dim=(2, 3)))
-        return logits_bk
+        return maps[-1].mean(dim=(2, 3))
 
 
 def initialise(network: nn.Module, generator: torch.Generator) -> None:

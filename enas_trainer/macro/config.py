@@ -6,14 +6,14 @@ l-2 that says whether it is joined to layer l as well; layer 0 is the input imag
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
 from enas_trainer import fields
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
-from enas_trainer.macro.operation_types import Operation
+from enas_trainer.macro.operation_types import Convolution, Operation, SeparableConvolution
 from katib_suggestion.assignment import JSON
 
 
@@ -56,6 +56,24 @@ class NetworkConfig:
     def num_classes(self) -> int:
         """Outputs of the network."""
         return self.output_sizes[-1]
+
+    def document(self) -> dict[str, JSON]:
+        """Return the configuration as `read_nn_config` reads it."""
+        return {
+            "num_layers": self.num_layers,
+            "input_sizes": list(self.input_sizes),
+            "output_sizes": list(self.output_sizes),
+            "embedding": {
+                str(opt_id): {"opt_id": opt_id, "opt_type": operation_types.name_of(one), "opt_params": asdict(one)}
+                for opt_id, one in self.embedding.items()
+            },
+        }
+
+    def widened(self, factor: float) -> "NetworkConfig":
+        """Return a network whose convolutions have so many times as many filters, one at least."""
+        return replace(
+            self, embedding=MappingProxyType({opt_id: _widened(one, factor) for opt_id, one in self.embedding.items()})
+        )
 
     def check_data(self, image_shape: tuple[int, int, int], num_classes: int) -> None:
         """Compare the sizes with a data set's.
@@ -142,6 +160,12 @@ def sizes(value: JSON, where: str) -> tuple[int, ...]:
         InvalidNetwork: it is none, or one of them is no whole number from 1.
     """
     return tuple(fields.integer(size, f"{where}[{index}]") for index, size in enumerate(fields.sequence(value, where)))
+
+
+def _widened(operation: Operation, factor: float) -> Operation:
+    if not isinstance(operation, Convolution | SeparableConvolution):
+        return operation  # the others have as many channels as their input
+    return replace(operation, num_filter=max(1, round(operation.num_filter * factor)))
 
 
 def _entry(key: str, value: JSON) -> tuple[int, Operation]:

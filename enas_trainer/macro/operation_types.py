@@ -74,6 +74,11 @@ TYPES: Mapping[str, type[Operation]] = MappingProxyType(
 """Every type that there is, by its name on the wire; its parameters have the names of the fields."""
 
 
+def name_of(operation: Operation) -> str:
+    """Return the name of an operation's type on the wire."""
+    return next(name for name, kind in TYPES.items() if isinstance(operation, kind))
+
+
 def read(opt_type: JSON, opt_params: JSON, where: str) -> Operation:
     """Read an operation from its type and parameters.
 

@@ -24,7 +24,8 @@ from enas_trainer.macro.config import Architecture, NetworkConfig
 from enas_trainer.macro.operation_types import TYPES, Operation
 from enas_trainer.macro.operations import Shape
 from enas_trainer.weight_bank import Taken, Weights
-from trial_runtime import artifacts, seeds
+from katib_suggestion import durable_files
+from trial_runtime import seeds
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import ALONE, Processes
 
@@ -221,7 +222,8 @@ def _spread(child: Child, group: Processes) -> None:
 def _describe(folder: Path, text: str) -> None:
     draft = folder / f".bank.json.{secrets.token_hex(8)}"  # trials that begin at once write the same, and not into one
     try:
-        artifacts.write_bytes(draft, text.encode())
-        draft.replace(folder / "bank.json")
+        durable_files.make_folder(folder)
+        draft.write_bytes(text.encode())
+        durable_files.publish(draft, folder / "bank.json")
     except OSError as error:
         logger.warning("weights cannot be shared: %s", error)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from katib_cluster import register
-from katib_local.commands import architecture, flatten, genotype, report, runs
+from katib_local.commands import architecture, dashboard, flatten, genotype, report, runs
 from katib_local.errors import UsageError
 from katib_local.manifest import manifest
 from katib_local.record.dataset_paths import located
@@ -103,6 +103,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         if command.__name__ == "run":
             _add_run_arguments(subparser)
     runs.add_to(subparsers)
+    dashboard.add_to(subparsers)
     architecture.add_to(subparsers)
     flatten.add_to(subparsers)
     genotype.add_to(subparsers)

@@ -58,9 +58,7 @@ class KeptRun:
     @property
     def state_in_a_word(self) -> str:
         """The same, for a table."""
-        if self.verdict is not None:
-            return _IN_A_WORD[self.verdict]
-        return "running" if self.is_running else "interrupted"
+        return in_a_word(self.verdict, is_running=self.is_running)
 
     @property
     def best(self) -> Trial | None:
@@ -83,6 +81,18 @@ class KeptRun:
         if self.verdict is not None or self.is_running:
             return None
         return again.resume(again.manifest(self.options, self.experiment.name), self.folder.path)
+
+
+def in_a_word(verdict: Verdict | None, *, is_running: bool) -> str:
+    """Say how far a run has come.
+
+    Args:
+        verdict: how it ended; None where it has not.
+        is_running: whether a runner has it.
+    """
+    if verdict is not None:
+        return _IN_A_WORD[verdict]
+    return "running" if is_running else "interrupted"
 
 
 def read(folder: RunFolder) -> KeptRun:

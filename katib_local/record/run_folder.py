@@ -13,6 +13,7 @@ from pathlib import Path
 
 from katib_local.errors import RunFolderError
 from katib_local.record.trials import Trial
+from katib_suggestion import durable_files
 from katib_suggestion.result_files import BEST
 
 LOCK = "lock"
@@ -90,7 +91,7 @@ def create(path: Path | None, experiment: str, now: datetime) -> RunFolder:
     if folder.database.exists():
         raise RunFolderError(f"--output-dir: {path} holds a run already; --resume goes on with it")
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        durable_files.make_folder(folder.path)
         # A run that was killed before it had a database has done nothing.
         began = {LOCK, folder.draft.name, f"{folder.draft.name}-journal"}
         is_empty = all(entry.name in began for entry in folder.path.iterdir())
@@ -123,7 +124,9 @@ def set_aside(folder: RunFolder) -> Path | None:
         shutil.rmtree(folder.service_state)
     if not folder.trials.exists():
         return None
-    return folder.trials.rename(_free(folder.path / "trials-before"))
+    before = folder.trials.rename(_free(folder.path / "trials-before"))
+    durable_files.synchronise_folder(folder.path)
+    return before
 
 
 def find(path: Path | None, experiment: str) -> RunFolder:
@@ -179,7 +182,7 @@ def point_at_best(folder: RunFolder, best: Trial | None) -> None:
             made = link.with_name(f"{BEST}.new")
             made.unlink(missing_ok=True)
             made.symlink_to(folder.trial(best.name).relative_to(folder.path))
-            made.replace(link)
+            durable_files.publish(made, link)
 
 
 def newest(path: Path | None, runs: Path = RUNS) -> RunFolder:

@@ -18,6 +18,7 @@ from katib_local.record import stop_rules, versions
 from katib_local.record.collector import NO_TIME, Point
 from katib_local.record.options import Options
 from katib_local.record.trials import Trial, Verdict
+from katib_suggestion import durable_files
 from katib_suggestion.errors import shown
 from katib_suggestion.experiment import TrialCondition
 
@@ -74,7 +75,7 @@ class Store:
         draft = path.with_name(f"{path.name}.new")
         draft.unlink(missing_ok=True)
         draft.with_name(f"{draft.name}-journal").unlink(missing_ok=True)
-        store = cls(_connect(draft))
+        store = cls(_to_be_written(_connect(draft)))
         with store._connection as connection:
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION};")
             connection.execute(
@@ -82,8 +83,8 @@ class Store:
                 (name, json.dumps(manifest), options.to_json(), json.dumps(versions.installed()), now.isoformat()),
             )
         store.close()
-        draft.rename(path)
-        return cls(_connect(path))
+        durable_files.publish(draft, path)
+        return cls(_to_be_written(_connect(path)))
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -95,6 +96,7 @@ class Store:
         with contextlib.ExitStack() as stack:
             store = stack.enter_context(contextlib.closing(cls(_connect(path))))
             store._check_version(path)
+            _to_be_written(store._connection)
             store._bring_up_to_date()
             stack.pop_all()
         return store
@@ -196,6 +198,14 @@ class Store:
         rows = self._connection.execute("SELECT * FROM trials ORDER BY number")
         return [_trial(row) for row in rows]
 
+    def outcomes(self) -> list[Trial]:
+        """The same without what they were given, which is most of what is kept of a trial."""
+        rows = self._connection.execute(
+            "SELECT name, number, condition, '{}' AS assignments, '{}' AS labels, reason, started, finished, "
+            "exit_code, observation FROM trials ORDER BY number"
+        )
+        return [_trial(row) for row in rows]
+
     def points(self, trial: str) -> list[Point]:
         """Every metric value that a trial has reported, in order."""
         rows = self._connection.execute("SELECT * FROM observations WHERE trial = ? ORDER BY rowid", (trial,))
@@ -252,6 +262,12 @@ def _connect(place: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(place, uri=isinstance(place, str))
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _to_be_written(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # Otherwise a loss of power may bring back the journal of the last transaction, which would undo it.
+    connection.execute("PRAGMA synchronous = EXTRA")
     return connection
 
 

@@ -5,7 +5,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,14 +18,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from katib_local.record import collector
-from katib_local.record.trials import FAILURES
+from katib_local.record.trials import FAILURES, Trial
 from katib_local.report import epoch_figures, figures, parameters, pictures
 from katib_local.report.model import Report, TrialReport
 from katib_local.report.plots import Figure
 from katib_local.showing.wording import counts, duration, in_words
+from katib_suggestion import durable_files
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""
+
+SCRIPTS = ("plots.js", "rows.js")
+"""What any page with the content needs beside plotly: the drawing of its figures, its table's sorting and filter."""
 
 MAX_NOTED = 3
 """Trials whose epochs are drawn; of more of them, the best trial's alone."""
@@ -56,7 +60,7 @@ def write(report: Report, path: Path) -> None:
             file.write(text)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            Path(file.name).replace(path)
+            durable_files.publish(Path(file.name), path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
@@ -69,30 +73,60 @@ def render(report: Report, folder: Path | None = None) -> str:
         report: what it shows.
         folder: that the page goes to, so that it leads to files beside it; None where nobody knows.
     """
+    details = {item.trial.number: _details(item) for item in report.trials}
+    shown = _shown(report)
+    return _template("report.html").render(
+        **shown,
+        trial_address=None,
+        logs={item.trial.number: _link(item.log, folder) for item in report.trials if item.log is not None},
+        pictured={number for number, detail in details.items() if detail["picture"]},
+        details=_packed(json.dumps({"trials": details, "layout": figures.small_layout()})),
+        plotly=_packed_plotly(),
+        style=asset("report.css"),
+        script=Markup("\n").join(asset(name) for name in (*SCRIPTS, "report.js")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What a page that somebody else frames shows of an experiment."""
+
+    html: Markup
+    figures: Mapping[str, Figure]
+    """By the names of the places in it that they are drawn into."""
+
+
+def content(report: Report, trial_address: Callable[[Trial], str]) -> Content:
+    """Return what `render` shows, without what a trial's details are: these are pages of their own.
+
+    Args:
+        report: what it shows.
+        trial_address: of the page of a trial.
+    """
+    shown = _shown(report)
+    html = _template("content.html").render(**shown, logs={}, trial_address=trial_address)
+    return Content(html=Markup(html), figures=shown["figures"])  # noqa: S704 - of a template that escapes
+
+
+def _shown(report: Report) -> dict[str, Any]:
+    """What the template of the content takes."""
     sections = list(_sections(report))
     best = report.best
-    details = {item.trial.number: _details(item) for item in report.trials}
-    return _template().render(
-        report=report,
-        best=best,
-        best_picture=best and pictures.draw(best.trial),
-        counts=counts([item.trial for item in report.trials], is_interrupted=report.is_interrupted),
-        conditions={
+    return {
+        "report": report,
+        "best": best,
+        "best_picture": best and pictures.draw(best.trial),
+        "counts": counts([item.trial for item in report.trials], is_interrupted=report.is_interrupted),
+        "conditions": {
             item.trial.number: in_words(item.trial.condition, is_interrupted=report.is_interrupted)
             for item in report.trials
         },
-        failures=FAILURES,
-        logs={item.trial.number: _link(item.log, folder) for item in report.trials if item.log is not None},
-        sections=sections,
-        figures={figure["name"]: figure for section in sections for figure in section.figures},
-        metrics=report.objective.metrics,
-        columns=[parameter.name for parameter in report.parameters],
-        pictured={number for number, detail in details.items() if detail["picture"]},
-        details=_packed(json.dumps({"trials": details, "layout": figures.small_layout()})),
-        plotly=_plotly(),
-        style=_file("report.css"),
-        script=_file("report.js"),
-    )
+        "failures": FAILURES,
+        "sections": sections,
+        "figures": {figure["name"]: figure for section in sections for figure in section.figures},
+        "metrics": report.objective.metrics,
+        "columns": [parameter.name for parameter in report.parameters],
+    }
 
 
 def _sections(report: Report) -> Iterator[Section]:
@@ -167,31 +201,41 @@ def _packed(text: str) -> str:
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("katib_local.report"),
+def _packed_plotly() -> str:
+    return _packed(plotly_script())
+
+
+@cache
+def _template(name: str) -> Template:
+    return environment("katib_local.report").get_template(name)
+
+
+def environment(package: str) -> Environment:
+    """Make what reads a package's templates: what they are given is text, and what is missing a mistake."""
+    made = Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["short"] = _short
-    environment.filters["number"] = collector.number
-    environment.filters["moment"] = _moment
-    environment.filters["seconds"] = _seconds
-    return environment.get_template("report.html")
+    made.filters["short"] = _short
+    made.filters["number"] = collector.number
+    made.filters["moment"] = _moment
+    made.filters["seconds"] = _seconds
+    return made
 
 
-@cache
-def _plotly() -> str:
-    """Plotly's script, which its package ships."""
+def plotly_script() -> str:
+    """Return plotly's script, which its package ships."""
     from plotly.offline import get_plotlyjs  # half a second that no other command should pay
 
-    return _packed(get_plotlyjs())
+    script: str = get_plotlyjs()
+    return script
 
 
-@cache
-def _file(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """Return a style sheet or a script of the report by its file's name."""
     text = (resources.files("katib_local.report") / "templates" / name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - a file of ours
 

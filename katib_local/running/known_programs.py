@@ -9,6 +9,7 @@ import darts_trainer.metric_names as darts_metrics
 import enas_trainer.metric_names as enas_metrics
 from katib_local.manifest.experiment import Collector
 from katib_local.record import collector
+from trial_runtime.retraining import metric_names as training_metrics
 
 _GENOTYPE = "Genotype(normal=[],normal_concat=range(2,3),reduce=[],reduce_concat=range(2,3))"
 
@@ -45,6 +46,22 @@ ENAS = KnownProgram(
     metrics=(*enas_metrics.EPOCH, enas_metrics.PARAMETERS, enas_metrics.MACS),
 )
 
+_OF_IMAGES = (
+    *training_metrics.TRAINING,
+    *training_metrics.VALIDATION,
+    training_metrics.TEST_LOSS,
+    training_metrics.TEST_ACCURACY,
+    training_metrics.PARAMETERS,
+    training_metrics.MACS,
+)
+"""What the training of a found network on images prints."""
+
+_ENAS_TRAINING = KnownProgram(
+    package="enas_trainer",
+    started_by=re.compile(r"(^|[\s/])retrain\.py(\s|$)|\s-m\s+enas_trainer\.retrain(\s|$)"),
+    metrics=_OF_IMAGES,
+)
+
 _DARTS_SEARCH = KnownProgram(
     package="darts_trainer",
     started_by=re.compile(r"(^|[\s/])run_trial\.py(\s|$)|\s-m\s+darts_trainer(\s|$)"),
@@ -56,19 +73,14 @@ _DARTS_TRAINING = KnownProgram(
     package="darts_trainer",
     started_by=re.compile(r"(^|[\s/])retrain\.py(\s|$)|\s-m\s+darts_trainer\.retrain(\s|$)"),
     metrics=(
-        *darts_metrics.TRAINING,
-        *darts_metrics.VALIDATION,
+        *_OF_IMAGES,
         *(name for name in darts_metrics.TEXT_SEARCH if name.endswith("Perplexity")),
         darts_metrics.UNIGRAM_PERPLEXITY,
         darts_metrics.TEST_PERPLEXITY,
-        darts_metrics.TEST_LOSS,
-        darts_metrics.TEST_ACCURACY,
-        darts_metrics.PARAMETERS,
-        darts_metrics.MACS,
     ),
 )
 
-_PROGRAMS: Sequence[KnownProgram] = (ENAS, _DARTS_SEARCH, _DARTS_TRAINING)
+_PROGRAMS: Sequence[KnownProgram] = (ENAS, _ENAS_TRAINING, _DARTS_SEARCH, _DARTS_TRAINING)
 
 
 def find(package: str | None, command: str) -> KnownProgram | None:

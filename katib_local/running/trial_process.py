@@ -1,5 +1,6 @@
 """A trial as a process of this machine, with a folder of its own."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from katib_local.record.trial_folder import EXIT_CODE, LOG, METRICS, STOPPED, SU
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_environment
 from katib_local.running.gpus import Gpus
+from katib_suggestion import durable_files
 from katib_suggestion.result_files import ARTIFACTS
 
 STOP_TIMEOUT_S = 5.0
@@ -53,7 +55,11 @@ class TrialProcess:
             return None
         # What a program leaves in the background must not compete with the next trial.
         self.kill()
-        (self.folder / EXIT_CODE).write_text(f"{self.exit_code}\n")
+        # Who finds the exit code after a loss of power collects metrics from these.
+        for name in (LOG, METRICS):
+            with contextlib.suppress(OSError):
+                durable_files.synchronise(self.folder / name)
+        durable_files.write(self.folder / EXIT_CODE, f"{self.exit_code}\n".encode())
         return self.exit_code
 
     @property
@@ -83,7 +89,7 @@ class TrialProcess:
 
     def stop_early(self) -> None:
         """Ask the trial to end, for its rules: by a file of its folder anybody knows it was."""
-        (self.folder / STOPPED).touch()
+        durable_files.write(self.folder / STOPPED, b"")
         self._stopped_s = time.monotonic()
         self.terminate()
 
@@ -176,10 +182,10 @@ def _prepare(folder: Path, program: Path) -> None:
     """Make a trial's folder; of an earlier, interrupted start only what the trial keeps is kept."""
     for name in (WORK, METRICS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / WORK).mkdir(parents=True)
-    (folder / ARTIFACTS).mkdir(exist_ok=True)
     for name in (EXIT_CODE, STOPPED):
         (folder / name).unlink(missing_ok=True)
+    for name in (WORK, ARTIFACTS):
+        durable_files.make_folder(folder / name)
     for entry in program.iterdir():
         if entry.name != "__pycache__":
             (folder / WORK / entry.name).symlink_to(entry.absolute())

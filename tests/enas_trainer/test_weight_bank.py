@@ -15,6 +15,7 @@ from safetensors import torch as safetensors_torch
 
 from enas_trainer import weight_bank
 from enas_trainer.weight_bank import Taken, merged, put, take
+from tests.power_loss import Disk, written_out
 from tests.warm_python import with_torch
 
 LIKE = {"weight": torch.zeros(2, 3), "count": torch.tensor(0)}
@@ -281,3 +282,18 @@ def test_nothing_is_lost_when_many_put_at_once_and_are_killed_at_random(tmp_path
         assert len(taken.weights["weight"].unique()) == 1
         assert not list((tmp_path / entry).glob("*.damaged"))
         assert len(taken.files) < 100
+
+
+def test_a_loss_of_power_leaves_what_was_taken_or_what_was_put(tmp_path):
+    """The version that a new one takes the place of goes only when the new one is sure to stay."""
+    entry = tmp_path / "disk" / "entry"
+    put(entry, _weights(1), Taken(), trial=A, steps=10)
+    disk = Disk(tmp_path / "disk")
+    with disk.watched():
+        put(entry, _weights(5), take(entry, LIKE), trial=B, steps=20)
+    values = [
+        _value(take(written_out(state, tmp_path / f"left-{number}") / "entry", LIKE))
+        for number, state in enumerate([*disk.in_the_end, *disk.states()])
+    ]
+    assert set(values[: len(disk.in_the_end)]) == {5}
+    assert set(values) == {1, 5}

@@ -172,9 +172,9 @@ sys.exit(main(sys.argv[4:]))
     [
         ("os.rename", "experiment.db", 1),  # the folder has nothing yet: not resumed but begun anew
         ("open", "-0002/output.log", 1),  # suggested, and not started
-        ("open", "-0002/exit_code", 1),  # ended, and nobody has seen it
-        ("open", "-0002/output.log", 2),  # most often ended and seen, but not recorded
-        ("open", "-0003/output.log", 2),
+        ("os.rename", "-0002/exit_code", 1),  # ended, and nobody has seen it
+        ("open", "-0002/output.log", 3),  # most often ended and seen, but not recorded
+        ("open", "-0003/output.log", 3),
         ("os.rename", "report.html", 1),
     ],
 )

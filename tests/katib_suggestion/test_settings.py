@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.settings import Interval, integer, number, parse
+from katib_suggestion.settings import Interval, choice, integer, number, parse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,15 +12,23 @@ class Settings:
     decay: float = number(0.1, Interval(minimum=0))
     steps: int = integer(3, Interval(minimum=1))
     size: int | None = integer(8, Interval(minimum=1), optional=True)
+    optimizer: str = choice("sgd", "adam", "ftrl")
 
 
 def test_what_is_not_given_takes_its_default() -> None:
-    assert parse(Settings, []) == Settings(rate=0.5, decay=0.1, steps=3, size=8)
+    assert parse(Settings, []) == Settings(rate=0.5, decay=0.1, steps=3, size=8, optimizer="sgd")
 
 
 def test_texts_become_typed_values() -> None:
-    given = [("rate", "1e-3"), ("decay", "0"), ("steps", "12"), ("size", "None")]
-    assert parse(Settings, given) == Settings(rate=0.001, decay=0.0, steps=12, size=None)
+    given = [("rate", "1e-3"), ("decay", "0"), ("steps", "12"), ("size", "None"), ("optimizer", "ftrl")]
+    assert parse(Settings, given) == Settings(rate=0.001, decay=0.0, steps=12, size=None, optimizer="ftrl")
+
+
+@pytest.mark.parametrize(("text", "hint"), [("", ""), ("Adam", "did you mean adam? "), ("x" * 10_000, "")])
+def test_a_text_that_is_none_of_a_few_is_refused_with_the_nearest(text: str, hint: str) -> None:
+    with pytest.raises(InvalidExperiment) as caught:
+        parse(Settings, [("optimizer", text)])
+    assert str(caught.value).endswith(f"is not allowed: {hint}it must be one of sgd, adam, ftrl")
 
 
 def test_katibs_own_setting_is_known_and_left_alone() -> None:
@@ -65,7 +73,7 @@ def test_an_unknown_setting_is_refused_with_the_closest_and_all_known() -> None:
     message = str(caught.value)
     assert "'step'" in message
     assert "did you mean steps?" in message
-    assert "rate, decay, steps, size, suggestion_trial_dir" in message
+    assert "rate, decay, steps, size, optimizer, suggestion_trial_dir" in message
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ NOT_RUN = {
     r"katib-nas run examples/darts-(volume|gpu|retrain-hpo)": "takes hours without a GPU, or a service of Katib's",
     r"katib-nas run examples/darts-(text|ptb)": "takes minutes, or a GPU; tests/darts_trainer/recurrent searches",
     r"katib-nas report": "tests/katib_local/report makes the reports of a run and of a cluster's Experiment",
+    r"katib-nas dashboard": "serves until it is ended; tests/dashboard starts it",
     r"^torchrun": "takes GPUs; tests/*_trainer/test_data_parallel.py start it with two processes",
     r"python -m benchmarks": "what it measures is kept in benchmarks/results",
     r"^pip install": "takes a network",

@@ -11,9 +11,10 @@ from website import import_graph
 ARROWS = {
     "cell_networks": {"darts_genotype", "trial_runtime"},
     "darts_genotype": {"katib_suggestion"},
+    "dashboard": {"katib_cluster", "katib_local", "katib_suggestion"},
     "darts_service": {"darts_genotype", "katib_suggestion"},
     "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
-    "enas_service": {"katib_suggestion"},
+    "enas_service": {"darts_genotype", "katib_suggestion"},
     "enas_trainer": {"katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
     "katib_local": {
@@ -51,6 +52,11 @@ def test_arrows_between_packages() -> None:
 @pytest.mark.parametrize("module", modules("enas_service", "darts_service"))
 def test_services_have_neither_torch_nor_trials(module: str) -> None:
     assert not import_graph.reached(GRAPH, module) & {"torch", "torchvision", "trial_runtime", "katib_local"}
+
+
+def test_nothing_imports_the_dashboard() -> None:
+    others = [name for name in GRAPH if import_graph.package(name) != "dashboard"]
+    assert [name for name in others if "dashboard" in {import_graph.package(found) for found in GRAPH[name]}] == []
 
 
 @pytest.mark.parametrize("module", modules("enas_trainer", "darts_trainer", "trial_runtime"))
@@ -147,6 +153,13 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         (
             "darts_trainer.retraining",
             {f"darts_trainer.{name}" for name in ("metric_names", "predictor", "text_predictor")},
+        ),
+        (
+            "enas_trainer.retraining",
+            {
+                f"enas_trainer.{name}"
+                for name in ("batch_size", "fields", "loading", "macro", "metric_names", "predictor")
+            },
         ),
         ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
         (

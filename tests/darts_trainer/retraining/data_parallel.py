@@ -9,10 +9,11 @@ from cell_networks.images import Network
 from cell_networks.layout import Layout
 from darts_genotype import forms
 from darts_trainer.retraining.config import RetrainSettings
-from darts_trainer.retraining.data import RetrainData
-from darts_trainer.retraining.training import Retraining
+from darts_trainer.retraining.learner import CellsLearner
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import here
+from trial_runtime.retraining.data import RetrainData
+from trial_runtime.retraining.training import Retraining
 
 GENOTYPE = (
     "Genotype(normal=[[('separable_convolution_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),"
@@ -43,9 +44,9 @@ def trained(group, kind):
     data = RetrainData.of(
         images, 5, train_portion=0.5, cutout=4, device=torch.device("cpu"), seed=3, processes=group
     )  # fmt: skip
-    training = Retraining(
-        net.double() if kind is ImageByImage else net, data, SETTINGS, generator=torch.Generator().manual_seed(4)
-    )
+    if kind is ImageByImage:
+        net.double()
+    training = Retraining(net, CellsLearner(net, SETTINGS), data, SETTINGS, generator=torch.Generator().manual_seed(4))
     epochs = [
         {
             **{f"training {name}": mean for name, mean in metrics.training._asdict().items()},

@@ -10,10 +10,11 @@ from cell_networks.images import Network
 from cell_networks.layout import Layout
 from darts_genotype import forms
 from darts_trainer.retraining.config import RetrainSettings
-from darts_trainer.retraining.data import RetrainData
-from darts_trainer.retraining.training import Retraining, cosine
+from darts_trainer.retraining.learner import CellsLearner
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images.datasets import DatasetError, ImageDataset
+from trial_runtime.retraining.data import RetrainData
+from trial_runtime.retraining.training import Retraining
 
 CPU = torch.device("cpu")
 GENOTYPE = forms.read(
@@ -49,7 +50,7 @@ def network(*, auxiliary=True, precision="fp32"):
 
 def training(net, images, **changes):
     settings = RetrainSettings(**{"num_epochs": 2, "batch_size": 8, "print_step": 3} | changes)
-    return Retraining(net, images, settings, generator=torch.Generator().manual_seed(1))
+    return Retraining(net, CellsLearner(net, settings), images, settings, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_held_out_images_are_the_same_in_every_run_and_none_is_trained_on():
 
 def test_the_learning_rate_falls_as_a_cosine_and_paths_are_dropped_more_and_more():
     settings = RetrainSettings(num_epochs=4, learning_rate=1.0, learning_rate_min=0.2)
-    assert [cosine(epoch, settings) for epoch in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
+    assert [settings.rate(epoch) for epoch in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
     # With probability 1 at the end that the paper's form never reaches, training still has a finite scale.
     assert [metrics.epoch for metrics in training(network(), data(), drop_path=1.0, num_epochs=3)] == [1, 2, 3]
 
@@ -162,7 +163,14 @@ def test_a_training_that_is_left_at_any_step_goes_on_to_the_same_bits(num_steps)
     def fresh(net, seed=0, after_step=None):
         settings = RetrainSettings(num_epochs=3, batch_size=8, drop_path=0.5)
         images = data(32, seed=seed, cutout=4)
-        return Retraining(net, images, settings, generator=torch.Generator().manual_seed(seed), after_step=after_step)
+        return Retraining(
+            net,
+            CellsLearner(net, settings),
+            images,
+            settings,
+            generator=torch.Generator().manual_seed(seed),
+            after_step=after_step,
+        )
 
     whole = network()
     expected = list(fresh(whole))

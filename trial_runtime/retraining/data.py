@@ -26,6 +26,8 @@ class RetrainData:
     """Images in a step; those of all processes together."""
     normalisation: Normalisation
     """Of the training images."""
+    num_held_out: int = 0
+    """Images to validate on."""
 
     @classmethod
     def of(
@@ -67,7 +69,7 @@ class RetrainData:
         data = cls(training=training, validation=None, batch_size=batch_size, normalisation=normalisation)
         if held_out is None:
             return data
-        return replace(data, validation=data.to_classify(held_out, device))
+        return replace(data, validation=data.to_classify(held_out, device), num_held_out=len(held_out))
 
     def to_classify(self, images: ImageDataset, device: torch.device) -> Batches:
         """Return batches of other images, as they are but for the normalisation."""

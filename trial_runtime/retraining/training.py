@@ -1,30 +1,81 @@
-"""The training of a found network (arXiv 1806.09055, section 3.2).
+"""The training of a found network on images, by any recipe of SGD.
 
-Shape suffixes: b images, c channels, h height, w width, k classes, p paths.
+Shape suffixes: b images, c channels, h height, w width, k classes.
 """
 
 import logging
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from cell_networks.images import Network, drop_paths
-from darts_trainer.retraining.config import RetrainSettings
-from darts_trainer.retraining.data import RetrainData
 from trial_runtime.gradients import apply_gradients, clipped
 from trial_runtime.images.batches import Batches
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
+from trial_runtime.retraining.data import RetrainData
 from trial_runtime.standing import Standing
 from trial_runtime.tally import Means, Tally, evaluate
 
 logger = logging.getLogger(__name__)
+
+
+class Recipe(Protocol):
+    """How a network learns."""
+
+    @property
+    def num_epochs(self) -> int:
+        """Passes over the training images."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The largest."""
+
+    @property
+    def grad_clip(self) -> float:
+        """Largest norm of the gradient in a step; 0 switches clipping off."""
+
+    @property
+    def print_step(self) -> int:
+        """Steps between two progress lines."""
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1."""
+
+    def optimiser(self, weights: Sequence[nn.Parameter]) -> torch.optim.SGD:
+        """Return what moves the weights."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chance:
+    """What is drawn for a step: for the joint batch, so that it does not matter how many processes share it."""
+
+    generator: torch.Generator
+    """On the CPU, and in the same state in every process."""
+    epoch: int
+    """Counted from 1."""
+    batch_size: int
+    """Images of the joint batch."""
+    share: slice
+    """Those of this process."""
+
+
+class Losses(NamedTuple):
+    """What a network makes of a batch while it learns; losses are means over its images."""
+
+    total: Tensor
+    """Whose gradient moves the weights."""
+    loss: Tensor
+    """Cross entropy of the classifier that is kept, in nats."""
+    logits_bk: Tensor
+    """Of that one."""
+
+
+Learner = Callable[[Tensor, Tensor, Chance], Losses]
+"""Computes the losses of images (B, C, H, W), on their device, and labels (B,)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +110,10 @@ class Retraining:
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
+        learner: Learner,
         data: RetrainData,
-        settings: RetrainSettings,
+        recipe: Recipe,
         *,
         generator: torch.Generator,
         after_step: Callable[["Retraining"], None] | None = None,
@@ -69,26 +121,23 @@ class Retraining:
         """Stand before the first epoch.
 
         Args:
-            network: on the device of the data, and the same in every process.
+            network: images to logits, on the device of the data, and the same in every process.
+            learner: of that network.
             data: to learn from.
-            settings: of the optimisation.
-            generator: on the CPU; draws which paths are dropped, the same in every process.
+            recipe: of the optimisation.
+            generator: on the CPU; what the learner draws comes from it, the same in every process.
             after_step: called after every step, with this.
         """
         self._network = network
         self._data = data
-        self._settings = settings
+        self._recipe = recipe
+        self._learner = learner
         self._generator = generator
         self._after_step = after_step
         self._processes = data.training.processes
         self._weights = list(network.parameters())
-        self._sgd = torch.optim.SGD(
-            self._weights,
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-        )
-        self._standing = Standing(settings.num_epochs, self._new_tally)
+        self._sgd = recipe.optimiser(self._weights)
+        self._standing = Standing(recipe.num_epochs, self._new_tally)
 
     @property
     def step(self) -> int:
@@ -155,7 +204,7 @@ class Retraining:
     def _train(self) -> None:
         """Take the epoch's steps, or those that are left."""
         self._network.train()
-        self._sgd.param_groups[0]["lr"] = cosine(self._standing.epoch, self._settings)
+        self._sgd.param_groups[0]["lr"] = self._recipe.rate(self._standing.epoch)
         batches = bar(
             self._data.training,
             total=len(self._data.training),
@@ -166,35 +215,27 @@ class Retraining:
         )
         for x_bchw, labels_b in batches:
             self._take_step(x_bchw, labels_b)
-            if self.step % self._settings.print_step == 0:
+            if self.step % self._recipe.print_step == 0:
                 self._log()
             if self._after_step is not None:
                 self._after_step(self)
 
     def _take_step(self, x_bchw: Tensor, labels_b: Tensor) -> None:
         """Move the weights down the loss of a batch."""
-        logits_bk, auxiliary_bk = self._network.training_logits(x_bchw, self._draw_paths(x_bchw.device))
-        loss = total = functional.cross_entropy(logits_bk, labels_b)
-        if auxiliary_bk is not None:
-            total = loss + self._settings.auxiliary_weight * functional.cross_entropy(auxiliary_bk, labels_b)
-        share = share_of_loss(total, labels_b, self._data.batch_size)
+        size = self._data.batch_size
+        chance = Chance(
+            generator=self._generator,
+            epoch=self._standing.epoch,
+            batch_size=size,
+            share=self._processes.share(size),
+        )
+        total, loss, logits_bk = self._learner(x_bchw, labels_b, chance)
+        share = share_of_loss(total, labels_b, size)
         # Where no cell reads an input, nothing may come of the cell there: its gradients are zeros.
         shares = torch.autograd.grad(share, self._weights, materialize_grads=True)
-        gradients = clipped(self._processes.add_up(shares), self._settings.grad_clip)
+        gradients = clipped(self._processes.add_up(shares), self._recipe.grad_clip)
         apply_gradients(self._sgd, self._weights, gradients)
         self._standing.tally.add(loss, logits_bk, labels_b)
-
-    def _draw_paths(self, device: torch.device) -> Tensor | None:
-        """Draw what this process's images need for `Network.training_logits`.
-
-        It is drawn for the joint batch: then it does not matter how many processes share it.
-        """
-        probability = self._settings.drop_path * (self._standing.epoch - 1) / self._settings.num_epochs
-        if probability == 0:
-            return None
-        size = self._data.batch_size
-        path_scale_pb = drop_paths(self._network.num_paths, size, probability, self._generator)
-        return path_scale_pb[:, self._processes.share(size)].to(device)
 
     def _log(self) -> None:
         means = self._standing.tally.means()
@@ -204,13 +245,7 @@ class Retraining:
 
     def _new_tally(self, name: str) -> Tally:
         remedy = (
-            f"smaller values of --learning-rate ({self._settings.learning_rate:g}) or --grad-clip "
-            f"({self._settings.grad_clip:g}, where 0 switches clipping off) may help"
+            f"smaller values of --learning-rate ({self._recipe.learning_rate:g}) or --grad-clip "
+            f"({self._recipe.grad_clip:g}, where 0 switches clipping off) may help"
         )
         return Tally(name, self._processes, remedy)
-
-
-def cosine(epoch: int, settings: RetrainSettings) -> float:
-    """Return the learning rate of an epoch, counted from 1: half a cosine, from the first to the one after the last."""
-    share = (1 + math.cos(math.pi * (epoch - 1) / settings.num_epochs)) / 2
-    return settings.learning_rate_min + (settings.learning_rate - settings.learning_rate_min) * share

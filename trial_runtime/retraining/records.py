@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trial_runtime import artifacts
+from katib_suggestion import durable_files
 from trial_runtime.events import Events
 
 LAST = "last"
@@ -54,7 +54,7 @@ def write(folder: Path, epochs: Sequence[Epoch]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     try:
-        artifacts.write_bytes(folder / "epochs.csv", text.getvalue().encode())
+        durable_files.write(folder / "epochs.csv", text.getvalue().encode())
     except OSError as error:
         logger.warning("%s cannot be brought up to date: %s", folder / "epochs.csv", error)
 

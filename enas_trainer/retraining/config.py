@@ -1,0 +1,192 @@
+"""What the training of a found macro network is told on its command line, as typed values.
+
+The recipe is that of the final training in the code that was published with ENAS (Pham et al., 1802.03268),
+``scripts/cifar10_macro_final.sh`` of melodyguan/enas.
+"""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from enas_trainer import loading
+from enas_trainer.macro import config
+from enas_trainer.macro.config import Architecture, NetworkConfig
+from katib_suggestion.settings import Interval, integer, number
+from trial_runtime import command_line, from_runner
+from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.images.data_options import DataOptions
+from trial_runtime.resume import ResumeOptions
+from trial_runtime.retraining import flags, schedule
+from trial_runtime.retraining.records import LAST
+
+_MATTERS_NOT = frozenset(
+    {
+        "architecture", "network", "size.width", "settings.print_step", "keep", "data.data_dir", "output_dir",
+        "is_seeded", "resume.every_steps", "resume.fresh", "device",
+    }
+)  # fmt: skip
+"""Fields that do not change what a network learns, and those of the network, for which its texts stand."""
+
+_NOT_NEGATIVE = Interval(minimum=0)
+_POSITIVE = Interval(minimum=1)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSize:
+    """Size of the network; the published final training has 96 filters where its search had 36, so 2.67 of them."""
+
+    width: float = number(1.0, Interval(minimum=0.01, maximum=100))
+    """Filters of each convolution, as a multiple of those of the trial."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainSettings:
+    """How the network learns; the defaults are the published ones for CIFAR-10."""
+
+    num_epochs: int = integer(310, _POSITIVE)
+    """Passes over the training images: 10, 20, 40, 80 and 160."""
+    batch_size: int = integer(100, Interval(minimum=1, maximum=1_000_000))
+    """Images of a step, of all processes together."""
+    learning_rate: float = number(0.05, _NOT_NEGATIVE)
+    """At the start of each cosine (SGD with Nesterov momentum)."""
+    learning_rate_min: float = number(0.001, _NOT_NEGATIVE)
+    """At the end of each cosine."""
+    first_restart: int = integer(10, _POSITIVE)
+    """Epochs of the first cosine."""
+    restart_factor: int = integer(2, Interval(minimum=1, maximum=1_000))
+    """How many times longer each cosine is than the one before."""
+    momentum: float = number(0.9, Interval(above=0, below=1))
+    """Of SGD, after Nesterov."""
+    weight_decay: float = number(4e-4, _NOT_NEGATIVE)
+    """Of SGD; the published 2e-4 stands before the squares of the weights, whose derivative has twice that."""
+    grad_clip: float = number(5.0, _NOT_NEGATIVE)
+    """Largest norm of the gradient in a step; 0 switches clipping off."""
+    dropout: float = number(0.5, Interval(minimum=0, below=1))
+    """Share of the features that is dropped before the classifier."""
+    print_step: int = integer(50, _POSITIVE)
+    """Steps between two progress lines."""
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1."""
+        return schedule.restarted_cosine(
+            epoch, self.first_restart, self.restart_factor, self.learning_rate, self.learning_rate_min
+        )
+
+    def optimiser(self, weights: Sequence[nn.Parameter]) -> torch.optim.SGD:
+        """Return what moves the weights."""
+        return torch.optim.SGD(
+            weights, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=True
+        )
+
+
+_HELP = {
+    "width": "filters of each convolution, as a multiple of those of the trial",
+    "num_epochs": "passes over the training images",
+    "batch_size": "images of a step, of all processes together",
+    "learning_rate": "at the start of each cosine",
+    "learning_rate_min": "at the end of each cosine",
+    "first_restart": "epochs of the first cosine, after which the learning rate rises again",
+    "restart_factor": "how many times longer each cosine is than the one before",
+    "momentum": "of SGD, after Nesterov",
+    "weight_decay": "of SGD",
+    "grad_clip": "largest norm of the gradient in a step; 0 switches clipping off",
+    "dropout": "share of the features that is dropped before the classifier",
+    "print_step": "steps between two progress lines",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainConfig:
+    """One run."""
+
+    architecture: Architecture
+    """Operations and joins."""
+    network: NetworkConfig
+    """Sizes and operations, those that the trial had."""
+    size: NetworkSize
+    """How much larger the network is than the trial's."""
+    settings: RetrainSettings
+    """How it learns."""
+    precision: str
+    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    keep: str
+    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
+    data: DataOptions
+    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
+    output_dir: Path
+    """Folder for what the run writes."""
+    seed: int
+    """Everything random comes from it; drawn from the operating system where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
+    device: torch.device
+    """Where the run computes."""
+
+    @property
+    def widened(self) -> NetworkConfig:
+        """Sizes and operations of the network that is trained."""
+        return self.network.widened(self.size.width)
+
+    def configuration(self) -> dict[str, Plain]:
+        """Return what decides the result: with another of these it is another training."""
+        found = configuration_of(self, without=_MATTERS_NOT)
+        found |= {"architecture": json.dumps(self.architecture.rows), "nn_config": json.dumps(self.widened.document())}
+        return found if self.keep == LAST else {**found, "keep": self.keep}
+
+
+def from_arguments(argv: Sequence[str]) -> RetrainConfig:
+    """Read a command line.
+
+    Raises:
+        CommandLineError: a flag is unknown, missing, or has a value that it does not take.
+        InvalidNetwork: architecture and nn_config are none, or do not fit.
+        InvalidExperiment: a setting is out of its bounds.
+    """
+    arguments = _parser().parse_args(argv)
+    architecture, network = config.read(
+        *loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+    )
+    settings = flags.parsed(RetrainSettings, arguments)
+    if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
+        logger.warning(
+            "--num-epochs %d ends while the learning rate is still large; 10, 30, 70, 150 or 310 epochs end it small, "
+            "where --first-restart is 10 and --restart-factor 2", settings.num_epochs,
+        )  # fmt: skip
+    return RetrainConfig(
+        architecture=architecture,
+        network=network,
+        size=flags.parsed(NetworkSize, arguments),
+        settings=settings,
+        precision=arguments.precision,
+        keep=flags.keep(arguments),
+        **command_line.trial_options(arguments),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(
+        prog="enas_trainer.retrain",
+        description="Train the network of an architecture longer, and keep it; prints a line of metrics an epoch, and "
+        "Test-Accuracy at the end.",
+        allow_abbrev=False,
+    )
+    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
+    parser.add_argument("--architecture", required=True, help=architecture)
+    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
+    flags.add_settings(parser, "network", NetworkSize, _HELP)
+    flags.add_settings(parser, "training", RetrainSettings, _HELP)
+    flags.add_precision(parser)
+    flags.add_keep(parser)
+    command_line.add_data_arguments(parser, train_portion=1)
+    command_line.add_resume_arguments(parser)
+    return parser
