@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 KATIB_CLIENT := .venv-katib-client
+PEERS := .venv-peers
 GENERATOR := .venv-proto
 CONSTRAINTS := constraints.txt
 BIN := $(VENV)/bin
@@ -38,6 +39,12 @@ $(KATIB_CLIENT)/.installed: tests/contract/katib-client.txt
 	$(KATIB_CLIENT)/bin/python $(PIP) --requirement tests/contract/katib-client.txt
 	touch $@
 
+# What trained networks are handed to: an MLflow server, KServe's, and clients; 1.3 GB that no other target needs.
+$(PEERS)/.installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python $(PIP) --requirement tests/peers/requirements.txt --editable .
+	touch $@
+
 # The generator decides which grpcio and protobuf our code runs with; it asks for older ones than we run with ourselves.
 $(GENERATOR)/.installed: proto/generator.txt
 	$(PYTHON) -m venv $(GENERATOR)
@@ -54,7 +61,7 @@ run: $(VENV)/.runs ## search twice on real images: ENAS, then DARTS
 # TensorFlow and Triton, which torchvision imports, both hold LLVM and abort in one process; no process of ours has both.
 # What takes long stands first, so that no core waits for the other in the end.
 WITH_TENSORFLOW := tests/contract tests/enas_service tests/upgrade/services tests/katib_suggestion tests/darts_service
-WITH_TORCH := tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/cell_networks \
+WITH_TORCH := tests/peers tests/end_to_end tests/website tests/darts_trainer tests/enas_trainer tests/katib_local tests/cell_networks \
 	tests/dashboard tests/trial_runtime tests/darts_genotype tests/katib_cluster tests/packaging tests/upgrade/trainers
 # On as many cores as there are, a file's tests on the same one, in this order; PARALLEL= runs one after the other.
 PARALLEL ?= --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
@@ -68,7 +75,7 @@ endef
 test test-long: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run the tests, but for those of minutes
 	$(call run_tests,not long)
-test-long: $(VENV)/.installed $(KATIB_CLIENT)/.installed ## run those of minutes
+test-long: $(VENV)/.installed $(KATIB_CLIENT)/.installed $(PEERS)/.installed ## run those of minutes
 	$(call run_tests,long,--timeout=600)
 
 # Such as OLDEST_PYTHON=/opt/python3.11/bin/python; MATRIX='--ends oldest --groups services' runs a part.
@@ -113,12 +120,14 @@ REPOSITORY ?= katib-nas
 BUILD_ARGS ?=
 
 .PHONY: images
-images: ## build the four container images
+images: ## build the five container images
 	@test -n "$(ENGINE)" || { echo "make images needs docker, podman or buildah" >&2; exit 1; }
 	@for name in enas darts; do for target in service trainer; do \
 		BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.$$name --target $$target $(BUILD_ARGS) \
 			--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/$$name-$$target:$(VERSION) . || exit 1; \
 	done; done
+	BUILDAH_LAYERS=true $(ENGINE) build --file Dockerfile.dashboard $(BUILD_ARGS) \
+		--build-arg VERSION=$(VERSION) --tag $(REPOSITORY)/dashboard:$(VERSION) .
 
 # RUN_ENGINE: the command that runs what ENGINE has built, where it is another one.
 RUN_ENGINE ?= $(ENGINE)
@@ -140,4 +149,4 @@ docs: $(VENV)/.installed ## build the site of the docs in build/site
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(KATIB_CLIENT) $(GENERATOR) .matrix build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs
+	rm -rf $(VENV) $(KATIB_CLIENT) $(PEERS) $(GENERATOR) .matrix build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs

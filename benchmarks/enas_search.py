@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks.enas import families, methods
+from benchmarks.enas import cells, families, methods
 from benchmarks.enas.families import Family
 from benchmarks.enas.katibs_controller import KatibsController
 
@@ -41,6 +41,7 @@ def all_families(data: Path | None) -> dict[str, Callable[[int], Family]]:
         "interactions": families.interactions,
         "106 operations": families.operations106,
         "106 operations by number": partial(families.operations106, by_number=True),
+        **cells.all_families(),
     }
     if data is None:
         return synthetic
@@ -72,6 +73,7 @@ def all_methods(arguments: argparse.Namespace) -> dict[str, Callable[[Family, in
         "the same, told what matters": partial(methods.RegularizedEvolution, told=True),
         "local search": methods.LocalSearch,
         "Optuna's TPE, multivariate, grouped": methods.Tpe,
+        "SMAC, random forest": methods.Smac,
         KATIBS: KatibsController,
         ALONE: methods.ModelAlone,
         OURS: partial(methods.Ours, minimize=arguments.minimize, restart=arguments.restart),
@@ -138,7 +140,7 @@ def main() -> None:
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
     for family in arguments.families:
         # Katib's controller knows no other.
-        is_macro = bool(all_families(arguments.data)[family](arguments.first_seed).num_layers)
+        is_macro = all_families(arguments.data)[family](arguments.first_seed).is_macro
         for method in arguments.methods:
             if is_macro or method != KATIBS:
                 for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):

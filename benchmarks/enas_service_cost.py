@@ -1,10 +1,10 @@
 """What a round of the ENAS service costs, over real gRPC; prints Markdown.
 
-    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24] [--parameters 20]
+    python -m benchmarks.enas_service_cost [--rounds 200] [--layers 8 12 24] [--parameters 20] [--micro 5] …
 
-The search space is the 106 operations of Katib's GPU example, or so many plain parameters of all four types; three
-suggestions a round, every trial finished by the next. Katib's own figures, measured on another day on a machine of the
-same kind, stand beside ours where there are any.
+The search space is the 106 operations of Katib's GPU example, so many plain parameters of all four types, or cells of
+so many nodes with the operations of the paper's code; three suggestions a round, every trial finished by the next.
+Katib's own figures, measured on another day on a machine of the same kind, stand beside ours where there are any.
 """
 
 import argparse
@@ -114,6 +114,29 @@ def of_parameters(count: int) -> api_pb2.Experiment:
     return message
 
 
+def of_cells(kind: str, num_nodes: int) -> api_pb2.Experiment:
+    """A search for micro or recurrent cells, with the operations of the paper's code."""
+    message = of_layers(8 if kind == "micro" else 1)
+    for name, value in (("search_for", kind), ("num_nodes", str(num_nodes))):
+        message.spec.algorithm.algorithm_settings.add(name=name, value=value)
+    operations = message.spec.nas_config.operations.operation
+    del operations[:]
+    if kind == "recurrent":
+        graph = message.spec.nas_config.graph_config
+        graph.input_sizes[:] = graph.output_sizes[:] = [10_000]
+        operations.extend(api_pb2.Operation(operation_type=name) for name in ("tanh", "relu", "sigmoid", "identity"))
+        return message
+    for name, sizes in (("separable_convolution", "35"), ("avg_pooling", "3"), ("max_pooling", "3")):
+        one = operations.add(operation_type=name)
+        one.parameter_specs.parameters.add(
+            name="filter_size",
+            parameter_type=api_pb2.CATEGORICAL,
+            feasible_space=api_pb2.FeasibleSpace(list=list(sizes)),
+        )
+    operations.add(operation_type="skip_connection")
+    return message
+
+
 def measure(label: str, message: api_pb2.Experiment, num_rounds: int) -> None:
     """Run rounds against a fresh service and print a row of the table."""
     message.spec.max_trial_count = 3 * num_rounds + 3
@@ -161,6 +184,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 8, 12, 24])
     parser.add_argument("--parameters", type=int, nargs="*", default=[20])
+    parser.add_argument("--micro", type=int, nargs="*", default=[5], help="nodes of each of two cells")
+    parser.add_argument("--recurrent", type=int, nargs="*", default=[8], help="nodes of the cell")
     arguments = parser.parse_args()
     print(f"Seconds [Katib's]; memory in MiB, resident / anonymous; {arguments.rounds} rounds of 3 suggestions")
     print(
@@ -174,6 +199,9 @@ def main() -> None:
         measure(f"{num_layers} layers", of_layers(num_layers), arguments.rounds)
     for count in arguments.parameters:
         measure(f"{count} parameters", of_parameters(count), arguments.rounds)
+    for kind, counts in (("micro", arguments.micro), ("recurrent", arguments.recurrent)):
+        for count in counts:
+            measure(f"{kind}, {count} nodes", of_cells(kind, count), arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The network of a genotype: the cells that a search ended with, each edge a single operation.
 
-Shape suffixes: b images, c channels, h height, w width, k classes, p paths.
+Shape suffixes: b images, c channels, h height, w width, k classes, p paths, f features of the classifier.
 
 A path is an edge that can be dropped while the network learns: every one but identities (drop path, Larsson et al.,
 arXiv 1605.07648, as in Zoph et al., 1707.07012).
@@ -91,7 +91,12 @@ class Network(nn.Module):
         generator: draws the weights; on the CPU.
         auxiliary_image_size: (H, W) of the images where a second classifier after the cell at 2/3 of the depth helps to
             train the cells before it; None for a network without.
+        auxiliary_delay: how many cells behind that one the second classifier reads, if there are so many: none in
+            DARTS, one in ENAS.
         precision: that the passes compute in; see `trial_runtime.precision`.
+
+    Attributes:
+        auxiliary_layer: the cell, counted from 0, that a second classifier reads.
 
     Raises:
         GenotypeError: the network needs reduction cells and the genotype has none.
@@ -104,6 +109,7 @@ class Network(nn.Module):
         *,
         generator: torch.Generator,
         auxiliary_image_size: tuple[int, int] | None = None,
+        auxiliary_delay: int = 0,
         precision: str = "fp32",
     ) -> None:
         super().__init__()
@@ -117,10 +123,10 @@ class Network(nn.Module):
         places = list(cell_places(layout, **widths))
         self.cells = nn.ModuleList(Cell(genotype, place) for place in places)
         self.classifier = nn.Linear(places[-1].output_channels, layout.num_classes)
-        self._auxiliary_layer = 2 * layout.num_layers // 3
+        self.auxiliary_layer = min(2 * layout.num_layers // 3 + auxiliary_delay, layout.num_layers - 1)
         self.auxiliary_head = None
         if auxiliary_image_size is not None:
-            width = places[self._auxiliary_layer].output_channels
+            width = places[self.auxiliary_layer].output_channels
             map_size = final_map_size(layout.num_layers, auxiliary_image_size)
             self.auxiliary_head = AuxiliaryHead(width, map_size, layout.num_classes)
         operations.initialise(self, generator)
@@ -136,24 +142,35 @@ class Network(nn.Module):
             logits_bk, _ = self._logits(x_bchw, None)
         return logits_bk.float() if self._precision == "bf16" else logits_bk
 
-    def training_logits(self, x_bchw: Tensor, path_scale_pb: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def path_depths(self) -> Tensor:
+        """Return how deep each path lies, (P,): the number of its cell, counted from 1, as a share of all."""
+        return torch.tensor(
+            [(layer + 1) / len(self.cells) for layer, count in enumerate(self._paths_of_cells()) for _ in range(count)]
+        )
+
+    def training_logits(
+        self, x_bchw: Tensor, path_scale_pb: Tensor | None, feature_scale_bf: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Compute the logits of both classifiers, each (B, K), on paths of which some may be dropped.
 
         Args:
             x_bchw: images.
             path_scale_pb: what each path of each image is multiplied by, see `drop_paths`; None drops nothing.
+            feature_scale_bf: what each number that the first classifier reads is multiplied by; None drops nothing.
 
         Returns:
             The logits, and those of the second classifier: None without one.
         """
         with autocast(self._precision, x_bchw.device):
-            logits_bk, auxiliary_bchw = self._logits(x_bchw, path_scale_pb)
+            logits_bk, auxiliary_bchw = self._logits(x_bchw, path_scale_pb, feature_scale_bf)
             auxiliary_bk = None if self.auxiliary_head is None else self.auxiliary_head(auxiliary_bchw)
         if self._precision == "bf16":
             return logits_bk.float(), None if auxiliary_bk is None else auxiliary_bk.float()
         return logits_bk, auxiliary_bk
 
-    def _logits(self, x_bchw: Tensor, path_scale_pb: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _logits(
+        self, x_bchw: Tensor, path_scale_pb: Tensor | None, feature_scale_bf: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits, and the maps that a second classifier reads."""
         scales: list[Tensor | None] = [None] * len(self.cells)
         if path_scale_pb is not None:
@@ -161,24 +178,27 @@ class Network(nn.Module):
         before_previous_bchw = previous_bchw = auxiliary_bchw = self.stem(x_bchw)
         for layer, (cell, scale_pb) in enumerate(zip(self.cells, scales, strict=True)):
             before_previous_bchw, previous_bchw = previous_bchw, cell(before_previous_bchw, previous_bchw, scale_pb)
-            if layer == self._auxiliary_layer:
+            if layer == self.auxiliary_layer:
                 auxiliary_bchw = previous_bchw
-        return self.classifier(previous_bchw.mean(dim=(2, 3))), auxiliary_bchw
+        features_bf = previous_bchw.mean(dim=(2, 3))
+        if feature_scale_bf is not None:
+            features_bf = features_bf * feature_scale_bf
+        return self.classifier(features_bf), auxiliary_bchw
 
     def _paths_of_cells(self) -> list[int]:
         return [cell.num_paths for cell in self.cells if isinstance(cell, Cell)]
 
 
-def drop_paths(num_paths: int, num_images: int, probability: float, generator: torch.Generator) -> Tensor:
+def drop_paths(num_paths: int, num_images: int, probability: float | Tensor, generator: torch.Generator) -> Tensor:
     """Draw what each path of each image is multiplied by, (P, B): 0 with a probability, else what makes the mean 1.
 
     Args:
         num_paths: of the network.
         num_images: of the batch.
-        probability: of a path to be dropped, from 0 to below 1.
+        probability: of a path to be dropped, from 0 to below 1; of each its own, (P, 1), where it is a tensor.
         generator: on the CPU, where the result is, too.
     """
-    assert 0 <= probability < 1, probability
+    assert ((torch.as_tensor(probability) >= 0) & (torch.as_tensor(probability) < 1)).all(), probability
     is_kept_pb = torch.rand(num_paths, num_images, generator=generator) >= probability
     return is_kept_pb / (1 - probability)
 

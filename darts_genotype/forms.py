@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from darts_genotype import call_text, finding, json_form, katib_form, layouts, nni_form, quark0_form
+from darts_genotype import call_text, enas_form, finding, json_form, katib_form, layouts, nni_form, quark0_form
 from darts_genotype.fields import RECURRENT_FIELDS, from_recurrent, read_concats
 from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype
@@ -27,9 +27,9 @@ _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 def read(text: str, *, name: str | None = None, last: bool = False) -> AnyGenotype:
     """Read a genotype in whichever form it is. Nothing is evaluated.
 
-    That is our JSON, what NNI exports, or a call ``Genotype(…)`` anywhere in a text: a line of a trial's log, a module
-    of Python. In a call the lists may be laid out, and the operations called, in each of the ways of `layouts` and
-    `vocabulary`, whichever with whichever.
+    That is our JSON, what NNI exports, what a trial of ENAS leaves where it is of cells, or a call ``Genotype(…)``
+    anywhere in a text: a line of a trial's log, a module of Python. In a call the lists may be laid out, and the
+    operations called, in each of the ways of `layouts` and `vocabulary`, whichever with whichever.
 
     Args:
         text: the genotype, with anything around a call.
@@ -44,6 +44,8 @@ def read(text: str, *, name: str | None = None, last: bool = False) -> AnyGenoty
     if text.lstrip().startswith("{"):
         if nni_form.is_one(text):
             return nni_form.read(text)
+        if enas_form.is_one(text):
+            return enas_form.read(text)
         if finding.START not in text or '"version"' in text:
             return json_form.read(text)
     text = _COLOUR.sub("", text).translate(_QUOTES)

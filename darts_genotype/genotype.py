@@ -27,6 +27,7 @@ class GenotypeError(ValueError):
     """
 
     def __init__(self, place: str, value: object, allowed: str) -> None:
+        self.place, self.value, self.allowed = place, value, allowed
         super().__init__(f"genotype: {place}: {shown(value)} is not allowed: {allowed}")
 
 
@@ -89,6 +90,18 @@ class Genotype:
     def inner_nodes(self) -> range:
         """The numbers of the inner nodes, in either kind of cell."""
         return range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
+
+    @property
+    def is_beyond_darts(self) -> bool:
+        """Whether DARTS never ends with it: an output is not of all inner nodes, or a node has one source twice.
+
+        Cells of ENAS are so, but for a few.
+        """
+        inner = tuple(self.inner_nodes)
+        nodes = (*self.normal, *self.reduce)
+        return {self.normal_concat, self.reduce_concat} != {inner} or any(
+            len({edge.source for edge in node}) < len(node) for node in nodes
+        )
 
     @property
     def concat(self) -> range:

@@ -12,8 +12,9 @@ from katib_suggestion.user_paths import user_path
 RECORD = "genotype.json"
 """What a search leaves in its output folder."""
 
-_PLACES = (RECORD, "output.log")
-"""Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; or what that printed."""
+_PLACES = (RECORD, "architecture.json", "output.log")
+"""Where it is in a search's folder, that of a trial of ``katib-nas run``, or that of its run; what a trial of ENAS was
+asked for; or what a search printed."""
 
 
 def load(text: str, *, base: Path | None = None, name: str | None = None, last: bool = False) -> AnyGenotype:

@@ -14,9 +14,12 @@ SEARCH: Mapping[str, str] = MappingProxyType(
         "Validation-Accuracy": "validation_accuracy",
         "Normal-Skips": "normal_skips",
         "Reduction-Skips": "reduction_skips",
+        "Parameters": "parameters",
+        "MACs": "multiply_adds",
     }
 )
-"""Of each epoch of a search, by name the fields: what Katib's manifests ask for, and the skip connections."""
+"""Of each epoch of a search, by name the fields: what Katib's manifests ask for, the skip connections, and what the
+genotype's network costs."""
 
 TEXT_SEARCH: Mapping[str, str] = MappingProxyType(
     {

@@ -19,6 +19,7 @@ from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.collapse import StopRule
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.derivation import derive
+from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.epoch import Epoch, edge_weights, entropies
 from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
@@ -63,6 +64,7 @@ class _Pictures:
         )
         layout = construction.layout_of(trial, images)
         _check_size(layout, images, self._data.batch_size, group.size)
+        self._layout, self._image_shape = layout, images.image_shape
         self._supernet = _supernet(trial, layout)
         self._stop_rule = StopRule(
             at_skips=trial.variants.stop_at_skips,
@@ -86,7 +88,8 @@ class _Pictures:
         found = derive(*mixtures, self._trial.primitives, self._trial.settings.num_nodes)
         if metrics.epoch > self._trial.variants.alpha_warmup_epochs:
             self.stopped = self._stop_rule.reason(found, mixtures)
-        return Epoch.of(metrics, self._supernet, found)
+        cost = DerivedCost.of(found, self._layout, self._image_shape)
+        return Epoch.of(metrics, self._supernet, found, cost)
 
     def edge_weights(self) -> Iterator[EdgeWeight]:
         return edge_weights(self._supernet)

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 
@@ -10,7 +11,9 @@ from dashboard import arguments
 from dashboard.pages.pages import Setting
 from dashboard.serving import app, server
 from dashboard.serving.access import OwnMachine
+from dashboard.sources.observation_logs import ObservationLogs
 from dashboard.sources.runs import PLACE, Runs
+from katib_cluster import connection
 from katib_cluster.errors import ClusterError
 from katib_local.errors import UsageError
 from katib_suggestion import streams
@@ -39,11 +42,30 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _app(given: argparse.Namespace) -> Starlette:
-    if not arguments.is_loopback(given.host):
-        raise UsageError(f"--host: {given.host} is not allowed: runs are served to this machine alone, at 127.0.0.1")
+    arguments.check(given)
+    hosts = _LOCAL_HOSTS if arguments.is_loopback(given.host) else ()
+    if given.cluster:
+        return _of_cluster(given, hosts)
     nothing = f"No run below {given.runs.absolute()} yet. katib-nas run makes one."
-    setting = Setting(all_name="Runs", nothing=nothing, is_framed=False)
-    return app.make(Runs(given.runs), OwnMachine(), setting, home=PLACE, hosts=_LOCAL_HOSTS)
+    setting = Setting(all_name="Runs", nothing=nothing, has_namespaces=False, is_framed=False)
+    return app.make(Runs(given.runs), OwnMachine(), setting, home=PLACE, hosts=hosts)
+
+
+def _of_cluster(given: argparse.Namespace, hosts: Sequence[str]) -> Starlette:
+    # The client takes a second to import.
+    from dashboard.serving.reviews import Reviewed
+    from dashboard.sources.cluster import Cluster
+
+    connection.load(given.context)
+    access = Reviewed(given.user_header, given.groups_header, given.user) if given.review else OwnMachine()
+    setting = Setting(
+        all_name="Experiments",
+        nothing="No Experiment here searches architectures yet.",
+        has_namespaces=True,
+        is_framed=given.review and given.user is None,
+    )
+    source = Cluster(ObservationLogs(given.db_manager))
+    return app.make(source, access, setting, home=given.namespace or "", hosts=hosts)
 
 
 def _fail(error: BaseException, code: int) -> int:

@@ -22,10 +22,11 @@ from typing import Any
 import tensorflow as tf
 
 from enas_service.decisions import Decisions
+from enas_service.lessons import Lesson
 from enas_service.model.importance import Importance
 from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
-from enas_service.search import Lesson, Memory, Search, Status
+from enas_service.search import Memory, Search, Status
 from enas_service.spaces.space import Space
 from katib_suggestion import durable_files
 
@@ -188,13 +189,17 @@ def _restored(name: str, problem: Problem, checkpoint: Path) -> Search:
     search.random.bit_generator.state = state["random"]
     space = problem.space
     search.memory = Memory(
-        lessons=[Lesson(one["trial"], _decoded(space, one["decisions"]), one["reward"]) for one in state["lessons"]],
+        lessons=[
+            Lesson(one["trial"], _decoded(space, one["decisions"]), one["reward"], one.get("costs", {}))
+            for one in state["lessons"]
+        ],
         taken={space.key(_decoded(space, one)) for one in state["taken"]},
         replies={key: [_decoded(space, one) for one in reply] for key, reply in state["replies"].items()},
         history=[Status(one["num_trials"], one["best"], Step(**one["step"])) for one in state["history"]],
         # It trained the policy before it replied.
         num_trained=len(state["lessons"]) if is_of_0_1_0 else state["num_trained"],
     )
+    search.tell()
     return search
 
 
@@ -204,7 +209,7 @@ def _written(search: Search) -> dict[str, Any]:
         "fingerprint": search.problem.fingerprint,
         "random": search.random.bit_generator.state,
         "lessons": [
-            {"trial": one.trial, "decisions": _text(space.key(one.decisions)), "reward": one.reward}
+            {"trial": one.trial, "decisions": _text(space.key(one.decisions)), "reward": one.reward, "costs": one.costs}
             for one in memory.lessons
         ],
         "taken": [_text(one) for one in sorted(memory.taken)],

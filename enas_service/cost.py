@@ -7,8 +7,8 @@ thread): docs/decisions/0003-limits.md has the figures beside the estimates.
 from dataclasses import dataclass
 
 from enas_service.limits import EnasLimits
-from enas_service.model.model import MAX_TRIALS, num_looked_at
-from enas_service.model.proposals import MAX_NUMBERS
+from enas_service.model.bounds import MAX_TRIALS, num_looked_at
+from enas_service.model.region import MAX_NUMBERS
 from enas_service.policies.policy import PolicyForm
 from enas_service.policies.policy_gradient import NUM_LEARNED
 
@@ -32,6 +32,8 @@ class Sizes:
     """Columns of the model's features."""
     num_steps: int
     """Gradient steps of an update."""
+    num_costs: int = 0
+    """Costs of networks that are learned beside the objective, each by a model of its own."""
 
     def __str__(self) -> str:
         return f"controller_hidden_size {self.form.hidden_size}, controller_train_steps {self.num_steps}"
@@ -63,7 +65,7 @@ class Sizes:
     @property
     def suggestion_s(self) -> float:
         """Seconds of one more suggestion."""
-        return 0.03 + 3e-5 * self.num_columns
+        return (0.03 + 3e-5 * self.num_columns) * (1 + self.num_costs)
 
     @property
     def suggestion_mib(self) -> float:
@@ -74,7 +76,8 @@ class Sizes:
     def _model_bytes(self) -> float:
         """Columns of trials and of candidates, and what covariances are inverted in."""
         looked_at = num_looked_at(self.num_columns, MAX_TRIALS)
-        return 30 * looked_at * self.num_columns + 20 * MAX_NUMBERS + 50 * looked_at**2
+        of_trials = 30 * looked_at * self.num_columns + 50 * looked_at**2
+        return (1 + self.num_costs) * of_trials + 20 * MAX_NUMBERS
 
     @property
     def learn_s(self) -> float:

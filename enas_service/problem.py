@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from enas_service.cost import Sizes
+from enas_service.goal import Goal
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.model.features import Features
 from enas_service.policies import cells, joins, sequences
@@ -44,20 +45,25 @@ class Problem:
             InvalidExperiment: it cannot run, or not within the limits.
         """
         faults = Faults()
-        with faults.noted():
-            objective = _objective(experiment)
         # So that the space is read whatever is wrong with other settings.
         values = _readable(experiment.settings)
         with faults.noted():
             values = settings.parse(EnasSettings, experiment.settings)
         with faults.noted():
+            goal = Goal.of(experiment, values)
+        with faults.noted():
             space, form = _chosen(experiment, values, limits)
         faults.raise_noted()
         notes = (*space.notes, *_without_joins(experiment, space))
-        problem = cls(space=space, settings=values, objective=objective, form=form, notes=notes)
+        problem = cls(space=space, settings=values, objective=goal.objective, form=form, notes=notes)
         problem._check_cost(limits)
         problem.check_count(min(experiment.parallel_trial_count, limits.max_suggestions), limits, "parallelTrialCount")
         return problem
+
+    @property
+    def goal(self) -> Goal:
+        """What is searched for."""
+        return Goal(objective=self.objective, budget=self.settings.budget, front=self.settings.front)
 
     @property
     def sizes(self) -> Sizes:
@@ -65,6 +71,7 @@ class Problem:
         return Sizes(
             form=self.form,
             num_columns=Features(self.space.attributes).num_columns,
+            num_costs=len(self.goal.costs),
             num_steps=self.settings.controller_train_steps,
         )
 
@@ -101,19 +108,14 @@ class Problem:
         Whose checkpoints go on being read: under another name of the space, and without settings that came later, where
         they are not given.
         """
-        return repr(self).replace("MacroSpace(", "SearchSpace(", 1).replace(_WITHOUT_CELLS, "", 1)
+        text = repr(self).replace("MacroSpace(", "SearchSpace(", 1).replace(_WITHOUT_CELLS, "", 1)
+        # The settings do not show these.
+        return f"{text} {self.goal.budget} {self.goal.front}" if self.goal.costs else text
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal problems, in every process."""
         return hashlib.sha256(self.described.encode()).hexdigest()
-
-
-def _objective(experiment: Experiment) -> Objective:
-    if experiment.objective is None:
-        allowed = "an objective names a metric and a type, minimize or maximize"
-        raise InvalidExperiment("objective", "incomplete", allowed)
-    return experiment.objective
 
 
 def _readable(pairs: Sequence[tuple[str, str]]) -> EnasSettings:

@@ -2,12 +2,24 @@
 
 from dataclasses import dataclass
 
-from katib_suggestion.settings import Interval, choice, integer, number
+from katib_suggestion import budget as budgets
+from katib_suggestion.budget import Budget
+from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.settings import Interval, choice, integer, number, of_text
 
 _POSITIVE = Interval(minimum=1)
 _SHARE = Interval(above=0, maximum=1)
 _SCALE = Interval(minimum=1e-6, maximum=1e6)
 """Positive, and far enough from the ends of float32 that a logit stays a number."""
+
+
+_FRONT = "it must be the name of one cost, such as MACs"
+
+
+def _front(text: str, where: str) -> str:
+    if not text.strip() or "," in text or "<" in text:
+        raise InvalidExperiment(where, text, _FRONT)
+    return text.strip()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,3 +54,7 @@ class EnasSettings:
     stacked, or the recurrent cell of a language model. The name is that of the paper's code."""
     num_nodes: int | None = integer(None, Interval(minimum=1, maximum=64))
     """Nodes of a cell, its inputs not counted: 5 in micro and 8 in recurrent where it is not given; macro has none."""
+    budget: Budget | None = of_text(Budget.parse, budgets.ALLOWED)
+    """What a network may cost: each name one of `additionalMetricNames`. Within it the best is searched for."""
+    front: str | None = of_text(_front, _FRONT)
+    """A cost: not one network is searched for but the best at each cost. With a budget, within it."""

@@ -15,6 +15,7 @@ from enas_service.checkpoint import CheckpointStore
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.problem import Problem
 from enas_service.search import Search, Status
+from katib_suggestion import caller
 from katib_suggestion.experiment import Experiment, Trial
 
 logger = logging.getLogger(__name__)
@@ -80,18 +81,24 @@ class EnasSuggester:
 
         Raises:
             InvalidExperiment: as `validate`.
+            Unavailable: the caller does not wait long enough.
         """
         problem = Problem.of(experiment, self._limits)
         problem.check_count(count, self._limits)
         is_over = 0 < experiment.max_trial_count <= total
         while True:
             search = self._search(experiment.name, problem, _OVER_TTL_S if is_over else self._ttl_s)
-            with search.lock:
+            if (told := search.told(trials, count, total)) is not None:
+                return told
+            with caller.current().holding(search.lock):
+                if not self._holds(experiment.name, search):
+                    continue  # it was let go of meanwhile
                 if not search.is_of_another(trials, count, total):
                     suggestions, is_new = search.suggest(trials, count, total)
                     if is_new:
                         if self._store is not None:
                             self._store.save(experiment.name, search)
+                        search.tell()
                         search.prepare_with(self._executor, partial(self._tell, experiment.name, search))
                     return suggestions
             self._forget(experiment.name, search)
@@ -107,6 +114,11 @@ class EnasSuggester:
             searches = [held.search for held in self._held.values()]
         for search in searches:
             search.settle()
+
+    def _holds(self, name: str, search: Search) -> bool:
+        with self._lock:
+            held = self._held.get(name)
+            return held is not None and held.search is search
 
     def _tell(self, name: str, search: Search) -> None:
         """Write what those who watch can read, once a search has prepared."""
@@ -138,8 +150,7 @@ class EnasSuggester:
     def _forget(self, name: str, search: Search) -> None:
         search.settle()
         with self._lock:
-            held = self._held.get(name)
-            if held is not None and held.search is search:
+            if name in self._held and self._held[name].search is search:
                 logger.warning("%s: trials that it learned from are gone: starting afresh", name)
                 del self._held[name]
                 if self._store is not None:

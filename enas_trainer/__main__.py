@@ -1,9 +1,11 @@
 """A trial of ENAS: trains the network of one architecture and prints what it came to.
 
-The first metric line holds Parameters and MACs, the multiply-adds of one image. The others hold Training-Accuracy,
-Training-Loss, Validation-Accuracy and Validation-Loss, one line an epoch. The same command in the same output folder
-goes on with a trial that was killed. Several processes, which torchrun starts or which --num_gpus asks for, share each
-step; the first alone prints and writes.
+What nn_config says it searches for decides: a network of layers, where it says nothing; of cells (micro); or the
+language model of a recurrent cell. The first metric line holds Parameters and MACs, the multiply-adds of one image or
+word, and Latency-ms where it is measured. The others hold Training-Accuracy, Training-Loss, Validation-Accuracy and
+Validation-Loss, one line an epoch; on text perplexities in the place of accuracies, and Tokens-Per-Second. The same
+command in the same output folder goes on with a trial that was killed. Several processes, which torchrun starts or
+which --num_gpus asks for, share each step; the first alone prints and writes.
 """
 
 import os
@@ -17,16 +19,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from enas_trainer import arguments, gpus
+    from enas_trainer import arguments, gpus, search_for, text_arguments, texts
+    from enas_trainer.recurrent import trial as recurrent
     from enas_trainer.trial import run
     from trial_runtime import command_line, resume
 
     given = sys.argv[1:] if argv is None else argv
 
     def train() -> None:
-        trial = arguments.parse(given)
-        gpus.spread(trial.num_gpus, trial.device, given)
-        resume.run(trial, run)
+        if texts.kind_of(given) == search_for.RECURRENT:
+            of_text = text_arguments.parse(given)
+            gpus.spread(of_text.num_gpus, of_text.device, given)
+            resume.run(of_text, recurrent.run)
+        else:
+            trial = arguments.parse(given)
+            gpus.spread(trial.num_gpus, trial.device, given)
+            resume.run(trial, run)
 
     return command_line.run(train)
 

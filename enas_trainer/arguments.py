@@ -1,34 +1,45 @@
 """What a trial of ENAS is told on its command line, as typed values."""
 
 import argparse
+import dataclasses
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from enas_trainer import fields, loading
-from enas_trainer.macro import choices
+from enas_trainer import fields, search_for, texts
+from enas_trainer.macro import config as macro
+from enas_trainer.macro.config import LayeredNetwork
+from enas_trainer.micro import config as micro
+from enas_trainer.micro.config import CellNetwork, CellOptions
 from enas_trainer.train import LEARNING_RATES, TrainingSettings
 from katib_suggestion.settings import MAX_NUMBER, Interval
-from trial_runtime import command_line, devices, from_runner
+from trial_runtime import command_line, devices, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.precision import PRECISIONS
 from trial_runtime.resume import ResumeOptions
 
 TRAIN_PORTION = 0.8
 """Share of the training images to train on, where none is asked for; the others are held out to validate on."""
 
-_RATES = Interval(above=0, maximum=MAX_NUMBER)
+MAX_CHANNELS = 4_096
+"""Most channels of the first cell's nodes."""
 
-_MATTERS_NOT = frozenset(
-    {"data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"}
-)
+_RATES = Interval(above=0, maximum=MAX_NUMBER)
+_WEIGHTS = Interval(minimum=0, maximum=MAX_NUMBER)
+_SHARES = Interval(minimum=0, below=1)
+_CELL_FLAGS = tuple(field.name for field in dataclasses.fields(CellOptions))
+
+_MATTERS_NOT = network_budget.MATTERS_NOT | {
+    "data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"
+}  # fmt: skip
 """Fields that do not change what a network learns."""
 
 
@@ -37,12 +48,16 @@ class Trial:
     """A trial, as its command line asks for it."""
 
     architecture: str
-    """JSON, see `config.read`."""
+    """JSON."""
     nn_config: str
-    """JSON, see `config.read`."""
+    """JSON."""
+    network: LayeredNetwork | CellNetwork
+    """What both texts say, with what the command says of a network of cells."""
     settings: TrainingSettings
     precision: str
     """See `trial_runtime.precision`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     output_dir: Path
     shared_weights: Path | None
@@ -66,7 +81,13 @@ class Trial:
         # One form for all that mean the same, whichever quotes a manifest and a shell leave around them.
         texts = {"architecture": self.architecture, "nn_config": self.nn_config}
         same = {name: json.dumps(fields.parse(text, name)) for name, text in texts.items()}
-        return configuration_of(self, without=_MATTERS_NOT) | same
+        found = {
+            name: value
+            for name, value in configuration_of(self, without=_MATTERS_NOT).items()
+            if not name.startswith("network.")
+        }
+        cells = configuration_of(self.network.options) if isinstance(self.network, CellNetwork) else {}
+        return found | cells | same
 
 
 def parse(argv: Sequence[str]) -> Trial:
@@ -74,16 +95,17 @@ def parse(argv: Sequence[str]) -> Trial:
 
     Raises:
         CommandLineError: a flag is unknown, missing, or has a value that it does not take.
-        InvalidNetwork: a file of the architecture cannot be read, or holds none; or the choices are none.
+        InvalidNetwork: the texts, or the choices, are no network; or a file of them cannot be read.
     """
     arguments = _parser().parse_args(argv)
-    architecture, nn_config = _network(arguments)
+    architecture, nn_config = texts.read(arguments)
     options = command_line.trial_options(arguments)
     if not arguments.num_gpus:
         options["device"] = devices.resolve("cpu")
     return Trial(
         architecture=architecture,
         nn_config=nn_config,
+        network=_network(architecture, nn_config, arguments),
         settings=TrainingSettings(
             num_epochs=arguments.num_epochs,
             batch_size=arguments.batch_size,
@@ -91,28 +113,22 @@ def parse(argv: Sequence[str]) -> Trial:
             learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.optimizer],
         ),
         precision=arguments.precision,
+        allowance=network_budget.allowance_of(arguments),
         shared_weights=arguments.shared_weights,
         num_gpus=arguments.num_gpus,
         **options,
     )
 
 
-def _network(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Both texts, as given or of the choices.
-
-    Raises:
-        CommandLineError: a flag is missing, or one too many.
-        InvalidNetwork: see `choices.read`.
-    """
-    if arguments.choices is not None:
-        if (arguments.architecture, arguments.nn_config) != (None, None):
-            raise CommandLineError("--choices stands in the place of --architecture and --nn_config, not beside them")
-        return choices.read(arguments.choices)
-    if arguments.architecture is None:
-        raise CommandLineError(
-            "the following arguments are required: --architecture, --nn_config; or --choices instead"
-        )
-    return loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+def _network(architecture: str, nn_config: str, arguments: argparse.Namespace) -> LayeredNetwork | CellNetwork:
+    given = {name: value for name in _CELL_FLAGS if (value := getattr(arguments, name)) is not None}
+    if search_for.of(nn_config) == search_for.MICRO:
+        return micro.read(architecture, nn_config, CellOptions(**given))
+    for name, value in given.items():
+        allowed = "it is for networks of cells, where nn_config has search_for micro"
+        raise CommandLineError(f"--{name.replace('_', '-')}: {value} is not allowed: {allowed}")
+    layers, network = macro.read(architecture, nn_config)
+    return LayeredNetwork(architecture=layers, config=network)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,12 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = TrainingSettings()
     integer = command_line.integer
-    architecture = "rows of the architecture, as JSON; a file; or what a trial left, by its folder or the run's"
-    parser.add_argument("--architecture", help=architecture)
-    parser.add_argument("--nn_config", help="sizes and operations, likewise; without it, those that the trial left")
-    parser.add_argument(
-        "--choices", help="in the place of both: each choice by its name, as JSON (see katib-nas flatten)"
-    )
+    texts.add_flags(parser)
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
     gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
     parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
@@ -136,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help=batch)
     parser.add_argument("--optimizer", choices=tuple(LEARNING_RATES), default=default.optimizer)
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
-    parser.add_argument("--learning-rate", type=_rate, help=f"peak of the schedule (default: {rates})")
+    parser.add_argument("--learning-rate", type=_number(_RATES), help=f"peak of the schedule (default: {rates})")
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
     parser.add_argument(
         "--shared-weights",
@@ -146,16 +157,45 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
+    _add_cells(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)
     command_line.add_resume_arguments(parser)
     return parser
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if rate not in _RATES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a number {_RATES}")
-    return rate
+def _add_cells(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("networks of cells, where nn_config has search_for micro")
+    default = CellOptions()
+    integer = command_line.integer
+    channels = f"of a node in the first cell; reduction cells double them (default: {default.init_channels})"
+    group.add_argument("--init-channels", type=_channels, metavar="N", help=channels)
+    group.add_argument("--num-layers", type=integer(1), metavar="N", help="cells (default: num_layers of nn_config)")
+    weight = (
+        f"of a second classifier's loss; 0 for none (default: {micro.AUXILIARY_WEIGHT}, where images are large enough)"
+    )
+    group.add_argument("--auxiliary-weight", type=_number(_WEIGHTS), metavar="X", help=weight)
+    paths = f"probability of an edge to be dropped at the end; rises from 0 (default: {default.drop_path:g})"
+    group.add_argument("--drop-path", type=_number(_SHARES), metavar="X", help=paths)
+
+
+def _channels(text: str) -> int:
+    number = command_line.integer(1)(text)
+    if number > MAX_CHANNELS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be an integer <= {MAX_CHANNELS}")
+    return number
+
+
+def _number(allowed: Interval) -> Callable[[str], float]:
+    """Return a type for argparse: a number within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if number not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed: it must be a number {allowed}")
+        return number
+
+    return read

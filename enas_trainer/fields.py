@@ -64,6 +64,17 @@ def any_mapping(value: JSON, where: str) -> Mapping[str, JSON]:
     return value
 
 
+def given(values: Mapping[str, JSON], name: str, where: str) -> JSON:
+    """Return what an object holds under a name.
+
+    Raises:
+        InvalidNetwork: nothing.
+    """
+    if name not in values:
+        raise InvalidNetwork(f"{where}.{name}", None, "it is missing")
+    return values[name]
+
+
 def sequence(value: JSON, where: str) -> Sequence[JSON]:
     """Return a list.
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from enas_trainer import fields
+from enas_trainer import fields, fixed_arc, search_for
 from enas_trainer.fields import InvalidNetwork
-from enas_trainer.macro import fixed_arc
 from katib_suggestion import assignment, result_files
 from katib_suggestion.assignment import JSON
 from katib_suggestion.user_paths import user_path
@@ -23,7 +22,7 @@ def load(architecture: str, nn_config: str | None, base: Path | None = None) -> 
     """Return both texts.
 
     Args:
-        architecture: JSON; a file of it; or a trial's `RECORD`, or a folder that it is found in.
+        architecture: JSON, or a `fixed_arc`; a file of it; or a trial's `RECORD`, or a folder that it is found in.
         nn_config: likewise; None where the record holds it.
         base: the folder that relative names count from; None for the working directory.
 
@@ -34,11 +33,28 @@ def load(architecture: str, nn_config: str | None, base: Path | None = None) -> 
         text = text_of(architecture, "architecture", base)
         record = fields.any_mapping(fields.parse(text, "architecture"), "architecture, without an nn_config after it")
         return _of_record(record, "architecture", architecture), _of_record(record, "nn_config", architecture)
-    return _part(architecture, "architecture", base), _part(nn_config, "nn_config", base)
+    config = part(nn_config, "nn_config", base)
+    return _rows(part(architecture, "architecture", base), config), config
 
 
-def _part(argument: str, name: str, base: Path | None) -> str:
-    """Return one of the texts, out of a record if it is one."""
+def _rows(architecture: str, nn_config: str) -> str:
+    """Return an architecture as JSON, of which published code writes the numbers alone."""
+    if not fixed_arc.is_one(architecture):
+        return architecture
+    return assignment.encode(fixed_arc.rows(architecture, search_for.of(nn_config)))
+
+
+def part(argument: str, name: str, base: Path | None) -> str:
+    """Return one of the texts, out of a record if it is one.
+
+    Args:
+        argument: as for `load`.
+        name: of the text in a record.
+        base: as for `load`.
+
+    Raises:
+        InvalidNetwork: a file cannot be read, or does not hold what it should.
+    """
     text = text_of(argument, name, base)
     if not text.lstrip().startswith("{") or '"architecture"' not in text:
         return text

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
+from enas_trainer.objective import CrossEntropy, Objective
 from trial_runtime.images.batches import Batches
 from trial_runtime.joint_batch import average_statistics, share_of_loss
 from trial_runtime.progress import bar
@@ -87,6 +87,7 @@ class Training:
         validation: Batches,
         settings: TrainingSettings,
         *,
+        objective: Objective | None = None,
         after_step: Callable[["Training"], None] | None = None,
     ) -> None:
         """Stand before the first epoch.
@@ -96,19 +97,21 @@ class Training:
             training: for training.
             validation: of images that are not among the training images.
             settings: how long and how fast.
+            objective: what the weights go down; None for the cross entropy of the child's logits.
             after_step: called after every step, with this.
         """
         self._child = child
         self._training = training
         self._validation = validation
         self._settings = settings
+        self._objective = objective or CrossEntropy(child)
         self._after_step = after_step
         self._optimizer = _optimizer(child, settings)
-        num_steps = settings.num_epochs * len(training)
+        self._num_steps = settings.num_epochs * len(training)
         self._schedule = OneCycleLR(
             self._optimizer,
             settings.learning_rate,
-            total_steps=num_steps + 1,  # the last would move next to nothing
+            total_steps=self._num_steps + 1,  # the last would move next to nothing
             anneal_strategy="cos",
             cycle_momentum=False,
         )
@@ -140,6 +143,7 @@ class Training:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "training": self._training.state_dict(),
+            "objective": self._objective.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -149,6 +153,7 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._training.load_state_dict(state["training"], is_within_pass=self.step > 0)
+        self._objective.load_state_dict(state.get("objective", {}))  # those of 0.1.0 have none
 
     def _run_epoch(self) -> EpochMetrics:
         standing = self._standing
@@ -188,17 +193,17 @@ class Training:
 
     def _step(self, x_bchw: Tensor, labels_b: Tensor) -> tuple[Tensor, Tensor]:
         """Move the weights; return this process's loss and logits before that."""
-        logits_bk = self._child(x_bchw)
-        loss = functional.cross_entropy(logits_bk, labels_b)
+        progress = ((self._standing.epoch - 1) * len(self._training) + self.step) / self._num_steps
+        losses = self._objective(x_bchw, labels_b, progress)
         self._optimizer.zero_grad()
-        torch.autograd.backward(share_of_loss(loss, labels_b, self._training.batch_size))
+        torch.autograd.backward(share_of_loss(losses.total, labels_b, self._training.batch_size))
         weights = [weight for weight in self._child.parameters() if weight.grad is not None]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         for weight, gradient in zip(weights, self._training.processes.add_up(gradients), strict=True):
             weight.grad = gradient
         self._optimizer.step()
         self._schedule.step()
-        return loss, logits_bk
+        return losses.loss, losses.logits_bk
 
     def _new_tally(self, name: str) -> Tally:
         remedy = f"a smaller learning rate than {self._settings.learning_rate:g} may help"

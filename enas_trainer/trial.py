@@ -5,19 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from enas_trainer import fields, loading, metric_names
+from enas_trainer import children, fields, loading, metric_names, shared_weights
 from enas_trainer.arguments import Trial
 from enas_trainer.batch_size import MIN_IMAGES, check_batch_size
-from enas_trainer.macro import config, shared_weights
-from enas_trainer.macro.child import Child
-from enas_trainer.macro.shared_weights import Loan
+from enas_trainer.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
+from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import DatasetError, ImageDataset
-from trial_runtime.network_cost import multiply_adds, num_parameters
+from trial_runtime.network_budget import BeyondBudget
+from trial_runtime.network_cost import multiply_adds
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
@@ -65,7 +64,12 @@ def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None = None) ->
         ProcessLost: another process has ended.
     """
     with Saver.of(trial, group) as saver:
-        _Run(trial, group, saver, checkpoint).run()
+        try:
+            running = _Run(trial, group, saver, checkpoint)
+        except BeyondBudget as beyond:
+            network_budget.report_untrained(beyond, trial.allowance, metric_names.EPOCH, group)
+        else:
+            running.run()
 
 
 class _Run:
@@ -75,19 +79,22 @@ class _Run:
         self._trial = trial
         self._group = group
         self._saver = saver
-        self._architecture, self._network = config.read(trial.architecture, trial.nn_config)
         check_batch_size(trial.settings.batch_size, group)
         images = trial.data.load(seeds.generator(seeds.COMMON_SEED, "subset"))
-        self._network.check_data(images.image_shape, images.num_classes)
+        trial.network.check_data(images.image_shape, images.num_classes)
         precision.settle(trial.device)
         training_images, validation_images = divide(images, trial.data.train_portion, group.size)
-        self._child = Child(
-            self._architecture, self._network, seeds.generator(trial.seed, "weights"), precision=trial.precision
-        )
-        self._cost = {
-            metric_names.PARAMETERS: num_parameters(self._child),
+        self._child = children.build(trial.network, seeds.generator(trial.seed, "weights"), precision=trial.precision)
+        self._cost: dict[str, float] = {
+            metric_names.PARAMETERS: self._child.num_parameters,
             metric_names.MACS: multiply_adds(self._child, images.image_shape),
         }
+        self._cost = network_budget.reported(
+            self._cost,
+            trial.allowance,
+            group,
+            lambda: network_budget.latency_ms(self._child, images.image_shape, trial.device),
+        )
         self._images = images.summary()
         self._loan = self._borrow(training_images, checkpoint)
         normalisation = Normalisation.of(training_images)
@@ -97,10 +104,13 @@ class _Run:
             self._batches,
             _batches(validation_images, normalisation, trial, group, training=False),
             trial.settings,
+            objective=children.objective(
+                self._child, trial.network, generator=seeds.generator(trial.seed, "paths"), batches=self._batches
+            ),
             after_step=lambda training: saver.after_step(training.step, self._state),
         )
         self._epochs: list[Epoch] = []
-        logger.info("%d layers, on %s, seed %d", self._network.num_layers, trial.device, trial.seed)
+        logger.info("%d layers, on %s, seed %d", trial.network.num_layers, trial.device, trial.seed)
         if checkpoint is not None:
             with checkpoint.restoring():
                 checkpoint.check_part("images", self._images)
@@ -122,17 +132,22 @@ class _Run:
                 self._saver.end_if_asked()
         if self._loan is not None and self._group.is_first:
             steps = self._trial.settings.num_epochs * len(self._batches)
-            shared_weights.give_back(self._loan, self._child, self._architecture, self._network, steps)
+            shared_weights.give_back(self._loan, self._child, steps)
 
     def _borrow(self, training_images: ImageDataset, checkpoint: Checkpoint | None) -> Loan | None:
         """Put a bank's weights into the child, unless they are in the checkpoint, as the training has changed them."""
         if self._trial.shared_weights is None:
             return None
-        folder = shared_weights.folder_for(self._trial.shared_weights, self._network, training_images)
+        kind = children.sizes(self._trial.network) | {
+            "dataset": training_images.name,
+            "training_images": len(training_images),
+        }
+        data = [training_images.images_nchw, training_images.labels_n]
+        folder = shared_weights.folder_for(self._trial.shared_weights, kind, training_images.name, data)
         if checkpoint is not None:
             with checkpoint.restoring():
                 return Loan.resumed(checkpoint.state["loan"], folder)
-        return shared_weights.borrow(self._child, self._architecture, self._network, folder, self._group)
+        return shared_weights.borrow(self._child, folder, self._group)
 
     def _end_epoch(self, metrics: EpochMetrics) -> None:
         """Keep what an epoch has come to, then tell of it: what a kill leaves out is made again from the checkpoint."""
@@ -160,7 +175,9 @@ class _Run:
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
+            **children.record(trial.network),
             "training": asdict(trial.settings),
             "precision": trial.precision,
             **trial.data.record(),

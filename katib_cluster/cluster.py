@@ -1,4 +1,4 @@
-"""The ConfigMap of a cluster that holds Katib's configuration."""
+"""A ConfigMap of a cluster with one text to change: Katib's configuration, or the menu of Kubeflow's dashboard."""
 
 from dataclasses import dataclass
 
@@ -20,25 +20,27 @@ class Read:
 
 
 class ConfigMap:
-    """Katib's ConfigMap, through the official client.
+    """A ConfigMap, through the official client.
 
     Args:
-        namespace: where Katib is installed.
+        namespace: where it is.
         context: of the kubeconfig; None for the current one or, inside a pod, its service account.
+        name: of the ConfigMap.
+        key: of the text in it.
 
     Raises:
         ClusterError: there is no kubeconfig, or no such context.
     """
 
-    def __init__(self, namespace: str, context: str | None) -> None:
-        self._namespace = namespace
+    def __init__(self, namespace: str, context: str | None, name: str = CONFIG_MAP, key: str = KEY) -> None:
+        self._namespace, self._name, self._key = namespace, name, key
         connection.load(context)
         self._api = client.CoreV1Api()
 
     @property
     def name(self) -> str:
         """How kubectl would name it."""
-        return f"configmap/{CONFIG_MAP} in namespace {self._namespace}"
+        return f"configmap/{self._name} in namespace {self._namespace}"
 
     def read(self) -> Read:
         """Read the configuration.
@@ -47,10 +49,11 @@ class ConfigMap:
             ClusterError: the cluster does not answer, refuses, or has no such ConfigMap.
         """
         with failing(f"{self.name} cannot be read"):
-            found = self._api.read_namespaced_config_map(CONFIG_MAP, self._namespace, _request_timeout=TIMEOUT_S)
-        text = (found.data or {}).get(KEY)
+            found = self._api.read_namespaced_config_map(self._name, self._namespace, _request_timeout=TIMEOUT_S)
+        text = (found.data or {}).get(self._key)
         if text is None or found.metadata is None:
-            raise ClusterError(f"{self.name} has no {KEY}: Katib 0.16 or later is needed")
+            needed = ": Katib 0.16 or later is needed" if self._key == KEY else ""
+            raise ClusterError(f"{self.name} has no {self._key}{needed}")
         return Read(text=text, version=str(found.metadata.resource_version))
 
     def write(self, text: str, version: str) -> None:
@@ -63,6 +66,6 @@ class ConfigMap:
         Raises:
             ClusterError: somebody has changed it meanwhile, the cluster does not answer, or refuses.
         """
-        body = {"metadata": {"resourceVersion": version}, "data": {KEY: text}}
+        body = {"metadata": {"resourceVersion": version}, "data": {self._key: text}}
         with failing(f"{self.name} cannot be written"):
-            self._api.patch_namespaced_config_map(CONFIG_MAP, self._namespace, body, _request_timeout=TIMEOUT_S)
+            self._api.patch_namespaced_config_map(self._name, self._namespace, body, _request_timeout=TIMEOUT_S)

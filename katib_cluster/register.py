@@ -1,4 +1,4 @@
-"""``katib-nas register``: put our suggestion services into Katib's configuration."""
+"""``katib-nas register``: put our services into Katib's configuration, or our pages into the dashboard's menu."""
 
 import argparse
 import difflib
@@ -7,14 +7,19 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from katib_cluster import bounded_yaml, configuration
+from katib_cluster import bounded_yaml, configuration, dashboard_menu
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
-from katib_cluster.errors import InvalidConfiguration
+from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_suggestion import durable_files, streams
 from katib_suggestion.user_paths import user_path
+
+if TYPE_CHECKING:
+    from katib_cluster.cluster import ConfigMap, Read
+
+_NOT_THERE = 404
 
 _REPOSITORY = "katib-nas"
 """Last part of what the images' names begin with."""
@@ -48,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--undo", type=user_path, metavar="FILE", help="put back a cluster's configuration, as --apply has kept it"
     )
+    parser.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="put the pages of manifests/dashboard into the menu of Kubeflow's dashboard, and nothing into Katib's "
+        "configuration",
+    )
     for algorithm in ALGORITHMS:
         parser.add_argument(
             f"--{algorithm}-image",
@@ -58,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def register(arguments: argparse.Namespace) -> int:
-    """Register both suggestion services in Katib's configuration.
+    """Register both suggestion services in Katib's configuration, or the pages in the dashboard's menu.
 
     The difference goes to standard error; with ``--apply`` the result is written back, otherwise it goes to standard
     output.
@@ -68,8 +79,13 @@ def register(arguments: argparse.Namespace) -> int:
         ClusterError: the cluster cannot be reached, or refuses.
         OSError: the file cannot be read or written.
     """
+    if arguments.dashboard and arguments.file is not None:
+        raise InvalidConfiguration("--dashboard", "it is for a cluster's menu alone, without FILE")
     if arguments.undo is not None:
         _undo(arguments)
+        return 0
+    if arguments.dashboard:
+        _in_menu(arguments)
         return 0
     images = {algorithm: _image_of(algorithm, arguments) for algorithm in ALGORITHMS}
     if arguments.file is None:
@@ -93,17 +109,47 @@ def _in_cluster(arguments: argparse.Namespace, images: dict[str, str]) -> None:
         streams.write_document(changed)
     elif changed != read.text:
         # Kept first: a cluster that others share must not lose what it had.
-        kept = _keep(read.text)
+        kept = _keep(read.text, "katib-config-before", "yaml")
         config_map.write(changed, read.version)
-        _say(
-            f"{config_map.name} is written; to put back what it was: katib-nas register --undo {shlex.quote(str(kept))}"
-        )
+        _say_written(config_map.name, f"--undo {shlex.quote(str(kept))}")
 
 
-def _keep(text: str) -> Path:
+def _in_menu(arguments: argparse.Namespace) -> None:
+    config_map, read = _menu(arguments)
+    changed = dashboard_menu.with_entry(read.text)
+    _say_difference(read.text, changed, config_map.name, "the pages are in the menu already")
+    if not arguments.apply:
+        streams.write_document(changed)
+    elif changed != read.text:
+        kept = _keep(read.text, "dashboard-links-before", "json")
+        config_map.write(changed, read.version)
+        _say_written(config_map.name, f"--dashboard --undo {shlex.quote(str(kept))}")
+
+
+def _menu(arguments: argparse.Namespace) -> "tuple[ConfigMap, Read]":
+    """Find the ConfigMap that holds the menu, and read it."""
+    from katib_cluster.cluster import ConfigMap
+
+    *others, last = dashboard_menu.CONFIG_MAPS
+    for name in others:
+        config_map = ConfigMap(arguments.namespace, arguments.context, name, dashboard_menu.KEY)
+        try:
+            return config_map, config_map.read()
+        except ClusterError as error:
+            if getattr(error.__cause__, "status", None) != _NOT_THERE:
+                raise
+    config_map = ConfigMap(arguments.namespace, arguments.context, last, dashboard_menu.KEY)
+    return config_map, config_map.read()
+
+
+def _say_written(name: str, flags: str) -> None:
+    _say(f"{name} is written; to put back what it was: katib-nas register {flags}")
+
+
+def _keep(text: str, name: str, ending: str) -> Path:
     """Keep a configuration in the working directory, beside those of earlier times."""
-    first = Path("katib-config-before.yaml")
-    candidates = (first, *(Path(f"katib-config-before-{number}.yaml") for number in range(2, 1000)))
+    first = Path(f"{name}.{ending}")
+    candidates = (first, *(Path(f"{name}-{number}.{ending}") for number in range(2, 1000)))
     path = next(candidate for candidate in candidates if not candidate.exists())
     path.write_text(text, encoding="utf-8", newline="")
     return path
@@ -116,9 +162,13 @@ def _undo(arguments: argparse.Namespace) -> None:
         raise InvalidConfiguration("--undo", "it is for a cluster's configuration alone, without FILE and --apply")
     with arguments.undo.open("rb") as file:
         text = _text_of(file, str(arguments.undo))
-    configuration.check_kind(text, str(arguments.undo))
-    config_map = ConfigMap(arguments.namespace, arguments.context)
-    read = config_map.read()
+    if arguments.dashboard:
+        dashboard_menu.links_of(text, str(arguments.undo))
+        config_map, read = _menu(arguments)
+    else:
+        configuration.check_kind(text, str(arguments.undo))
+        config_map = ConfigMap(arguments.namespace, arguments.context)
+        read = config_map.read()
     _say_difference(read.text, text, config_map.name, "it is so already")
     if text != read.text:
         config_map.write(text, read.version)

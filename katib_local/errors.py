@@ -23,6 +23,10 @@ class Interrupted(Exception):
     """SIGINT or SIGTERM came."""
 
 
+class RegistryError(RuntimeError):
+    """A registry of models cannot be reached, or refuses."""
+
+
 class UsageError(ValueError):
     """A flag has a value that it does not take."""
 

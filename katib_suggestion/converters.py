@@ -64,6 +64,7 @@ def experiment(message: api_pb2.Experiment) -> Experiment:
     return Experiment(
         name=message.name,
         objective=_objective(spec.objective),
+        additional_metrics=tuple(spec.objective.additional_metric_names),
         settings=tuple((setting.name, setting.value) for setting in spec.algorithm.algorithm_settings),
         parallel_trial_count=spec.parallel_trial_count,
         max_trial_count=spec.max_trial_count,

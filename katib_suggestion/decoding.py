@@ -1,4 +1,4 @@
-"""From the bytes of a request to its message.
+"""From the body of a request to its message.
 
 gRPC's own way answers bytes that are no message, or a text in them that is no UTF-8, with INTERNAL, which Katib takes
 for "valid". So the bytes come here as they are. Their fields are counted before anything is made of them: an empty
@@ -6,14 +6,17 @@ trial is two bytes on the wire, and some 250 in memory.
 """
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
 
 import grpc
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from katib_suggestion import api_pb2
+from katib_suggestion.caller import Unavailable
+from katib_suggestion.intake import Intake, MakeRoom
 from katib_suggestion.limits import Limits
 
 _SERVICE = api_pb2.DESCRIPTOR.services_by_name["Suggestion"]
@@ -23,23 +26,29 @@ _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _WITHOUT_END = "an integer without an end"
 
 
-def handlers(servicer: object, limits: Limits) -> grpc.GenericRpcHandler:
+class Servicer(Protocol):
+    """Has a method for each of the service's, which answers with a message."""
+
+    def counted(self, context: grpc.ServicerContext, make_room: MakeRoom) -> AbstractContextManager[object]:
+        """Count a call as running within, or turn it away."""
+
+
+def handlers(servicer: Servicer, limits: Limits) -> grpc.GenericRpcHandler:
     """Return what answers the calls of the Suggestion service with a servicer's methods.
 
+    A call is counted before its body is received: to gRPC it is one of a stream of requests, of which one is read. On
+    the wire that is the same.
+
     Args:
-        servicer: has a method for each of the service's; what it answers is a message.
+        servicer: answers.
         limits: how many fields a request may have.
     """
+    intake = Intake()
     return grpc.method_handlers_generic_handler(
         _SERVICE.full_name,
         {
-            method.name: grpc.unary_unary_rpc_method_handler(
-                _decoded(
-                    getattr(api_pb2, method.input_type.name), method.input_type, getattr(servicer, method.name), limits
-                ),
-                # gRPC keeps what it hands on until the call is over: a list, whose bytes can be taken out.
-                request_deserializer=lambda request: [request],
-                response_serializer=lambda reply: reply.SerializeToString(),
+            method.name: grpc.stream_unary_rpc_method_handler(
+                _decoded(method, servicer, limits, intake), response_serializer=lambda reply: reply.SerializeToString()
             )
             for method in _SERVICE.methods
         },
@@ -47,11 +56,12 @@ def handlers(servicer: object, limits: Limits) -> grpc.GenericRpcHandler:
 
 
 def _decoded(
-    message: type[Message],
-    descriptor: Descriptor,
-    answer: Callable[[Any, grpc.ServicerContext], Message],
-    limits: Limits,
-) -> Callable[[list[bytes], grpc.ServicerContext], Message]:
+    method: MethodDescriptor, servicer: Servicer, limits: Limits, intake: Intake
+) -> Callable[[Iterator[bytes], grpc.ServicerContext], Message]:
+    descriptor = method.input_type
+    message: type[Message] = getattr(api_pb2, descriptor.name)
+    answer: Callable[[Message, grpc.ServicerContext], Message] = getattr(servicer, method.name)
+
     def read(request: bytes) -> Message:
         try:
             # No field is shorter than a byte.
@@ -63,16 +73,28 @@ def _decoded(
             said = f"these {len(request)} bytes are no {descriptor.name}, or hold text that is no UTF-8"
         raise _Unreadable(f"request: {said}")
 
-    def answer_bytes(request: list[bytes], context: grpc.ServicerContext) -> Message:
-        # A request can be as large as half of a pod's memory: nothing here holds its bytes, or its message, for longer
-        # than who answers does.
-        try:
-            decoded = [read(request.pop())]
-        except _Unreadable as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        return answer(decoded.pop(), context)
+    def answer_body(bodies: Iterator[bytes], context: grpc.ServicerContext) -> Message:
+        with servicer.counted(context, intake.make_room), ExitStack() as at_work:
+            # A request can be as large as half of a pod's memory: nothing here holds its bytes, or its message, for
+            # longer than who answers does.
+            try:
+                with intake.turn(context):
+                    body = [_only(bodies)]
+                    at_work.enter_context(intake.holding(len(body[0])))
+                    decoded = [read(body.pop())]
+            except Unavailable as error:
+                context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            except _Unreadable as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return answer(decoded.pop(), context)
 
-    return answer_bytes
+    return answer_body
+
+
+def _only(bodies: Iterator[bytes]) -> bytes:
+    for body in bodies:
+        return body
+    raise _Unreadable("request: there is none")
 
 
 class _Unreadable(ValueError):

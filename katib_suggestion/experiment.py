@@ -73,6 +73,8 @@ class Experiment:
     name: str
     objective: Objective | None
     """None where the experiment names no metric, or no direction."""
+    additional_metrics: tuple[str, ...] = ()
+    """Names of the metrics that are reported beside the objective."""
     settings: tuple[tuple[str, str], ...]
     """Algorithm settings as given: names and texts, in order."""
     parallel_trial_count: int = 0
@@ -122,10 +124,13 @@ class Trial:
 
     def reward(self, objective: Objective) -> float | None:
         """The objective, larger is better; None where it is missing, no number, or not finite."""
+        value = self.number(objective.metric)
+        return None if value is None else objective.sign * value
+
+    def number(self, metric: str) -> float | None:
+        """A metric; None where it is missing, no number, or not finite."""
         try:
-            value = float(self.metrics[objective.metric])
+            value = float(self.metrics[metric])
         except (KeyError, ValueError):
             return None
-        if not math.isfinite(value):
-            return None
-        return objective.sign * value
+        return value if math.isfinite(value) else None

@@ -37,12 +37,12 @@ class CallMetrics(grpc.ServerInterceptor):
             return handler
         method = handler_call_details.method.removeprefix(_SERVICE)
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        def answer(requests: Any, context: grpc.ServicerContext) -> Any:
             started = time.monotonic()
             # Of a call that is ended by an exception, without a status, the client sees UNKNOWN.
             code = grpc.StatusCode.UNKNOWN
             try:
-                reply = handler.unary_unary(request, context)
+                reply = handler.stream_unary(requests, context)
                 code = grpc.StatusCode.OK
                 return reply
             finally:
@@ -51,7 +51,7 @@ class CallMetrics(grpc.ServerInterceptor):
                 self._calls.labels(method, (set_code or code).name).inc()
                 self._seconds.labels(method).observe(time.monotonic() - started)
 
-        return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
 
 
 def listen(port: int, registry: CollectorRegistry) -> int:

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from katib_suggestion import api_pb2, decoding
 from katib_suggestion.limits import DEFAULT, Limits
 from katib_suggestion.log_lines import LineFormatter
+from katib_suggestion.own_threads import OwnThreads
 from katib_suggestion.servicer import MAX_CALLS, Servicer, Suggester
 from katib_suggestion.tls import TlsError, TlsFiles
 from katib_suggestion.user_paths import user_path
@@ -32,7 +33,21 @@ GRACE_S = 25.0
 """How long running calls may go on after SIGTERM; Kubernetes kills a pod 30 s after it."""
 
 _NUM_THREADS = MAX_CALLS + 32
-"""Calls may all wait for one that is slow: there must be threads left to answer for health, and to turn others away."""
+"""Calls may all wait for one that is slow: there must be threads left to turn others away."""
+
+
+_PATIENCE = (
+    # Who connects and says nothing; who says nothing any more; who is not there any more, or reads nothing.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Otherwise a fast connection may send some MiB of a body before it is asked for.
+    ("grpc.http2.bdp_probe", 0),
+    # Katib has one call at a time.
+    ("grpc.max_concurrent_streams", 1_000),
+)
+"""With what a network may do to connections, as options of gRPC."""
 
 
 class Server:
@@ -67,12 +82,13 @@ class Server:
         max_bytes = limits.max_message_size * 2**20
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=_NUM_THREADS),
-            interceptors=list(interceptors),
+            interceptors=[*interceptors, OwnThreads()],
             options=[
                 # Otherwise a second process on the same port would silently get half of the calls.
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", max_bytes),
+                *_PATIENCE,
             ],
         )
         self._server.add_generic_rpc_handlers((decoding.handlers(self._servicer, limits),))

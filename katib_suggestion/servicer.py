@@ -9,9 +9,11 @@ from typing import NoReturn, Protocol
 
 import grpc
 
-from katib_suggestion import api_pb2, api_pb2_grpc, converters
+from katib_suggestion import api_pb2, api_pb2_grpc, caller, converters
+from katib_suggestion.caller import Caller, Unavailable
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.intake import MakeRoom
 from katib_suggestion.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ class Suggester(Protocol):
     ) -> Sequence[Mapping[str, str]]:
         """Propose assignments for new trials.
 
+        What takes long may ask `caller.current()` whether anybody still waits.
+
         Args:
             experiment: the experiment, with the settings of this request.
             trials: every trial so far, in no order.
@@ -46,6 +50,7 @@ class Suggester(Protocol):
 
         Raises:
             InvalidExperiment: the experiment cannot run.
+            Unavailable: the caller does not wait long enough.
         """
 
 
@@ -75,6 +80,22 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
         with self._changed:
             self._draining = True
             return self._changed.wait_for(lambda: self._running == 0, timeout_s)
+
+    @contextmanager
+    def counted(self, context: grpc.ServicerContext, make_room: MakeRoom = lambda _: False) -> Iterator[None]:
+        """Count a call as running within, or turn it away; its body need not be there yet.
+
+        Args:
+            context: of the call.
+            make_room: has another call end for a reason, if it can, where there are `MAX_CALLS`.
+        """
+        self._enter(context, make_room)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def ValidateAlgorithmSettings(  # noqa: N802 (the wire's name)
         self, request: api_pb2.ValidateAlgorithmSettingsRequest, context: grpc.ServicerContext
@@ -106,10 +127,14 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
 
     @contextmanager
     def _answering(self, context: grpc.ServicerContext, *, unexpected: grpc.StatusCode) -> Iterator[Suggester]:
-        """Count the call as running, and turn what it raises into a status."""
-        suggester = self._enter(context)
+        """Turn what is raised within into a status."""
+        assert self._suggester is not None, "calls are counted, and turned away before there is one"
         try:
-            yield suggester
+            with caller.answering(Caller.of(context)):
+                yield self._suggester
+        except Unavailable as error:
+            logger.info("turned away: %s", error)
+            _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         except InvalidExperiment as error:
             for fault in error.faults:
                 logger.info("refused: %s", fault)
@@ -117,20 +142,16 @@ class Servicer(api_pb2_grpc.SuggestionServicer):
         except Exception as error:
             logger.exception("a call failed")
             _abort(context, unexpected, f"unexpected {type(error).__name__}; the service's log has the details")
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
 
-    def _enter(self, context: grpc.ServicerContext) -> Suggester:
+    def _enter(self, context: grpc.ServicerContext, make_room: MakeRoom) -> None:
         with self._changed:
             if self._suggester is None or self._draining:
                 reason = "stopping" if self._draining else "starting"
                 _abort(context, grpc.StatusCode.UNAVAILABLE, f"the service is {reason}; call again")
-            if self._running >= MAX_CALLS:
-                _abort(context, grpc.StatusCode.UNAVAILABLE, f"{MAX_CALLS} calls are running; call again")
+            refusal = f"{MAX_CALLS} calls are running; call again"
+            if self._running >= MAX_CALLS and not make_room(refusal):
+                _abort(context, grpc.StatusCode.UNAVAILABLE, refusal)
             self._running += 1
-            return self._suggester
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:

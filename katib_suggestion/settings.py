@@ -64,7 +64,7 @@ class Interval:
 class Reader(Protocol):
     """Reads one setting's text."""
 
-    def read(self, text: str, where: str) -> float | int | str | None:
+    def read(self, text: str, where: str) -> object:
         """Return the value.
 
         Raises:
@@ -131,6 +131,29 @@ class _Choice:
         return f"it must be one of {', '.join(self.values)}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _OfText:
+    """Reads a text that has a form of its own."""
+
+    parse: Callable[[str, str], object]
+    allowed: str
+
+    def read(self, text: str, where: str) -> object:
+        return self.parse(text, where)
+
+
+def of_text(parse: Callable[[str, str], object], allowed: str) -> Any:
+    """Declare a setting that is None where it is not given.
+
+    It stays out of the settings' `repr`: a checkpoint that knew no such setting is one of a search without it.
+
+    Args:
+        parse: text and where it stands to a value; raises `InvalidExperiment`.
+        allowed: what it may be, as the end of a sentence.
+    """
+    return dataclasses.field(default=None, repr=False, metadata={"reader": _OfText(parse, allowed)})
+
+
 def choice(default: str, *others: str) -> Any:
     """Declare a setting that is one of a few texts, the default the first of them."""
     return dataclasses.field(default=default, metadata={"reader": _Choice((default, *others))})
@@ -167,7 +190,7 @@ def parse(
         field.name: field.metadata["reader"]
         for field in dataclasses.fields(settings)  # type: ignore[arg-type]
     }
-    values: dict[str, float | int | str | None] = {}
+    values: dict[str, Any] = {}
     seen: set[str] = set()
     faults = Faults()
     for name, text in pairs:

@@ -163,6 +163,8 @@ def restored(kind: type[T], values: Mapping[str, Any]) -> T:
         KeyError, TypeError, ValueError: the values are none of its fields.
     """
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name not in values and field.default is not dataclasses.MISSING:
+            continue  # an earlier version did not know it
         value = values[field.name]
         if not isinstance(value, field.type):  # type: ignore[arg-type]
             raise TypeError(f"{field.name} is {value!r}")

@@ -34,6 +34,7 @@ _JOBS = {
     "katib_local.commands": "katib-nas",
     "katib_local.drawing": "pictures",
     "katib_local.manifest": "what was asked",
+    "katib_local.models": "trained, in use",
     "katib_local.objective": "a function as trial",
     "katib_local.record": "what is kept",
     "katib_local.report": "the page",

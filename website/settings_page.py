@@ -20,9 +20,9 @@ _HEAD = """\
 # Settings of an Experiment
 
 `spec.algorithm.algorithmSettings`, as both services read them. Made from the code by `python -m website.reference`.
-Names and meaning are Katib's, but for `search_for` and `num_nodes` of ENAS; so are the defaults but for three, which
-stand beside ours ([why](../decisions/0004-search-efficiency.md)), and the bounds but for some that are narrower
-([why](../decisions/0003-limits.md)). An unknown name is refused, with the nearest known one.
+Names and meaning are Katib's, but for `search_for`, `num_nodes`, `budget` and `front` of ENAS; so are the defaults but
+for three, which stand beside ours ([why](../decisions/0004-search-efficiency.md)), and the bounds but for some that are
+narrower ([why](../decisions/0003-limits.md)). An unknown name is refused, with the nearest known one.
 
 `suggestion_trial_dir` is known to every service, and Katib's own affair: it mounts the suggestion's volume into each
 trial.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.enas import tasks
 from enas_service.decisions import Decisions
+from enas_service.spaces.cells import CellSpace
 from enas_service.spaces.space import Attribute
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
 
@@ -65,9 +66,12 @@ class Family:
         value: choices (D) to an accuracy.
         best: the highest accuracy there is, or the highest known.
         matters: decisions that the value depends on; a yardstick is told them.
-        num_layers: of a macro space, whose first decisions are the layers' operations; 0 for plain parameters.
-        operations: of a macro space, as an experiment lists them.
+        num_layers: of a network; 0 for plain parameters. The first decisions of a macro space are operations of layers.
+        operations: as an experiment lists them.
         parameters: the same of plain parameters.
+        cells: the space, where it is of cells.
+        cost: choices (D) to multiply-adds; None where nothing tells them.
+        typical_costs: (N) multiply-adds of the networks of the table.
     """
 
     name: str
@@ -80,10 +84,20 @@ class Family:
     num_layers: int = 0
     operations: tuple[Operation, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    cells: CellSpace | None = None
+    cost: Callable[[Choices], float] | None = None
+    typical_costs: Sequence[float] = ()
 
     @property
-    def space(self) -> DescribedSpace:
+    def is_macro(self) -> bool:
+        """Whether it is of layers with joins."""
+        return self.num_layers > 0 and self.cells is None
+
+    @property
+    def space(self) -> DescribedSpace | CellSpace:
         """What may be proposed."""
+        if self.cells is not None:
+            return self.cells
         return DescribedSpace(counts=tuple(self.counts), attributes=tuple(self.attributes), described=self.described)
 
 
@@ -179,15 +193,22 @@ def nas_bench_macro(data: Path) -> Family:
 def transnas(data: Path, task: str, *, plain: bool) -> Family:
     """TransNAS-Bench-101's macro space (Duan et al., 2105.11871): six stages, of which the last may be left out."""
     with (data / "transnas-macro" / "transnas_macro.csv").open() as file:
-        table = {tuple(map(int, row["code"].ljust(6, "0"))): float(row[task]) for row in csv.DictReader(file)}
-    worst, best = min(table.values()), max(table.values())
+        rows = {tuple(map(int, row["code"].ljust(6, "0"))): row for row in csv.DictReader(file)}
+    table = {code: float(row[task]) for code, row in rows.items()}
+    costs = {code: float(row["macs_backbone_256px"]) for code, row in rows.items()}
+    worst, best, largest = min(table.values()), max(table.values()), max(costs.values())
 
     def value(choices: Choices) -> float:
         return table.get(tuple(choices[:6].tolist()), worst)
 
+    def cost(choices: Choices) -> float:
+        return costs.get(tuple(choices[:6].tolist()), largest)
+
     if plain:
-        return _plain(f"TransNAS {task}, plain", [5] * 6, ["stage"] * 6, value, best)
-    return _macro(f"TransNAS {task}", 6, 5, value, best, joins=False)
+        family = _plain(f"TransNAS {task}, plain", [5] * 6, ["stage"] * 6, value, best)
+    else:
+        family = _macro(f"TransNAS {task}", 6, 5, value, best, joins=False)
+    return replace(family, cost=cost, typical_costs=tuple(costs.values()))
 
 
 @cache
@@ -254,7 +275,7 @@ def accel_nasbench(data: Path) -> Family:
     values = [sorted({row[name] for row in rows}, key=int) for name in names]
     counts = [len(one) for one in values]
     choices = np.array([[one.index(row[name]) for one, name in zip(values, names, strict=True)] for row in rows])
-    accuracy = np.array([float(row["val_top1"]) for row in rows])
+    accuracy, macs = (np.array([float(row[name]) for row in rows]) for name in ("val_top1", "macs_M"))
 
     def pairs(choices: Choices) -> NDArray[np.float64]:
         single = np.concatenate([choices[:, [d]] == np.arange(1, count) for d, count in enumerate(counts)], axis=1)
@@ -262,18 +283,26 @@ def accel_nasbench(data: Path) -> Family:
         return np.concatenate([single, 0.5 * (single[:, left] & single[:, right])], axis=1).astype(np.float64)
 
     columns = pairs(choices)
-    middle, offset = columns.mean(axis=0), accuracy.mean()
+    middle = columns.mean(axis=0)
     centred = columns - middle
     ridge = centred.T @ centred + 3.0 * np.eye(centred.shape[1])
-    weights = np.linalg.solve(ridge, centred.T @ (accuracy - offset))
 
-    def many(choices: Choices) -> NDArray[np.float64]:
-        return (pairs(choices) - middle) @ weights + offset
+    def fitted(figure_n: NDArray[np.float64]) -> Callable[[Choices], NDArray[np.float64]]:
+        weights = np.linalg.solve(ridge, centred.T @ (figure_n - figure_n.mean()))
+        return lambda choices: (pairs(choices) - middle) @ weights + figure_n.mean()
+
+    many, cost = fitted(accuracy), fitted(macs)
 
     kinds = [name.split("_")[1] for name in names]
     best = _highest(many, counts, np.random.default_rng(0))
-    return _plain(
+    family = _plain(
         "Accel-NASBench", counts, kinds, lambda one: float(many(one[np.newaxis])[0]), best, ordered=("e", "k", "l")
+    )
+    # A sum of fitted terms may fall below what any network costs.
+    return replace(
+        family,
+        cost=lambda one: max(float(cost(one[np.newaxis])[0]), float(macs.min())) * 1e6,
+        typical_costs=tuple(macs * 1e6),
     )
 
 

@@ -1,18 +1,26 @@
 """Ways to search, all behind one call: given every finished trial, propose the next ones."""
 
+import logging
+import tempfile
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.enas.families import Choices, Family
-from enas_service.model.model import MIN_TRIALS, Model, is_quick, learned
+from enas_service.model.bounds import is_quick
+from enas_service.model.model import MIN_TRIALS, Model, learned
 from enas_service.model.process import Weights
-from enas_service.model.proposals import Region, untaken
+from enas_service.model.proposals import untaken
+from enas_service.model.region import Region
 from enas_service.suggester import EnasSuggester
 from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, Experiment, Objective, Trial, TrialCondition
+
+_SMAC_DESIGN = 37
+"""Configurations of SMAC's initial design: a quarter of 150 trials, which is its default."""
 
 Finished = list[tuple[Choices, float | None]]
 """Trials in the order of their proposals: choices and accuracy; None where the trial failed."""
@@ -61,8 +69,9 @@ class RegularizedEvolution:
             for decision, count in enumerate(family.counts)
             if count > 1 and (decision in family.matters or not told)
         ]
-        layers = [decision for decision in free if decision < family.num_layers]
-        others = [decision for decision in free if decision >= family.num_layers]
+        num_apart = family.num_layers if family.is_macro else 0
+        layers = [decision for decision in free if decision < num_apart]
+        others = [decision for decision in free if decision >= num_apart]
         self._groups = [group for group in (layers, others) if group]
 
     def propose(self, finished: Finished, count: int) -> list[Choices]:
@@ -156,6 +165,45 @@ class Tpe:
         ]
 
 
+class Smac:
+    """SMAC3 with its random forest (Lindauer et al., 2109.09831), by its facade for categories (extra ``bench``)."""
+
+    def __init__(self, family: Family, seed: int) -> None:
+        from ConfigSpace import Categorical, ConfigurationSpace
+        from smac import HyperparameterOptimizationFacade, Scenario
+
+        space = ConfigurationSpace(seed=seed)
+        space.add([Categorical(f"d{place}", list(range(count))) for place, count in enumerate(family.counts)])
+        # It writes its own record of a search, which nobody reads here.
+        self._folder = tempfile.TemporaryDirectory()
+        scenario = Scenario(
+            space, deterministic=True, n_trials=10_000, seed=seed, output_directory=Path(self._folder.name)
+        )
+        # The initial design of its users: by default a quarter of the trials, ten for each decision at most.
+        design = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=_SMAC_DESIGN)
+        self._smac = HyperparameterOptimizationFacade(
+            scenario, lambda config, seed=0: 0.0, initial_design=design, overwrite=True, logging_level=logging.ERROR
+        )
+        self._asked: list[Any] = []
+        self._family, self._seen_trials, self._worst = family, 0, -np.inf
+
+    def propose(self, finished: Finished, count: int) -> list[Choices]:
+        from smac.runhistory import StatusType
+        from smac.runhistory.dataclasses import TrialValue
+
+        for trial, (_, value) in zip(self._asked[self._seen_trials :], finished[self._seen_trials :], strict=True):
+            if value is None:  # its forest takes no infinite cost
+                worst = self._worst if np.isfinite(self._worst) else 0.0
+                self._smac.tell(trial, TrialValue(cost=worst, status=StatusType.CRASHED))
+            else:
+                self._worst = max(self._worst, -value)
+                self._smac.tell(trial, TrialValue(cost=-value))
+        self._seen_trials = len(finished)
+        new = [self._smac.ask() for _ in range(count)]
+        self._asked += new
+        return [np.array([one.config[f"d{place}"] for place in range(len(self._family.counts))]) for one in new]
+
+
 class ModelAlone:
     """The service's model without a controller; the parts of `enas_service.search.Search` that know no policy."""
 
@@ -202,14 +250,14 @@ class Ours:
         self._experiment = Experiment(
             name="search",
             objective=Objective(metric="accuracy", direction=Direction.MINIMIZE if minimize else Direction.MAXIMIZE),
-            settings=(),
+            settings=(("search_for", family.cells.search_for),) if family.cells else (),
             parameters=family.parameters,
             num_layers=family.num_layers,
-            input_sizes=(32, 32, 3) if family.num_layers else (),
-            output_sizes=(10,) if family.num_layers else (),
+            input_sizes=family.cells.input_sizes if family.cells else (32, 32, 3) if family.num_layers else (),
+            output_sizes=family.cells.output_sizes if family.cells else (10,) if family.num_layers else (),
             operations=family.operations,
         )
-        self._parameters = family.parameters
+        self._parameters, self._is_macro = family.parameters, family.is_macro
         self._sign, self._seed, self._restart = -1 if minimize else 1, seed, restart
         self._suggester = EnasSuggester(seed)
         self._assignments: list[dict[str, str]] = []
@@ -237,4 +285,6 @@ class Ours:
             return np.array([one.values.index(assignments[one.name]) for one in self._parameters])
         rows = assignment.decode(assignments["architecture"])
         assert isinstance(rows, list)
+        if not self._is_macro:
+            return np.concatenate(rows)
         return np.array([row[0] for row in rows] + [bit for row in rows for bit in row[1:]])

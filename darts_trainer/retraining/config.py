@@ -1,6 +1,8 @@
 """What the training of a found network is told on its command line, as typed values."""
 
 import argparse
+import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,13 @@ from darts_genotype.fields import RECURRENT_FIELDS
 from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
+from darts_trainer.retraining.enas_recipe import EnasSettings, EnasSize
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
@@ -24,7 +29,7 @@ from trial_runtime.retraining.records import LAST
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
 
-_MATTERS_NOT = frozenset(
+_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
     {
         "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
         "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
@@ -34,6 +39,8 @@ _MATTERS_NOT = frozenset(
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,20 +89,29 @@ class RetrainSettings:
         return torch.optim.SGD(weights, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
 
+DARTS, ENAS = "darts", "enas"
+"""Recipes."""
+
 _HELP = {
-    "num_layers": "cells of the network",
+    "num_layers": "cells of the network; ENAS: 17",
     "init_channels": "channels of the first cell's nodes",
     "stem_multiplier": "channels of the stem, as a multiple of --init-channels",
-    "num_epochs": "passes over the training images",
-    "batch_size": "images of a step, of all processes together",
-    "learning_rate": "at the start; falls as a cosine",
-    "learning_rate_min": "at the end",
-    "momentum": "of SGD",
-    "weight_decay": "of SGD",
+    "num_epochs": "passes over the training images; ENAS: 630",
+    "batch_size": "images of a step, of all processes together; ENAS: 144",
+    "learning_rate": "at the start; falls as a cosine; ENAS: .05",
+    "learning_rate_min": "at the end; ENAS: 1e-4",
+    "momentum": "of SGD; ENAS: after Nesterov",
+    "weight_decay": "of SGD; ENAS: 4e-4",
     "grad_clip": "largest norm of the gradient in a step; 0 switches clipping off",
-    "drop_path": "probability of a path to be dropped at the end; rises from 0",
+    "drop_path": "probability of a path to be dropped at the end; rises from 0; ENAS: .4, in the last cell",
     "auxiliary_weight": "weight of the second classifier's loss; 0 for none",
     "print_step": "steps between two progress lines",
+}
+
+_OF_ENAS = {
+    "first_restart": "epochs of the first cosine, after which the learning rate rises again",
+    "restart_factor": "how many times longer each cosine is than the one before",
+    "dropout": "share of the features that is dropped before the classifier",
 }
 
 
@@ -105,14 +121,16 @@ class RetrainConfig:
 
     genotype: Genotype
     """The cells."""
-    size: NetworkSize
+    size: NetworkSize | EnasSize
     """Size of the network."""
-    settings: RetrainSettings
-    """How it learns."""
+    settings: RetrainSettings | EnasSettings
+    """How it learns: by the recipe of DARTS, or by that of ENAS."""
     precision: str
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -169,14 +187,36 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
     arguments = _parser().parse_args(argv)
     genotype = genotype_of(arguments)
     assert isinstance(genotype, Genotype), "is_recurrent tells them apart"
+    size, settings = _recipe(genotype, arguments)
     return RetrainConfig(
         genotype=genotype,
-        size=flags.parsed(NetworkSize, arguments),
-        settings=flags.parsed(RetrainSettings, arguments),
+        size=size,
+        settings=settings,
         precision=arguments.precision,
         keep=flags.keep(arguments),
+        allowance=network_budget.allowance_of(arguments),
         **command_line.trial_options(arguments),
     )
+
+
+def _recipe(
+    genotype: Genotype, arguments: argparse.Namespace
+) -> tuple[NetworkSize, RetrainSettings] | tuple[EnasSize, EnasSettings]:
+    """Read the settings of the recipe that was asked for or, where none was, of the search that has such cells."""
+    recipe = arguments.recipe or (ENAS if genotype.is_beyond_darts else DARTS)
+    if recipe == DARTS:
+        for name in _OF_ENAS:
+            if (value := getattr(arguments, name)) is not None:
+                allowed = f"it belongs to the recipe of ENAS: --recipe {ENAS}"
+                raise CommandLineError(f"{flags.flag(name)}: {value} is not allowed: {allowed}")
+        return flags.parsed(NetworkSize, arguments), flags.parsed(RetrainSettings, arguments)
+    settings = flags.parsed(EnasSettings, arguments)
+    if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
+        logger.warning(
+            "--num-epochs %d ends while the learning rate is still large; 10, 30, 70, 150, 310 or 630 epochs end it "
+            "small, where --first-restart is 10 and --restart-factor 2", settings.num_epochs,
+        )  # fmt: skip
+    return flags.parsed(EnasSize, arguments), settings
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -189,8 +229,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--genotype", required=True, help=genotype)
     flags.add_settings(parser, "network", NetworkSize, _HELP)
     flags.add_settings(parser, "training", RetrainSettings, _HELP)
+    recipe = "whose defaults, and what belongs to them: DARTS's, or ENAS's (default: by the genotype: enas where an "
+    recipe += "output is not of all inner nodes, or both edges of a node come from one)"
+    parser.add_argument("--recipe", choices=(DARTS, ENAS), help=recipe)
+    group = parser.add_argument_group("training by the recipe of ENAS alone")
+    for field in dataclasses.fields(EnasSettings):
+        if field.name in _OF_ENAS:
+            text = f"{_OF_ENAS[field.name]} (default: {field.default:g})"
+            group.add_argument(flags.flag(field.name), metavar="N", help=text)
     flags.add_precision(parser)
     flags.add_keep(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=1, cutout=CUTOUT)
     command_line.add_resume_arguments(parser)
     return parser

@@ -10,6 +10,7 @@ from cell_networks.layout import Layout, final_map_size
 from darts_trainer import predictor
 from darts_trainer.predictor import Predictor
 from darts_trainer.retraining.config import RetrainConfig
+from darts_trainer.retraining.enas_recipe import EnasSettings
 from darts_trainer.retraining.learner import CellsLearner
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import precision, seeds
@@ -67,6 +68,7 @@ def _network(trial: RetrainConfig, layout: Layout, images: ImageDataset) -> Netw
         layout,
         generator=seeds.generator(trial.seed, "network"),
         auxiliary_image_size=(height, width) if trial.settings.auxiliary_weight else None,
+        auxiliary_delay=1 if isinstance(trial.settings, EnasSettings) else 0,
         precision=trial.precision,
     )
     # With its weights so, all that it computes has the channels last, which is faster: by a quarter on a CPU.

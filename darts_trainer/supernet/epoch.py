@@ -13,6 +13,7 @@ from darts_genotype.genotype import Genotype, num_skips
 from darts_trainer import metric_names
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
+from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime import metric_lines
 from trial_runtime.tally import Means
@@ -39,9 +40,13 @@ class Epoch:
     images_per_second: float
     time: str
     genotype: str
+    parameters: int | None = None
+    """Of the genotype's network, as many cells as wide as the supernet; None in what 0.1.0 has searched."""
+    multiply_adds: int | None = None
+    """The same for one image."""
 
     @classmethod
-    def of(cls, metrics: EpochMetrics[Means], supernet: Supernet, found: Genotype) -> "Epoch":
+    def of(cls, metrics: EpochMetrics[Means], supernet: Supernet, found: Genotype, cost: DerivedCost) -> "Epoch":
         """Describe the epoch that has just ended."""
         entropy = entropies(supernet)
         return cls(
@@ -59,6 +64,8 @@ class Epoch:
             images_per_second=metrics.examples_per_second,
             time=metric_lines.now(),
             genotype=katib_form.write(found),
+            parameters=cost.parameters,
+            multiply_adds=cost.multiply_adds,
         )
 
     @property
@@ -68,7 +75,8 @@ class Epoch:
 
     def metrics(self) -> dict[str, float | str]:
         """See the class."""
-        return {name: getattr(self, field) for name, field in metric_names.SEARCH.items()}
+        named = {name: getattr(self, field) for name, field in metric_names.SEARCH.items()}
+        return {name: value for name, value in named.items() if value is not None}
 
     def curves(self) -> dict[str, float]:
         """See the class."""

@@ -30,6 +30,8 @@ class Setting:
     """What the list of a place is called, such as ``Runs``."""
     nothing: str
     """What is said where the list is empty."""
+    has_namespaces: bool
+    """Whether there are several places, of which one is chosen."""
     is_framed: bool
     """Whether pages may stand in a frame of Kubeflow's dashboard, which names the namespace."""
 
@@ -42,7 +44,7 @@ class Pages:
 
     def listing(self, place: str, summaries: Sequence[Summary], version: str) -> str:
         """The experiments of a place."""
-        title = f"{self.setting.all_name} of {place}" if self.setting.is_framed else self.setting.all_name
+        title = f"{self.setting.all_name} of {place}" if self.setting.has_namespaces else self.setting.all_name
         return self._render(
             "list.html",
             1,
@@ -110,17 +112,25 @@ class Pages:
             drawn=drawn,
         )
 
-    def message(self, depth: int, title: str, message: str, *, asks_for_namespace: bool = False) -> str:
-        """What is wrong, or what is to be chosen first."""
+    def message(self, depth: int, place: str, title: str, message: str, *, asks_for_namespace: bool = False) -> str:
+        """What is wrong, or what is to be chosen first.
+
+        Args:
+            depth: folders between the root and the page.
+            place: that it is about; empty for none.
+            title: of the page.
+            message: a sentence.
+            asks_for_namespace: whether another place may be meant.
+        """
         return self._render(
             "message.html",
             depth,
-            "",
+            place,
             title=title,
             path=[],
             scripts=(),
             message=message,
-            asks_for_namespace=asks_for_namespace and self.setting.is_framed,
+            asks_for_namespace=asks_for_namespace and self.setting.has_namespaces,
         )
 
     def _render(

@@ -33,7 +33,11 @@ EXPERIMENT = (
     Need(verb="list", resource="trials"),
     Need(verb="get", resource="suggestions"),
 )
-TRIAL = (Need(verb="get", resource="experiments"), Need(verb="get", resource="trials"))
+TRIAL = (
+    Need(verb="get", resource="experiments"),
+    Need(verb="get", resource="trials"),
+    Need(verb="get", resource="suggestions"),
+)
 LOG = (
     *TRIAL,
     Need(verb="list", resource="pods", group=""),

@@ -62,7 +62,7 @@ class Dashboard:
             return _to(f"./{quoted(self.home)}/")
         self.access.check(request.headers, "", ())
         text = "Choose a namespace: in the menu above, where this stands in Kubeflow's dashboard, or here."
-        return _page(request, self.pages.message(0, "Whose experiments?", text, asks_for_namespace=True))
+        return _page(request, self.pages.message(0, "", "Whose experiments?", text, asks_for_namespace=True))
 
     def namespace(self, request: Request) -> Response:
         """Lead to the namespace that was typed."""
@@ -126,7 +126,7 @@ class Dashboard:
         keys = tuple(dict.fromkeys(request.query_params.getlist("of")))
         if not _FEWEST_COMPARED <= len(keys) <= MOST_COMPARED:
             text = f"{_FEWEST_COMPARED} to {MOST_COMPARED} experiments can be compared, not {len(keys)}."
-            return _page(request, self.pages.message(2, "Choose some", text), 400)
+            return _page(request, self.pages.message(2, place, "Choose some", text), 400)
         self.access.check(request.headers, place, access.EXPERIMENT)
         return self._rendered(
             request,
@@ -148,7 +148,7 @@ class Dashboard:
             return self.versions.of(place, *(keys or (None,)))
 
         look()
-        told = events.stream(look, tuple(_TITLES))
+        told = events.stream(look, tuple(_TITLES), request.app.state.is_ending)
         return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     def refuse(self, request: Request, error: Exception) -> Response:
@@ -158,7 +158,8 @@ class Dashboard:
             return JSONResponse({"title": title, "detail": str(error)}, status)
         depth = request.url.path.count("/") - 1
         asks = isinstance(error, RefusedError | NotThereError)
-        return _page(request, self.pages.message(depth, title, str(error), asks_for_namespace=asks), status)
+        place = request.path_params.get("place", "")
+        return _page(request, self.pages.message(depth, place, title, str(error), asks_for_namespace=asks), status)
 
     def _rendered(
         self, request: Request, key: tuple[object, ...], version: Callable[[], str], render: Callable[[str], str]
@@ -210,6 +211,7 @@ def make(source: Source, access: Access, setting: Setting, *, home: str, hosts: 
         exception_handlers=dict.fromkeys(_TITLES, answers.refuse),
         lifespan=_with_few_threads,
     )
+    made.state.is_ending = lambda: False  # the server that it is given to says more
     # A redirect of Starlette's own would name the host that it was asked by.
     made.router.redirect_slashes = False
     return made

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def address(taken: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve(app: ASGIApp, taken: socket.socket, *, shall_open: bool) -> None:
+def serve(app: Starlette, taken: socket.socket, *, shall_open: bool) -> None:
     """Say where, and serve until SIGINT or SIGTERM.
 
     Args:
@@ -58,6 +58,8 @@ def serve(app: ASGIApp, taken: socket.socket, *, shall_open: bool) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         lifespan="on",
     )
+    server = uvicorn.Server(config)
+    app.state.is_ending = lambda: server.should_exit
     # The server gives back a signal that it got, once it has ended.
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -66,7 +68,7 @@ def serve(app: ASGIApp, taken: socket.socket, *, shall_open: bool) -> None:
         if shall_open:
             # It listens already; the browser waits until it answers.
             webbrowser.open(address(taken))
-        uvicorn.Server(config).run(sockets=[taken])
+        server.run(sockets=[taken])
     except KeyboardInterrupt:
         logger.info("ended")
 

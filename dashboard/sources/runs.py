@@ -11,7 +11,7 @@ from dashboard.sources import summary
 from dashboard.sources.source import Log, NotThereError, UnreadableError
 from dashboard.sources.summary import Summary
 from katib_local.errors import RunFolderError
-from katib_local.record import collector, kept_runs, run_folder, trial_folder, trials
+from katib_local.record import collector, costs, kept_runs, run_folder, trial_folder, trials
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
@@ -19,6 +19,7 @@ from katib_local.record.trials import Trial
 from katib_local.report import read_run
 from katib_local.report.model import Report
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.result_files import ARTIFACTS
 
 PLACE = "runs"
 """The one place that there is."""
@@ -62,7 +63,9 @@ class Runs:
     def trial(self, place: str, key: str, name: str) -> Report:
         """Read one trial of a run."""
         run, trial = self._trial(place, key, name)
-        return _read(lambda: read_run.of(replace(run, trials=(trial,))))
+        report = _read(lambda: read_run.of(replace(run, trials=(trial,))))
+        found = costs.read(run.folder.trial(trial.name) / ARTIFACTS)
+        return replace(report, trials=tuple(replace(item, costs=found) for item in report.trials))
 
     def logs(self, place: str, key: str, name: str) -> Sequence[Log]:
         """Read the end of a trial's output."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enas_service.model.model import Model
-from enas_service.model.proposals import judged
+from enas_service.model.region import judged
 
 _NUM_DRAWS = 1024
 

@@ -1,6 +1,5 @@
 """What finished trials taught: weights that say what matters, and what is expected of what was not tried."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,40 +7,16 @@ import numpy as np
 
 from enas_service.decisions import Decisions
 from enas_service.model import normal
+from enas_service.model.aims import Improvement, believing
+from enas_service.model.bounds import NUM_STEPS, num_looked_at
 from enas_service.model.features import Floats
 from enas_service.model.process import Posterior, Weights, fit, usual
-from enas_service.model.proposals import Region, propose
+from enas_service.model.proposals import propose
+from enas_service.model.region import Region
 from enas_service.scores import best_and_latest
 
 MIN_TRIALS = 6
 """With fewer finished trials there is nothing to learn from."""
-
-MAX_TRIALS = 400
-"""Most trials that are looked at, the best and the latest: the cost of a round has a bound."""
-
-_MAX_WAITING = 50
-"""The same for those without a result."""
-
-_MAX_PRODUCTS = 128e6
-"""Most products in the covariance of the trials; where there are many columns, fewer trials must do."""
-
-_NUM_STEPS = 30
-"""Steps of a fit. Each starts from the prior: what is learned depends on the trials alone, not on the calls before."""
-
-_MAX_QUICK = 40e6
-"""Most products in a step of a fit that is quick: some 30 milliseconds in all."""
-
-
-def num_looked_at(num_columns: int, num_trials: int) -> int:
-    """How many of so many finished trials are looked at in a space."""
-    return min(num_trials, MAX_TRIALS, math.isqrt(int(_MAX_PRODUCTS / max(1, num_columns))))
-
-
-def is_quick(region: Region, num_trials: int) -> bool:
-    """Whether so many finished trials can be learned from within a call."""
-    num_columns = region.features.num_columns
-    looked_at = num_looked_at(num_columns, num_trials)
-    return looked_at**2 * (4 * num_columns + 6 * looked_at) <= _MAX_QUICK
 
 
 def learned(region: Region, decisions_nd: Decisions, rewards: Sequence[float]) -> Weights:
@@ -54,7 +29,7 @@ def learned(region: Region, decisions_nd: Decisions, rewards: Sequence[float]) -
     """
     index_n, score_n = _looked_at(region, rewards)
     columns_nv = region.columns(decisions_nd[index_n])
-    return fit(region.features, columns_nv, score_n, usual(region.features), _NUM_STEPS)
+    return fit(region.features, columns_nv, score_n, usual(region.features), NUM_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +62,7 @@ class Model:
         count: int,
         random: np.random.Generator,
     ) -> list[Decisions]:
-        """Choose new decisions; see `enas_service.model.proposals.propose`.
+        """Choose new decisions; see `propose`.
 
         Args:
             waiting_nd: (N, D) trials that run or ended without a result: as if they had come out as expected.
@@ -96,18 +71,13 @@ class Model:
             count: how many.
             random: source of all draws.
         """
-        posterior, waiting_nd = self.posterior, waiting_nd[-_MAX_WAITING:]
-        for column_v in self.region.columns(waiting_nd):
-            posterior = posterior.believing(column_v)
-        return propose(
-            posterior,
-            self.region,
-            trial_nd=np.concatenate([self.trial_nd, waiting_nd]),
-            start_bd=candidates_bd,
-            taken=taken,
-            count=count,
-            random=random,
-        )
+        aim = believing(self.improvement, waiting_nd)
+        return propose(aim, self.region, start_bd=candidates_bd, taken=taken, count=count, random=random)
+
+    @property
+    def improvement(self) -> Improvement:
+        """What there is to gain of the objective."""
+        return Improvement(self.region, self.posterior, self.trial_nd)
 
     def objective(self, score_n: Floats, rewards: Sequence[float]) -> Floats:
         """Turn scores into rewards as high among those of the trials."""

@@ -21,6 +21,14 @@ def distribution(z: Floats) -> Floats:
     return np.asarray(0.5 * (1 + np.asarray(_erf(z / math.sqrt(2)), dtype=np.float64)))
 
 
+def log_distribution(z: Floats) -> Floats:
+    """Logarithm of `distribution`; far below 0 by its asymptote (Abramowitz & Stegun 26.2.12)."""
+    z = np.asarray(z, dtype=np.float64)
+    near, far = np.maximum(z, -5.0), np.minimum(z, -5.0)
+    of_far = -0.5 * far * far - np.log(-far * math.sqrt(2 * math.pi))
+    return np.where(z > -5.0, np.log(distribution(near)), of_far)
+
+
 def quantile(p: Floats) -> Floats:
     """Inverse of `distribution`, for 0 < p < 1."""
     return np.asarray(_quantile(p), dtype=np.float64)

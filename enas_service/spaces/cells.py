@@ -6,7 +6,7 @@ row is those of a cell.
 Where a node has two edges their order means nothing: the node is their sum. So what is kept and described of it is the
 edges in order, by their sources, and then by their operations.
 
-Shape suffixes: c cell, i node, e edge of a node, m operation, p trait of the operations, v its value; n and d as in
+Shape suffixes: c cell, i node, e edge of a node, k source, m operation, p trait of the operations; n and d as in
 `enas_service.decisions`.
 """
 
@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class CellSpace:
     """E, of a node."""
     num_nodes: int
     """Of a cell, without its inputs."""
+    has_loose_ends: bool
+    """Whether a cell's output is of what no node of it reads, or else of all nodes."""
     num_layers: int
     input_sizes: tuple[int, ...]
     output_sizes: tuple[int, ...]
@@ -101,18 +104,23 @@ class CellSpace:
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
-        """(A,) of each edge, in order: its source, the traits of its operation, and both together."""
-        found = zip(self._attributes(), self._is_attribute, strict=True)
-        return tuple(attribute for attribute, is_attribute in found if is_attribute)
+        """(A,) of each edge, in order: its source, the traits of its operation, and both together; then loose ends."""
+        of_edges = zip(self._edge_attributes(), self._is_attribute, strict=True)
+        return (*(attribute for attribute, is_attribute in of_edges if is_attribute), *self._loose_attributes())
 
     def described(self, decisions_nd: Decisions) -> NDArray[np.int32]:
         """(N, A), the place of each attribute's value among its values."""
         pairs_ncie = self._pairs(decisions_nd)[..., np.newaxis]
         sources_ncie, operations_ncie = np.divmod(pairs_ncie, len(self.operations))
         of_operations_nciep = self._places_mp[operations_ncie[..., 0]]
-        of_edges = np.concatenate([sources_ncie, of_operations_nciep, pairs_ncie], axis=4)
-        flat = of_edges.reshape(len(decisions_nd), math.prod(of_edges.shape[1:]))
-        return np.asarray(flat[:, self._is_attribute], dtype=np.int32)
+        of_edges_n = _flat(np.concatenate([sources_ncie, of_operations_nciep, pairs_ncie], axis=4))[
+            :, self._is_attribute
+        ]
+        if not self.has_loose_ends:
+            return np.asarray(of_edges_n, dtype=np.int32)
+        is_read_nciek = sources_ncie == np.arange(self._num_sources[-1])
+        loose_n = _flat(~is_read_nciek.any(axis=(2, 3)))
+        return np.concatenate([of_edges_n, loose_n], axis=1).astype(np.int32)
 
     def draw(self, random: np.random.Generator) -> Decisions:
         """Draw cells, every combination of options as likely as any other."""
@@ -205,7 +213,7 @@ class CellSpace:
         is_attribute_cied[:, np.array(self._num_sources) == 1, :, 0] = False
         return is_attribute_cied.ravel()
 
-    def _attributes(self) -> Iterator[Attribute]:
+    def _edge_attributes(self) -> Iterator[Attribute]:
         """One of each description of each edge."""
         edges = itertools.product(self.cells, self._num_sources, range(1, self.num_edges + 1))
         for place, (cell, node, edge) in enumerate(edges):
@@ -217,6 +225,21 @@ class CellSpace:
                     is_ordered=is_ordered,
                     decision=2 * place + (kind != "source"),
                 )
+
+    def _loose_attributes(self) -> Iterator[Attribute]:
+        """One of each input and each node but the last, which nothing can read."""
+        if not self.has_loose_ends:
+            return
+        for cell, source in itertools.product(range(len(self.cells)), range(self._num_sources[-1])):
+            # Of the decisions that make it a loose end, or not, the first.
+            node = cell * self.num_nodes + max(0, source + 1 - self.num_inputs)
+            yield Attribute(
+                name=f"{self.cells[cell]} node {source}: loose end",
+                kind=f"{self.cells[cell]} loose end",
+                values=("no", "yes"),
+                is_ordered=False,
+                decision=2 * self.num_edges * node,
+            )
 
     def _read_row(self, row: object, number: int) -> Decisions:
         """The decisions of a cell."""
@@ -231,19 +254,25 @@ class CellSpace:
         return np.array(row, dtype=np.int32)
 
 
-def check_sizes(name: str, sizes: Sequence[int], meaning: Sequence[str]) -> None:
+def _flat(values_n: NDArray[Any]) -> NDArray[Any]:
+    """(N, …) as (N, X), also where N is 0."""
+    return values_n.reshape(len(values_n), math.prod(values_n.shape[1:]))
+
+
+def check_sizes(name: str, sizes: Sequence[int], meaning: Sequence[str], least: int = 1) -> None:
     """Check the numbers that an Experiment gives under a name.
 
     Args:
         name: in `GRAPH`.
         sizes: the numbers.
         meaning: of each that must stand there.
+        least: the smallest that one may be.
 
     Raises:
-        InvalidExperiment: there are more or fewer, or one is below 1.
+        InvalidExperiment: there are more or fewer, or one is too small.
     """
-    if len(sizes) != len(meaning) or min(sizes) < 1:
-        allowed = f"it must list integers >= 1: [{', '.join(meaning)}]"
+    if len(sizes) != len(meaning) or min(sizes) < least:
+        allowed = f"it must list integers >= {least}: [{', '.join(meaning)}]"
         raise InvalidExperiment(f"{GRAPH}.{name}", list(sizes), allowed)
 
 

@@ -6,6 +6,7 @@ one, or on an input of the cell: what the two cells before it came to.
 
 from collections.abc import Iterator, Sequence
 
+from darts_genotype.enas_form import MICRO, NUM_NODES
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.spaces.cells import GRAPH, CellSpace, check_enough, check_sizes
@@ -13,9 +14,6 @@ from enas_service.spaces.operations import OperationChoice
 from katib_suggestion import operations
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, ParameterType
-
-DEFAULT_NODES = 5
-"""As many as in the paper, which counts the two inputs, too, and says 7."""
 
 _MIN_LAYERS = 3
 """Reduction cells stand at 1/3 and 2/3 of the depth: with fewer layers there are not two."""
@@ -28,7 +26,7 @@ def of(experiment: Experiment, num_nodes: int | None, limits: EnasLimits = DEFAU
 
     Args:
         experiment: its layers are all cells of a trial's network.
-        num_nodes: of a cell; None for `DEFAULT_NODES`.
+        num_nodes: of a cell; None for the usual number.
         limits: how many layers and operations there may be.
 
     Raises:
@@ -49,11 +47,12 @@ def of(experiment: Experiment, num_nodes: int | None, limits: EnasLimits = DEFAU
         choices = _operations(experiment.operations, limits)
     faults.raise_noted()
     return CellSpace(
-        search_for="micro",
+        search_for=MICRO,
         cells=("normal", "reduce"),
         num_inputs=2,
         num_edges=2,
-        num_nodes=num_nodes or DEFAULT_NODES,
+        num_nodes=num_nodes or NUM_NODES[MICRO],
+        has_loose_ends=True,
         num_layers=experiment.num_layers,
         input_sizes=experiment.input_sizes,
         output_sizes=experiment.output_sizes,

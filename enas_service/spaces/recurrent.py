@@ -7,13 +7,14 @@ reads the word and what the cell came to at the word before, and is the one inpu
 from collections.abc import Sequence
 
 from darts_genotype.activations import ACTIVATIONS
+from darts_genotype.enas_form import NUM_NODES, RECURRENT
 from enas_service.spaces.cells import GRAPH, CellSpace, check_enough, check_sizes
 from enas_service.spaces.operations import OperationChoice
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation
 
-DEFAULT_NODES = 8
-"""As many as the cells have that google-research's ``enas_lm`` publishes."""
+_MIN_WORDS = 3
+"""Of a vocabulary: a word, what ends a line, and what stands for all other words."""
 
 
 def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
@@ -21,7 +22,7 @@ def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
 
     Args:
         experiment: its sizes are the number of words that the network knows.
-        num_nodes: of the cell, without node 0; None for `DEFAULT_NODES`.
+        num_nodes: of the cell, without node 0; None for the usual number.
 
     Raises:
         InvalidExperiment: a size or an operation is none of what is allowed.
@@ -32,8 +33,8 @@ def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
             allowed = "it must be 1: the network has one cell, which reads word after word"
             raise InvalidExperiment(f"{GRAPH}.numLayers", experiment.num_layers, allowed)
     with faults.noted():
-        check_sizes("inputSizes", experiment.input_sizes, ("vocabulary",))
-        check_sizes("outputSizes", experiment.output_sizes, ("vocabulary",))
+        check_sizes("inputSizes", experiment.input_sizes, ("vocabulary",), _MIN_WORDS)
+        check_sizes("outputSizes", experiment.output_sizes, ("vocabulary",), _MIN_WORDS)
         if experiment.input_sizes != experiment.output_sizes:
             allowed = f"it must be the same as inputSizes, {list(experiment.input_sizes)}: one vocabulary serves both"
             raise InvalidExperiment(f"{GRAPH}.outputSizes", list(experiment.output_sizes), allowed)
@@ -41,11 +42,12 @@ def of(experiment: Experiment, num_nodes: int | None) -> CellSpace:
         choices = _operations(experiment.operations)
     faults.raise_noted()
     return CellSpace(
-        search_for="recurrent",
+        search_for=RECURRENT,
         cells=("recurrent",),
         num_inputs=1,
         num_edges=1,
-        num_nodes=num_nodes or DEFAULT_NODES,
+        num_nodes=num_nodes or NUM_NODES[RECURRENT],
+        has_loose_ends=False,
         num_layers=experiment.num_layers,
         input_sizes=experiment.input_sizes,
         output_sizes=experiment.output_sizes,

@@ -33,7 +33,7 @@ class Attribute:
     is_ordered: bool
     """Whether the values but for None are numbers, from small to large: neighbours are alike."""
     decision: int
-    """The place of the decision that it describes."""
+    """The place of the decision that it describes; of several the first."""
 
 
 class Space(Protocol):
@@ -69,7 +69,7 @@ class Space(Protocol):
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """(A,) what describes the decisions, those of one decision side by side.
+        """(A,) what describes the decisions.
 
         A decision has any number of them: none where it has one option, several where its options share properties.
         """

@@ -3,7 +3,9 @@
 Legend of shapes: b images of a batch, c channels, h and w pixels, k classes.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +13,11 @@ from torch.nn import functional
 
 from enas_trainer.macro import operations
 from enas_trainer.macro.config import Architecture, NetworkConfig
-from enas_trainer.macro.operation_types import Operation
+from enas_trainer.macro.operation_types import TYPES, Operation
 from enas_trainer.macro.operations import Shape
+from enas_trainer.shared_weights import Part, numbered
+from enas_trainer.weight_bank import Weights
+from trial_runtime.network_cost import num_parameters
 from trial_runtime.precision import autocast
 
 MAX_INPUT_CHANNELS = 256
@@ -124,12 +129,13 @@ class Child(nn.Module):
             precision: that passes compute in; see `trial_runtime.precision`.
         """
         super().__init__()
+        layers = range(1, architecture.num_layers + 1)
+        self._operations = [config.embedding[architecture.operation(layer)] for layer in layers]
         height, width, channels = config.input_sizes
         shapes = [Shape(channels, height, width)]
-        self.sources = [architecture.sources(layer) for layer in range(1, architecture.num_layers + 1)]
+        self.sources = [architecture.sources(layer) for layer in layers]
         self.layers = nn.ModuleList()
-        for number, sources in enumerate(self.sources, start=1):
-            operation = config.embedding[architecture.operation(number)]
+        for operation, sources in zip(self._operations, self.sources, strict=True):
             layer = Layer(operation, {source: shapes[source] for source in sources})
             self.layers.append(layer)
             shapes.append(layer.shape)
@@ -160,6 +166,26 @@ class Child(nn.Module):
             logits_bk: Tensor = self.head(features_bc if feature_scale_bc is None else features_bc * feature_scale_bc)
         return logits_bk if self._precision == "fp32" else logits_bk.float()
 
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that are trained."""
+        return num_parameters(self)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all weights, as a bank holds them; see `enas_trainer.shared_weights`."""
+        for number, layer in enumerate(self.layers, start=1):
+            assert isinstance(layer, Layer)
+            place = f"layer-{number:03d}"
+            if weights := layer.operation.state_dict():
+                entry = f"{place}.{_name(self._operations[number - 1])}.of-{_size(layer.input_shape)}"
+                yield Part(initialise=partial(initialise, layer.operation), entries={entry: weights})
+            if layer.projection.state_dict():
+                sources = {source: self.shapes[source] for source in self.sources[number - 1]}
+                entries = _projection(place, layer, sources)
+                yield Part(initialise=partial(initialise, layer.projection), entries=entries)
+        entry = f"head.of-{_size(self.shapes[-1])}"
+        yield Part(initialise=partial(initialise, self.head), entries={entry: self.head.state_dict()})
+
     def _features(self, x_bchw: Tensor) -> Tensor:
         maps = [x_bchw.contiguous(memory_format=torch.channels_last)]
         for sources, layer in zip(self.sources, self.layers, strict=True):
@@ -182,3 +208,28 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.zeros_(module.bias)
             nn.init.normal_(module.weight, std=module.in_features**-0.5, generator=generator)
+
+
+def _projection(place: str, layer: Layer, sources: Mapping[int, Shape]) -> dict[str, Weights]:
+    """Return an entry for what a projection makes of each source, and one for the batch norm of all of them."""
+    convolution, norm, _ = layer.projection.children()
+    assert isinstance(convolution, JoinedConvolution)
+    to = _size(layer.input_shape)
+    return {
+        f"{place}.norm-{numbered(sources)}.to-{to}": norm.state_dict(),
+        **{
+            f"{place}.join-{source:03d}.of-{_size(shape)}.to-{to}": {
+                "weight": convolution.weights[str(source)].detach()
+            }
+            for source, shape in sources.items()
+        },
+    }
+
+
+def _name(operation: Operation) -> str:
+    kind = next(name for name, kind in TYPES.items() if isinstance(operation, kind))
+    return ".".join([kind, *(f"{name}-{value}" for name, value in dataclasses.asdict(operation).items())])
+
+
+def _size(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,7 +1,4 @@
-"""One text of plain choices, ``--choices``, as the two texts of a trial.
-
-Where a search knows plain parameters only, each choice of an architecture is one of them, and a trial's command puts
-them into an object of JSON:
+"""Plain choices of a network of layers as the two texts of a trial; see `enas_trainer.choices`.
 
 | name | what |
 |---|---|
@@ -27,16 +24,12 @@ from katib_suggestion.assignment import JSON
 _SIZES = ("input_sizes", "output_sizes")
 
 
-def read(text: str) -> tuple[str, str]:
+def read(chosen: Mapping[str, JSON]) -> tuple[str, str]:
     """Return ``architecture`` and ``nn_config`` of the same network.
 
-    Args:
-        text: JSON in single quotes or in double ones.
-
     Raises:
-        InvalidNetwork: it is no JSON; a choice is missing, or none of what there is; or nothing reads it.
+        InvalidNetwork: a choice is missing, or none of what there is; or nothing reads it.
     """
-    chosen = fields.any_mapping(fields.parse(text, "choices"), "choices")
     num_layers = next(layer for layer in range(len(chosen) + 1) if f"layer-{layer + 1}" not in chosen)
     if num_layers == 0:
         raise InvalidNetwork("choices.layer-1", None, "it is missing: the operation of the first layer")
@@ -52,7 +45,7 @@ def read(text: str) -> tuple[str, str]:
         place = ids.setdefault(f"{kind} {sorted(params.items())}", len(ids))
         embedding[str(place)] = {"opt_id": place, "opt_type": kind, "opt_params": params}
         rows.append([place, *(_join(chosen, f"layer-{layer}-join-{source}") for source in range(layer - 1))])
-    sizes = {name: _given(chosen, name) for name in _SIZES}
+    sizes = {name: fields.given(chosen, name, "choices") for name in _SIZES}
     config: JSON = {"num_layers": num_layers, **sizes, "embedding": embedding}
     return assignment.encode(rows), assignment.encode(config)
 
@@ -72,7 +65,7 @@ def _names(num_layers: int) -> Iterator[str]:
 def _operation(chosen: Mapping[str, JSON], layer: int) -> tuple[str, dict[str, JSON]]:
     """The type of a layer's operation, and its parameters from wherever they stand."""
     where = f"choices.layer-{layer}"
-    kind, *pairs = str(_given(chosen, f"layer-{layer}")).split("/")
+    kind, *pairs = str(fields.given(chosen, f"layer-{layer}", "choices")).split("/")
     fields.choice(kind, where, operation_types.TYPES)
     given: dict[str, JSON] = dict(pair.partition("=")[::2] for pair in pairs)
     params: dict[str, JSON] = {}
@@ -89,10 +82,4 @@ def _operation(chosen: Mapping[str, JSON], layer: int) -> tuple[str, dict[str, J
 
 
 def _join(chosen: Mapping[str, JSON], name: str) -> int:
-    return int(fields.choice(str(_given(chosen, name)), f"choices.{name}", ("0", "1")))
-
-
-def _given(chosen: Mapping[str, JSON], name: str) -> JSON:
-    if name not in chosen:
-        raise InvalidNetwork(f"choices.{name}", None, "it is missing")
-    return chosen[name]
+    return int(fields.choice(str(fields.given(chosen, name, "choices")), f"choices.{name}", ("0", "1")))

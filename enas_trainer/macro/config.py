@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
-from enas_trainer import fields
+from enas_trainer import fields, sizes
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from enas_trainer.macro.operation_types import Convolution, Operation, SeparableConvolution
@@ -85,13 +85,26 @@ class NetworkConfig:
         Raises:
             InvalidNetwork: the images have other sizes, or more classes than the network has outputs.
         """
-        channels, height, width = image_shape
-        if self.input_sizes != (height, width, channels):
-            allowed = f"the images of the data set have the sizes {[height, width, channels]} (H, W, C)"
-            raise InvalidNetwork("nn_config.input_sizes", list(self.input_sizes), allowed)
-        if self.num_classes < num_classes:
-            allowed = f"the last size must be at least the number of classes of the data set, {num_classes}"
-            raise InvalidNetwork("nn_config.output_sizes", list(self.output_sizes), allowed)
+        sizes.check_images(self.input_sizes, self.output_sizes, image_shape, num_classes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayeredNetwork:
+    """All that a trial's texts say of a network of layers."""
+
+    architecture: Architecture
+    """Operations and joins."""
+    config: NetworkConfig
+    """Sizes and operations."""
+
+    @property
+    def num_layers(self) -> int:
+        """Layers, the input image not counted."""
+        return self.config.num_layers
+
+    def check_data(self, image_shape: tuple[int, int, int], num_classes: int) -> None:
+        """See `NetworkConfig.check_data`."""
+        self.config.check_data(image_shape, num_classes)
 
 
 class Layered(Protocol):
@@ -141,25 +154,13 @@ def read_nn_config(text: str) -> NetworkConfig:
     """
     names = ("num_layers", "input_sizes", "output_sizes", "embedding")
     values = fields.mapping(fields.parse(text, "nn_config"), "nn_config", names)
-    input_sizes = sizes(values["input_sizes"], "nn_config.input_sizes")
-    if len(input_sizes) != 3:
-        raise InvalidNetwork("nn_config.input_sizes", list(input_sizes), "it must be height, width and channels")
     entries = fields.any_mapping(values["embedding"], "nn_config.embedding")
     return NetworkConfig(
         num_layers=fields.integer(values["num_layers"], "nn_config.num_layers"),
-        input_sizes=(input_sizes[0], input_sizes[1], input_sizes[2]),
-        output_sizes=sizes(values["output_sizes"], "nn_config.output_sizes"),
+        input_sizes=sizes.of_image(values["input_sizes"]),
+        output_sizes=sizes.listed(values["output_sizes"], "nn_config.output_sizes"),
         embedding=MappingProxyType(dict(_entry(key, entry) for key, entry in entries.items())),
     )
-
-
-def sizes(value: JSON, where: str) -> tuple[int, ...]:
-    """Read a list of sizes, one at least.
-
-    Raises:
-        InvalidNetwork: it is none, or one of them is no whole number from 1.
-    """
-    return tuple(fields.integer(size, f"{where}[{index}]") for index, size in enumerate(fields.sequence(value, where)))
 
 
 def _widened(operation: Operation, factor: float) -> Operation:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from enas_trainer import fields
+from enas_trainer import fields, sizes
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture
@@ -49,8 +49,8 @@ def read(architecture: str, nn_config: str) -> tuple[Architecture, ForeignNetwor
     entries = fields.any_mapping(values["embedding"], "nn_config.embedding")
     network = ForeignNetwork(
         num_layers=fields.integer(values["num_layers"], "nn_config.num_layers"),
-        input_sizes=config.sizes(values["input_sizes"], "nn_config.input_sizes"),
-        output_sizes=config.sizes(values["output_sizes"], "nn_config.output_sizes"),
+        input_sizes=sizes.listed(values["input_sizes"], "nn_config.input_sizes"),
+        output_sizes=sizes.listed(values["output_sizes"], "nn_config.output_sizes"),
         embedding=MappingProxyType(dict(_entry(key, entry) for key, entry in entries.items())),
     )
     return config.read_rows(fields.parse(architecture, "architecture"), network), network

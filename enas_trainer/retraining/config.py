@@ -14,18 +14,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from enas_trainer import loading
+from enas_trainer import loading, search_for
+from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line, from_runner, network_budget
 from trial_runtime.checkpoints import Plain, configuration_of
 from trial_runtime.images.data_options import DataOptions
+from trial_runtime.network_budget import Allowance
 from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
 
-_MATTERS_NOT = frozenset(
+_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
     {
         "architecture", "network", "size.width", "settings.print_step", "keep", "data.data_dir", "output_dir",
         "is_seeded", "resume.every_steps", "resume.fresh", "device",
@@ -119,6 +121,8 @@ class RetrainConfig:
     """Of the forward and backward passes; see `trial_runtime.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
+    allowance: Allowance
+    """What the network may cost, and whether its latency is measured."""
     data: DataOptions
     """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
     output_dir: Path
@@ -153,9 +157,11 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         InvalidExperiment: a setting is out of its bounds.
     """
     arguments = _parser().parse_args(argv)
-    architecture, network = config.read(
-        *loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
-    )
+    texts = loading.load(arguments.architecture, arguments.nn_config, from_runner.base_dir())
+    if (kind := search_for.of(texts[1])) != search_for.MACRO:
+        allowed = "networks of cells are trained by darts_trainer.retrain --genotype, which takes the same folder"
+        raise InvalidNetwork(f"nn_config.{search_for.NAME}", kind, allowed)
+    architecture, network = config.read(*texts)
     settings = flags.parsed(RetrainSettings, arguments)
     if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
         logger.warning(
@@ -169,6 +175,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         settings=settings,
         precision=arguments.precision,
         keep=flags.keep(arguments),
+        allowance=network_budget.allowance_of(arguments),
         **command_line.trial_options(arguments),
     )
 
@@ -187,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_settings(parser, "training", RetrainSettings, _HELP)
     flags.add_precision(parser)
     flags.add_keep(parser)
+    network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=1)
     command_line.add_resume_arguments(parser)
     return parser

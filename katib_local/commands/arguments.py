@@ -3,11 +3,10 @@
 import argparse
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import NoReturn
 
 from katib_cluster import register
-from katib_local.commands import architecture, dashboard, flatten, genotype, report, runs
-from katib_local.errors import UsageError
+from katib_local.commands import architecture, dashboard, export, flatten, genotype, report, runs, train
+from katib_local.commands.pass_on import PassingOn
 from katib_local.manifest import manifest
 from katib_local.record.dataset_paths import located
 from katib_local.record.options import Options, absolute, image_target, is_address
@@ -41,13 +40,6 @@ _ARGUMENTS = {"register": register.add_arguments, "report": report.add_arguments
 """Commands that take other arguments than a manifest, and what adds them."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 def options_of(arguments: argparse.Namespace) -> Options:
     """Gather the options of a parsed command line."""
     return Options(
@@ -71,7 +63,7 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
         commands: the functions ``run``, ``validate``, ``report`` and ``register``; their names, and their docstrings'
             first lines, are those of the commands.
     """
-    parser = _Parser(
+    parser = PassingOn(
         prog="katib-nas",
         description="Run a Katib Experiment on this machine: the same manifest as on a cluster, without one; look "
         "at what it found; or register the suggestion services on a cluster.",
@@ -107,6 +99,8 @@ def parser(*commands: Callable[[argparse.Namespace], int]) -> argparse.ArgumentP
     architecture.add_to(subparsers)
     flatten.add_to(subparsers)
     genotype.add_to(subparsers)
+    train.add_to(subparsers)
+    export.add_to(subparsers)
     return parser
 
 

@@ -24,7 +24,7 @@ from katib_local.commands.arguments import (
     parser,
 )
 from katib_local.commands.report import report
-from katib_local.errors import Interrupted, RunFolderError, SuggestionError, UsageError
+from katib_local.errors import Interrupted, RegistryError, RunFolderError, SuggestionError, UsageError
 from katib_local.manifest import manifest
 from katib_local.record import again
 from katib_local.record.trials import Verdict, best
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(error, EXIT_REFUSED)
     except SuggestionError as error:
         return _fail(error, EXIT_SERVICE)
-    except ClusterError as error:
+    except (ClusterError, RegistryError) as error:
         return _fail(error, EXIT_CLUSTER)
     except (OSError, sqlite3.Error) as error:
         return _fail(error, EXIT_MACHINE)

@@ -11,9 +11,10 @@ from katib_local.manifest import flattening, manifest
 from katib_suggestion.user_paths import user_path
 
 _DESCRIPTION = """\
-Write an ENAS Experiment as one of plain parameters: the operation of each layer, and 0 or 1 for each join. Its trials
-build the same networks, by --choices in the place of --architecture and --nn_config. So any algorithm of Katib searches
-over it, and what knows plain parameters only, such as the Kubeflow SDK.
+Write an ENAS Experiment as one of plain parameters: the operation of each layer, and 0 or 1 for each join; or of
+cells the source and the operation of each edge. Its trials build the same networks, by --choices in the place of
+--architecture and --nn_config. So any algorithm of Katib searches over it, and what knows plain parameters only, such
+as the Kubeflow SDK.
 """
 
 

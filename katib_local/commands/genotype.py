@@ -5,15 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from darts_genotype import forms, loading
-from darts_genotype.genotype import NUM_INPUTS, Cell
-from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
+from darts_genotype.recurrent import AnyGenotype
 from katib_local.drawing import genotypes
 from katib_local.record import results
+from katib_local.showing import cells
 from katib_suggestion.user_paths import user_path
 
 _EPILOG = """\
@@ -60,23 +58,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print the cells as tables."""
-    genotype = _load(arguments)
-    console = Console()
-    if isinstance(genotype, RecurrentGenotype):
-        return _show_recurrent(genotype, console)
-    cells = {"Normal cell": genotype.normal, "Reduction cell": genotype.reduce}
-    for name, cell in cells.items():
-        summary = genotypes.facts(cell) if cell else "none"
-        console.print(f"{name}: {summary}", markup=False, highlight=False, soft_wrap=True)
-        if cell:
-            console.print(_table(cell))
-    concats = {"The normal": genotype.normal_concat, "The reduction": genotype.reduce_concat}
-    if genotype.normal_concat == genotype.reduce_concat:
-        concats = {"A": genotype.normal_concat}
-    for which, concat in concats.items():
-        nodes = ", ".join(map(str, concat))
-        output = f"{which} cell's output is the concatenation of its nodes {nodes}"
-        console.print(output, highlight=False, soft_wrap=True)
+    cells.show(_load(arguments), Console())
     return 0
 
 
@@ -91,25 +73,6 @@ def draw(arguments: argparse.Namespace) -> int:
     picture = genotypes.draw(_load(arguments))
     arguments.output.write_text(picture, encoding="utf-8")
     return 0
-
-
-def _show_recurrent(genotype: RecurrentGenotype, console: Console) -> int:
-    summary = f"Recurrent cell: {genotypes.recurrent_facts(genotype)}"
-    console.print(summary, markup=False, highlight=False, soft_wrap=True)
-    table = Table("node", "is", box=box.SIMPLE_HEAD)
-    for index, edge in enumerate(genotype.recurrent, start=1):
-        table.add_row(str(index), f"{edge.operation} of {edge.source}")
-    console.print(table)
-    nodes = ", ".join(map(str, genotype.concat))
-    console.print(f"The cell's output is the mean of its nodes {nodes}", highlight=False, soft_wrap=True)
-    return 0
-
-
-def _table(cell: Cell) -> Table:
-    table = Table("node", "is the sum of", "and of", box=box.SIMPLE_HEAD)
-    for index, node in enumerate(cell, start=NUM_INPUTS):
-        table.add_row(str(index), *(f"{edge.operation} of {edge.source}" for edge in node))
-    return table
 
 
 def _load(arguments: argparse.Namespace) -> AnyGenotype:

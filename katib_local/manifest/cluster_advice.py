@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment, OperationSpec, ParameterSpec
@@ -30,7 +29,8 @@ def advice(experiment: Experiment, found: Document) -> Iterator[str]:
                 "job of a trial that it stops before it has read its metrics, and the Experiment waits for them for "
                 "ever (kubeflow/katib#1377)"
             )
-        if not _has_one_user(template["trialSpec"], experiment.template.container):
+        pods = _pods(template.get("trialSpec"))
+        if not all(_has_one_user(pod, experiment.template.container) for pod in pods):
             yield (
                 "spec.trialTemplate.trialSpec: with earlyStopping the pod needs a securityContext with the user of its "
                 "image on a cluster, such as {runAsUser: 65532, runAsGroup: 0} for the images of katib-nas. Else "
@@ -63,16 +63,29 @@ def _advice_on_size(experiment: Experiment) -> Iterator[str]:
         )
 
 
-def _has_one_user(resource: Document, container: str) -> bool:
-    """Whether a Job's pod says who runs in it, and its container says nothing else."""
-    pod = resource["spec"]["template"]["spec"]
+def _pods(part: object) -> Iterator[Document]:
+    """Every pod that a resource has in it, be it a Job or of a kind that is not known here, and so is unchecked."""
+    if isinstance(part, list):
+        for item in part:
+            yield from _pods(item)
+    elif isinstance(part, dict):
+        if isinstance(part.get("containers"), list):
+            yield part
+        for item in part.values():
+            yield from _pods(item)
+
+
+def _has_one_user(pod: Document, container: str) -> bool:
+    """Whether a pod says who runs in it, and its container says nothing else."""
     user = _user(pod)
-    of_container = [_user(item) for item in pod["containers"] if item["name"] == container]
+    containers = [item for item in pod["containers"] if isinstance(item, dict)]
+    of_container = [_user(item) for item in containers if item.get("name") == container]
     return user is not None and all(one in (None, user) for one in of_container)
 
 
-def _user(part: Mapping[str, Any]) -> object:
-    return (part.get("securityContext") or {}).get("runAsUser")
+def _user(part: Document) -> object:
+    context = part.get("securityContext")
+    return context.get("runAsUser") if isinstance(context, dict) else None
 
 
 def _described(operation: OperationSpec) -> str:

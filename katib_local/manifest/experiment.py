@@ -4,6 +4,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from katib_suggestion.budget import Budget
 from katib_suggestion.experiment import Direction
 from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
 
@@ -34,6 +35,8 @@ class Objective:
     additional_metrics: tuple[str, ...]
     strategies: Mapping[str, Strategy]
     """One strategy a metric, the objective and the additional ones."""
+    budget: Budget | None = None
+    """What a network may cost, where the search has a budget: the best trial is within it."""
 
     @property
     def metrics(self) -> tuple[str, ...]:

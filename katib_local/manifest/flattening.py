@@ -2,16 +2,22 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
+from darts_genotype.enas_form import MICRO, NUM_NODES, RECURRENT
+from darts_genotype.genotype import MAX_NODES
+from enas_trainer.search_for import MACRO
 from katib_local.errors import ClusterOnly
-from katib_local.manifest import flat_operations, manifest, search_space, template
+from katib_local.manifest import flat_cells, flat_operations, manifest, search_space, stand_in
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment, NasConfig
 from katib_local.manifest.flat_operations import MAX_OPTIONS, MAX_TEXT, OperationList
-from katib_suggestion import assignment
+from katib_suggestion import assignment, settings
+from katib_suggestion.assignment import JSON
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.settings import Interval, choice, integer
 
 MAX_PARAMETERS = 100
 """Most parameters of an Experiment; so many Katib's successor takes."""
@@ -19,12 +25,15 @@ MAX_PARAMETERS = 100
 _MAX_NAME = 40
 """Katib's bound of an Experiment's name."""
 
+_NAS = "spec.nasConfig"
 _TEXTS = ("architecture", "nn_config")
 _SUFFIX = "-plain"
 
 
 def flatten(found: Document) -> Document:
-    """Return an Experiment over plain parameters: an operation a layer, 0 or 1 a join.
+    """Return an Experiment over plain parameters.
+
+    Of layers they are the operation of each, and 0 or 1 for each join; of cells the source and operation of each edge.
 
     Its trial's command has ``--choices`` in the place of ``--architecture`` and ``--nn_config``.
 
@@ -42,7 +51,7 @@ def flatten(found: Document) -> Document:
     if experiment.algorithm == "darts":
         allowed = "its trial searches for itself: only what enas hands to a trial becomes plain parameters"
         raise InvalidExperiment("spec.algorithm.algorithmName", experiment.algorithm, allowed)
-    parameters, fixed = _choices(nas)
+    parameters, fixed = _choices(nas, _space(experiment.settings))
     flattened = copy.deepcopy(found)
     flattened["metadata"]["name"] = f"{experiment.name[: _MAX_NAME - len(_SUFFIX)]}{_SUFFIX}"
     changed = flattened["spec"]
@@ -51,6 +60,7 @@ def flatten(found: Document) -> Document:
         {"name": name, "parameterType": "categorical", "feasibleSpace": {"list": list(values)}}
         for name, values in parameters.items()
     ]
+    _leave_out_space(changed["algorithm"])
     trial_template = changed["trialTemplate"]
     placeholders = {item.reference: item.name for item in experiment.template.parameters}
     kept = [item for item in trial_template["trialParameters"] if item["reference"] not in _TEXTS]
@@ -59,7 +69,7 @@ def flatten(found: Document) -> Document:
     choices = assignment.encode({"input_sizes": list(nas.input_sizes), "output_sizes": list(nas.output_sizes), **fixed})
     chosen = ", ".join(f"'{name}': '{text}'" for name, text in texts.items())
     flags = _Flags(placeholders, f"{choices[:-1]}, {chosen}}}")
-    trial_template["trialSpec"] = flags.replaced(trial_template["trialSpec"])
+    trial_template["trialSpec"] = flags.replaced(trial_template.get("trialSpec"))
     flags.check()
     return flattened
 
@@ -71,37 +81,79 @@ def _parsed(found: Document) -> Experiment:
     except InvalidExperiment as error:
         if not all(isinstance(fault, ClusterOnly) for fault in error.faults):
             raise
-    return manifest.parse(template.stand_in(found))
+    return manifest.parse(stand_in.of(found))
 
 
-def _choices(nas: NasConfig) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Space:
+    """The settings that say what is searched: see `enas_service.settings`."""
+
+    search_for: str = choice(MACRO, MICRO, RECURRENT)
+    num_nodes: int | None = integer(None, Interval(minimum=1, maximum=MAX_NODES))
+
+
+_OF_SPACE = tuple(field.name for field in fields(_Space))
+
+
+def _space(given: Sequence[tuple[str, str]]) -> _Space:
+    where = "spec.algorithm.algorithmSettings.{}".format
+    space = settings.parse(_Space, [pair for pair in given if pair[0] in _OF_SPACE], place=where)
+    if space.search_for == MACRO and space.num_nodes is not None:
+        allowed = "it is for search_for micro and recurrent: macro architectures have no nodes"
+        raise InvalidExperiment(where("num_nodes"), space.num_nodes, allowed)
+    return space
+
+
+def _leave_out_space(algorithm: Document) -> None:
+    """What is searched, the parameters say: such settings are refused beside them."""
+    given = algorithm.get("algorithmSettings") or []
+    kept = [item for item in given if item["name"] not in _OF_SPACE]
+    if len(kept) < len(given):
+        algorithm["algorithmSettings"] = kept
+
+
+def _choices(nas: NasConfig, space: _Space) -> tuple[dict[str, tuple[str, ...]], dict[str, JSON]]:
     """The parameters with their values, and what is the same in every trial."""
-    where = "spec.nasConfig"
-    if nas.num_layers < 1:
-        raise InvalidExperiment(f"{where}.graphConfig.numLayers", nas.num_layers, "it must be an integer >= 1")
-    num_joins = nas.num_layers * (nas.num_layers - 1) // 2
-    # Before they are made: a number of layers may be anything.
-    _check_count(nas.num_layers, num_joins)
     listed = [
-        OperationList(type=item.type, parameters=search_space.values(item, f"{where}.operations[{index}]"))
+        OperationList(type=item.type, parameters=search_space.values(item, f"{_NAS}.operations[{index}]"))
         for index, item in enumerate(nas.operations)
     ]
+    if space.search_for == MACRO:
+        return _of_layers(nas.num_layers, listed)
+    if (space.search_for == MICRO and nas.num_layers < 3) or (space.search_for == RECURRENT and nas.num_layers != 1):
+        allowed = "it must be 1" if space.search_for == RECURRENT else "it must be an integer >= 3"
+        raise InvalidExperiment(f"{_NAS}.graphConfig.numLayers", nas.num_layers, f"{allowed} for such cells")
+    num_nodes = space.num_nodes or NUM_NODES[space.search_for]
+    parameters, fixed = flat_cells.choices(listed, space.search_for, num_nodes)
+    if len(parameters) > MAX_PARAMETERS:
+        allowed = f"at most {MAX_PARAMETERS}: have fewer nodes"
+        raise InvalidExperiment("spec.algorithm.algorithmSettings.num_nodes", f"{len(parameters)} parameters", allowed)
+    return parameters, {"num_layers": nas.num_layers, **fixed}
+
+
+def _of_layers(num_layers: int, listed: Sequence[OperationList]) -> tuple[dict[str, tuple[str, ...]], dict[str, JSON]]:
+    """The same of layers with joins."""
+    if num_layers < 1:
+        raise InvalidExperiment(f"{_NAS}.graphConfig.numLayers", num_layers, "it must be an integer >= 1")
+    num_joins = num_layers * (num_layers - 1) // 2
+    # Before they are made: a number of layers may be anything.
+    _check_count(num_layers, num_joins)
     if not listed:
-        raise InvalidExperiment(f"{where}.operations", [], "a search needs at least one operation")
+        raise InvalidExperiment(f"{_NAS}.operations", [], "a search needs at least one operation")
     found = flat_operations.flat(listed)
     if found is None:
         allowed = f"at most {MAX_OPTIONS} values of a parameter, of at most {MAX_TEXT} characters each"
-        raise InvalidExperiment(f"{where}.operations", f"{len(listed)} types", allowed)
+        raise InvalidExperiment(f"{_NAS}.operations", f"{len(listed)} types", allowed)
     parameters: dict[str, tuple[str, ...]] = {}
-    fixed = dict(found.fixed)
-    for layer in range(1, nas.num_layers + 1):
+    fixed: dict[str, JSON] = {**found.fixed}
+    for layer in range(1, num_layers + 1):
         for name, values in {"": found.operations, **{f"-{name}": one for name, one in found.apart.items()}}.items():
             if len(values) > 1:
                 parameters[f"layer-{layer}{name}"] = values
             else:
                 fixed[f"layer-{layer}{name}"] = values[0]
     _check_count(len(parameters), num_joins)
-    for layer in range(2, nas.num_layers + 1):
+    for layer in range(2, num_layers + 1):
         parameters |= {f"layer-{layer}-join-{source}": ("0", "1") for source in range(layer - 1)}
     return parameters, fixed
 
@@ -110,7 +162,7 @@ def _check_count(num_choices: int, num_joins: int) -> None:
     total = num_choices + num_joins
     if total > MAX_PARAMETERS:
         allowed = f"at most {MAX_PARAMETERS}; {num_joins} of these are joins, and {num_choices} choose operations"
-        raise InvalidExperiment("spec.nasConfig", f"{total} parameters", allowed)
+        raise InvalidExperiment(_NAS, f"{total} parameters", allowed)
 
 
 class _Flags:

@@ -9,11 +9,22 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from katib_cluster import bounded_yaml
 from katib_cluster.bounded_yaml import UnreadableYaml
-from katib_local.manifest import document, early_stopping, katib_rules, metrics_source, objects, search_space, template
+from katib_local.errors import ClusterOnly
+from katib_local.manifest import (
+    document,
+    early_stopping,
+    katib_rules,
+    metrics_source,
+    objects,
+    search_budget,
+    search_space,
+    template,
+)
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import (
@@ -160,7 +171,7 @@ def _experiment(resource: V1beta1Experiment) -> Experiment:
         namespace=(resource.metadata.namespace if resource.metadata else None) or "default",
         algorithm=algorithm,
         settings=settings,
-        objective=objective,
+        objective=replace(objective, budget=search_budget.of(algorithm, settings)),
         parallel_trials=parallel,
         max_trials=maximum,
         max_failed_trials=max_failed,
@@ -276,12 +287,12 @@ def _template(spec: V1beta1TrialTemplate) -> tuple[TrialTemplate, template.Conta
         if spec.config_map is not None:
             name = spec.config_map.config_map_name
             allowed = "there is no cluster to read it from; give the template as trialSpec"
-            raise InvalidExperiment(f"{path}.configMap", name, allowed)
+            raise ClusterOnly(f"{path}.configMap", name, allowed)
     for field, value in (("successCondition", spec.success_condition), ("failureCondition", spec.failure_condition)):
         with faults.noted():
             if value and value != _JOB_CONDITIONS[field]:
                 allowed = "a trial succeeds by exit code 0, as a Job does; leave it out"
-                raise InvalidExperiment(f"{path}.{field}", value, allowed)
+                raise ClusterOnly(f"{path}.{field}", value, allowed)
     with faults.noted():
         container = text(spec.primary_container_name, f"{path}.primaryContainerName")
     with faults.noted():

@@ -15,6 +15,10 @@ DEFAULT_PATH = "/var/log/katib/metrics.log"
 
 _PATH = "spec.metricsCollectorSpec"
 _KINDS = ("StdOut", "File")
+"""Collectors that run on this machine."""
+
+OF_CLUSTERS = ("TensorFlowEvent", "PrometheusMetric", "Custom", "None", "Push")
+"""Those that Katib has beside them."""
 
 
 def collector(spec: V1beta1MetricsCollectorSpec | None) -> Collector:
@@ -24,9 +28,11 @@ def collector(spec: V1beta1MetricsCollectorSpec | None) -> Collector:
         InvalidExperiment: the collector, its file or a filter is none that runs here.
     """
     kind = (spec.collector.kind if spec and spec.collector else None) or "StdOut"
+    allowed = f"collectors that run on this machine are {', '.join(_KINDS)}"
+    if kind in OF_CLUSTERS:
+        raise ClusterOnly(f"{_PATH}.collector.kind", kind, allowed)
     one_of(kind, _KINDS, f"{_PATH}.collector.kind")
     if spec and spec.collector and spec.collector.custom_collector is not None:
-        allowed = f"collectors that run on this machine are {', '.join(_KINDS)}"
         raise ClusterOnly(f"{_PATH}.collector.customCollector", "a container", allowed)
     source = (spec.source if spec else None) or V1beta1SourceSpec()
     if source.http_get is not None:

@@ -98,25 +98,6 @@ def check_kind(experiment: Document) -> None:
         raise ClusterOnly(SPEC_PATH, kind, "only batch/v1 Job runs on this machine; a cluster may have this kind")
 
 
-def stand_in(experiment: Document) -> Document:
-    """Return an Experiment with a Job in place of a trial that does not run here, to check what is around it."""
-    spec = experiment["spec"]
-    trial = spec["trialTemplate"]
-    pod = {
-        "restartPolicy": "Never",
-        "containers": [
-            {
-                "name": trial.get("primaryContainerName"),
-                "image": "only-on-a-cluster",
-                # All that it names: placeholders, folders.
-                "command": ["sh", "-c", json.dumps(trial.get("trialSpec"))],
-            }
-        ],
-    }
-    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": pod}}}
-    return {**experiment, "spec": {**spec, "trialTemplate": {**trial, "trialSpec": job}}}
-
-
 def check(template: TrialTemplate) -> Container:
     """Check a template the way Katib's webhook does, by filling it in with a test value.
 

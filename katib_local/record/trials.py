@@ -1,6 +1,7 @@
 """A trial as the runner sees it, and what all trials together say about the experiment."""
 
 import enum
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,7 @@ from datetime import datetime
 from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record import collector
 from katib_local.record.stop_rules import StopRule
+from katib_suggestion.budget import WORST_ACCURACY, WORST_LOSS
 from katib_suggestion.experiment import TrialCondition
 
 COMPLETED = frozenset(
@@ -87,17 +89,48 @@ def missing(experiment: Experiment, trials: Iterable[Trial]) -> int:
 def ranked(objective: Objective, trials: Sequence[Trial]) -> list[Trial]:
     """Order the trials that were measured, the best first, then those whose objective is a text, the latest first.
 
-    Of equal ones the earlier is the better; trials whose objective is NaN or empty are left out.
+    Of equal ones the earlier is the better; trials whose objective is NaN or empty are left out. Behind those within
+    the budget come those of which that is not known, and then those beyond, by how far they are (Deb's rule).
     """
     sign = -1 if objective.is_better(1, 0) else 1
-    measured = [(sign * value, trial) for trial in trials if (value := _objective_value(objective, trial)) is not None]
+    measured = [
+        ((*_beyond(objective, trial), sign * value), trial)
+        for trial in trials
+        if (value := _objective_value(objective, trial)) is not None
+    ]
     texts = [trial for trial in trials if _has_text(objective, trial)]
     return [trial for _, trial in sorted(measured, key=lambda pair: pair[0])] + texts[::-1]
 
 
 def best(objective: Objective, trials: Sequence[Trial]) -> Trial | None:
-    """Find the best trial that was measured; where the objective is a text, the last of them."""
-    return next(iter(ranked(objective, trials)), None)
+    """Find the best trial that was measured and is within the budget; where the objective is a text, the last one."""
+    return next((trial for trial in ranked(objective, trials) if is_within(objective, trial)), None)
+
+
+def is_within(objective: Objective, trial: Trial) -> bool:
+    """Tell whether a trial is known to be within the budget; where there is none, each is."""
+    return objective.budget is None or objective.budget.is_met(_costs(objective, trial))
+
+
+def is_untrained(objective: Objective, trial: Trial) -> bool:
+    """Tell whether a trial is beyond the budget, and so reports the worst objective that there is."""
+    if objective.budget is None or not objective.budget.excess(_costs(objective, trial)):
+        return False
+    value = _objective_value(objective, trial)
+    return value is not None and (value == WORST_ACCURACY or value >= WORST_LOSS)
+
+
+def _beyond(objective: Objective, trial: Trial) -> tuple[bool, float]:
+    if objective.budget is None:
+        return False, 0.0
+    return not is_within(objective, trial), objective.budget.excess(_costs(objective, trial))
+
+
+def _costs(objective: Objective, trial: Trial) -> dict[str, float]:
+    """What a trial has reported of the costs that are bounded."""
+    assert objective.budget is not None
+    found = {name: collector.number((trial.observation or {}).get(name, "")) for name in objective.budget.metrics}
+    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def _objective_value(objective: Objective, trial: Trial) -> float | None:

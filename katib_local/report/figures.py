@@ -114,8 +114,10 @@ def importance(report: Report) -> list[Figure]:
     kinds: dict[str, float] = {}
     for one in report.learned:
         kinds[one.kind] = kinds.get(one.kind, 0.0) + one.importance
+    # Where each decision is of a kind of its own, as plain parameters are, both would be the same.
+    are_told = kinds.keys() != {one.name for one in report.learned}
     bars = [
-        ("kinds", "Kinds of decisions", [(kind, share, "") for kind, share in kinds.items()]),
+        ("kinds", "Kinds of decisions", [(kind, share, "") for kind, share in kinds.items() if are_told]),
         ("decisions", "Decisions", [(one.name, one.importance, _expected(one)) for one in report.learned]),
     ]
     return [

@@ -37,6 +37,8 @@ class TrialReport:
     """Numbers that its trainer noted of each epoch, by their names."""
     log: Path | None = None
     """What it printed, on this machine."""
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """What its network costs, by the names that this has as metrics; none where nobody looked."""
     remarks: tuple[str, ...] = ()
     """What its trainer found to be wrong with what it came to, a sentence each."""
 
@@ -138,6 +140,8 @@ class Report:
         for item in self.trials:
             value = item.number(self.objective.metric)
             if value is None or item.trial.condition not in trials.MEASURED:
+                continue
+            if not trials.is_within(self.objective, item.trial):
                 continue
             if found and not self.objective.is_better(value, found[-1][1]):
                 value = found[-1][1]

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from katib_local.record import collector
 from katib_local.record.trials import FAILURES, Trial
-from katib_local.report import epoch_figures, figures, parameters, pictures
+from katib_local.report import cost_figures, epoch_figures, figures, parameters, pictures
 from katib_local.report.model import Report, TrialReport
 from katib_local.report.plots import Figure
 from katib_local.showing.wording import counts, duration, in_words
@@ -133,6 +133,10 @@ def _sections(report: Report) -> Iterator[Section]:
     objective = figures.objective(report)
     if objective is not None:
         yield Section(title="Objective over trials", note="", figures=(objective,))
+    costs = tuple(cost_figures.draw(report))
+    if costs:
+        note = "The front: trials that no other betters in both."
+        yield Section(title="What it costs", note=note, figures=costs)
     together = parameters.parallel(report)
     if together is not None:
         note = "A line is a trial: the brighter, the better, and the best in orange."

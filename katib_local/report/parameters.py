@@ -117,7 +117,8 @@ def _slice(report: Report, axis: _Axis, measured: Sequence[tuple[TrialReport, fl
         texts = [plots.safe(text) for text in axis.texts]
         layout["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": texts}
     elif axis.is_logarithmic:
-        layout["xaxis"]["type"] = "log"
+        ticks = _powers_of_ten(axis.low, axis.high)
+        layout["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     best, mean = report.best, _means(axis, drawn)
     traces = [
         _points([one for one in drawn if one[0] is not best], "trials", {"color": SKY, "size": 8}),
@@ -125,6 +126,13 @@ def _slice(report: Report, axis: _Axis, measured: Sequence[tuple[TrialReport, fl
         _points([one for one in drawn if one[0] is best], "best", {"color": ORANGE, "size": 13, "symbol": "star"}),
     ]
     return plots.figure(f"slice-{axis.name}", axis.name, traces, layout)
+
+
+def _powers_of_ten(low: float, high: float) -> list[float]:
+    """Those from one number to another; where there are not two of them, the numbers themselves."""
+    # Rounding apart: the logarithm of a power of ten may be less than a whole number by the last bit.
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    return [float(f"1e{power}") for power in range(first, last + 1)] if last > first else [low, high]
 
 
 def _means(axis: _Axis, drawn: Sequence[tuple[TrialReport, float | str, float]]) -> dict[float | str, float]:

@@ -9,7 +9,7 @@ from darts_genotype import forms
 from darts_genotype.finding import START
 from darts_genotype.genotype import GenotypeError
 from enas_trainer.fields import InvalidNetwork
-from katib_local.drawing import architectures, genotypes
+from katib_local.drawing import asked, genotypes
 from katib_local.record.trials import Trial
 
 _KEPT = 1024
@@ -34,7 +34,7 @@ def draw(trial: Trial) -> Markup | None:
 def _architecture(architecture: str, nn_config: str) -> str | None:
     """The network that an ENAS trial was asked for."""
     try:
-        return architectures.draw(*architectures.read(architecture, nn_config))
+        return asked.draw(asked.read(architecture, nn_config))
     except InvalidNetwork:
         return None
 

@@ -1,4 +1,4 @@
-"""A report of a search of cells, or of the training of what it found, that was started by hand: from its folder."""
+"""A report of a search of cells, or of the training of what a search found, from its folder."""
 
 import json
 import shlex
@@ -15,17 +15,22 @@ from katib_local.manifest.experiment import Objective, Strategy
 from katib_local.record.trials import Trial
 from katib_local.report import alphas, epochs
 from katib_local.report.model import Report, TrialReport
+from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, TrialCondition
 
 RECORDS: Mapping[str, tuple[str, str]] = {
     "genotype.json": ("a DARTS search", "python -m darts_trainer"),
-    "network.json": ("the training of a genotype", "python -m darts_trainer.retrain"),
+    "network.json": ("the training of what was found", "python -m darts_trainer.retrain"),
 }
 """What is written at the end of each epoch, or of all: what wrote it, and its program."""
 
 _METRIC = "Validation-Accuracy"
 _WITHOUT_IMAGES_HELD_OUT = "Train-Accuracy"
-_NO_SETTINGS = frozenset({"epochs", "metrics", "versions", "genotype", "normal", "reduce", "network"})
+_ASSIGNMENTS = ("architecture", "nn_config")
+"""Of an ENAS trial, in the record of a training of what it had."""
+_NO_SETTINGS = frozenset(
+    {"epochs", "metrics", "versions", "genotype", "normal", "reduce", "network", "macro_network", *_ASSIGNMENTS}
+)
 
 
 def record_of(folder: Path) -> Path | None:
@@ -46,14 +51,16 @@ def read(folder: Path) -> Report:
     record = _json(path) if path.name in RECORDS else {}
     table = epochs.read(folder / epochs.FILE)
     metrics = {name: f"{value:.6g}" for name, value in record.get("metrics", {}).items()}
-    genotype = _genotype(path) if record else ""
+    is_macro = "architecture" in record
+    program = "python -m enas_trainer.retrain" if is_macro else program
+    genotype = _genotype(path) if record and not is_macro else ""
     is_over = path.name == "network.json"
     metric = _METRIC if "validation_accuracy" in table or _METRIC in metrics else _WITHOUT_IMAGES_HELD_OUT
     trial = Trial(
         name=folder.absolute().name,
         number=1,
         condition=TrialCondition.SUCCEEDED,
-        assignments={},
+        assignments={name: assignment.encode(record[name]) for name in _ASSIGNMENTS if name in record},
         labels={},
         observation=metrics | ({"Best-Genotype": genotype} if genotype else {}),
     )
@@ -72,7 +79,7 @@ def read(folder: Path) -> Report:
             additional_metrics=names,
             strategies=dict.fromkeys((metric, *names), Strategy.LATEST),
         ),
-        algorithm="darts",
+        algorithm="enas" if is_macro else "darts",
         settings=tuple((name, _text(value)) for name, value in record.items() if name not in _NO_SETTINGS),
         trials=(
             TrialReport(trial=trial, alphas=alphas.read(folder / alphas.FILE), epochs=table, remarks=_remarks(record)),

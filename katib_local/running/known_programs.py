@@ -43,7 +43,13 @@ class KnownProgram:
 ENAS = KnownProgram(
     package="enas_trainer",
     started_by=re.compile(r"(^|[\s/])RunTrial\.py(\s|$)|\s-m\s+enas_trainer(\s|$)"),
-    metrics=(*enas_metrics.EPOCH, enas_metrics.PARAMETERS, enas_metrics.MACS),
+    metrics=(
+        *dict.fromkeys([*enas_metrics.EPOCH, *enas_metrics.TEXT_EPOCH]),
+        enas_metrics.UNIGRAM_PERPLEXITY,
+        enas_metrics.PARAMETERS,
+        enas_metrics.MACS,
+        enas_metrics.LATENCY,
+    ),
 )
 
 _OF_IMAGES = (
@@ -53,6 +59,7 @@ _OF_IMAGES = (
     training_metrics.TEST_ACCURACY,
     training_metrics.PARAMETERS,
     training_metrics.MACS,
+    training_metrics.LATENCY,
 )
 """What the training of a found network on images prints."""
 
@@ -79,6 +86,9 @@ _DARTS_TRAINING = KnownProgram(
         darts_metrics.TEST_PERPLEXITY,
     ),
 )
+
+TRAININGS = (_ENAS_TRAINING, _DARTS_TRAINING)
+"""Of what a search found."""
 
 _PROGRAMS: Sequence[KnownProgram] = (ENAS, _ENAS_TRAINING, _DARTS_SEARCH, _DARTS_TRAINING)
 

@@ -4,7 +4,9 @@ import difflib
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
+from enas_trainer import cells, search_for
 from enas_trainer.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from katib_local.errors import ClusterOnly
@@ -13,7 +15,7 @@ from katib_local.manifest.experiment import Experiment, MetricsFormat, NasConfig
 from katib_local.manifest.template import Container
 from katib_local.record.collector import DEFAULT_FILTER
 from katib_local.record.options import Options
-from katib_local.running import gpus, known_programs, trial_environment
+from katib_local.running import gpus, known_programs, trial_budget, trial_environment
 from katib_local.running.known_programs import KnownProgram
 from katib_local.running.suggestion_process import MODULES
 from katib_local.showing.wording import number_of
@@ -87,8 +89,9 @@ def _faults(
     program = known_programs.find(package, container.argv[-1])
     if program is not None and is_new:
         yield from _unprinted(experiment, program)
+        yield from trial_budget.faults(experiment, container, program)
         if program is known_programs.ENAS and experiment.nas is not None:
-            yield from _unknown_operations(experiment.nas)
+            yield from _unknown_operations(experiment.nas, search_for.of_settings(experiment.settings))
 
 
 def _unheard(options: Options, container: Container, package: str | None) -> Iterator[InvalidExperiment]:
@@ -145,11 +148,17 @@ def _unprinted(experiment: Experiment, program: KnownProgram) -> Iterator[Invali
         yield InvalidExperiment("spec.objective.objectiveMetricName", metric, allowed)
 
 
-def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
-    """Operations that the ENAS trainer does not have, or not with such parameters."""
-    if nas.input_sizes and len(nas.input_sizes) != 3:
-        allowed = "the program of the trial's image wants height, width and channels"
+def _unknown_operations(nas: NasConfig, kind: str) -> Iterator[InvalidExperiment]:
+    """Operations that the ENAS trainer does not have for architectures of a kind, or not with such parameters."""
+    if kind not in search_for.KINDS:
+        return  # the service says what is wrong
+    num_sizes, sizes = 3, "height, width and channels"
+    if kind == search_for.RECURRENT:
+        num_sizes, sizes = 1, "one size, the words of the vocabulary"
+    if nas.input_sizes and len(nas.input_sizes) != num_sizes:
+        allowed = f"the program of the trial's image wants {sizes}"
         yield InvalidExperiment("spec.nasConfig.graphConfig.inputSizes", list(nas.input_sizes), allowed)
+    reader = operation_types.read if kind == search_for.MACRO else partial(cells.read_operation, kind)
     for index, operation in enumerate(nas.operations):
         where = f"spec.nasConfig.operations[{index}]"
         try:
@@ -161,7 +170,7 @@ def _unknown_operations(nas: NasConfig) -> Iterator[InvalidExperiment]:
         variants = [first, *({**first, name: value} for name, values in listed.items() for value in values[1:])]
         for variant in variants:
             try:
-                operation_types.read(operation.type, variant, where)
+                reader(operation.type, variant, where)
             except InvalidNetwork as error:
                 place = error.where.replace("opt_type", "operationType").replace("opt_params", "parameters")
                 yield InvalidExperiment(place, error.value, f"the program of the trial's image says: {error.allowed}")

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from katib_local.errors import ClusterOnly, Interrupted, RunFolderError, SuggestionError, UnusableSuggestion
-from katib_local.manifest import cluster_advice, manifest, template
+from katib_local.manifest import cluster_advice, manifest, stand_in
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import again, run_folder
@@ -88,7 +88,7 @@ def _checked(read: Document, options: Options) -> tuple[Experiment, Sequence[Clu
         reasons = _only_on_a_cluster(error)
     else:
         return experiment, ()
-    experiment = manifest.parse(template.stand_in(read))
+    experiment = manifest.parse(stand_in.of(read))
     try:
         preflight.check(experiment, options)
     except InvalidExperiment as error:

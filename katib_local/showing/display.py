@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katib_local.manifest.experiment import Experiment, Objective
-from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, ranked
+from katib_local.record.trials import COMPLETED, FAILURES, MEASURED, Trial, best, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
 from katib_local.showing.parameters import parameter_columns
@@ -153,11 +153,12 @@ def view(experiment: Experiment, trials: Sequence[Trial], elapsed_s: float, size
         found = trial_columns(experiment, shown, size.width)
         parts.append(columns.table(found, size.width, section_before=num_running))
     parts.append(_line(counts(trials) if trials else "waiting for the first suggestions"))
-    leaders = ranked(experiment.objective, trials)
-    if leaders:
-        value = columns.shortened((leaders[0].observation or {})[experiment.objective.metric])
+    leader = best(experiment.objective, trials)
+    if leader is not None:
+        value = columns.shortened((leader.observation or {})[experiment.objective.metric])
         goal = "" if experiment.objective.goal is None else f", goal {experiment.objective.goal:g}"
-        parts.append(_line(f"best: {value}, {leaders[0].name}{goal}"))
+        within = "" if experiment.objective.budget is None else " within the budget"
+        parts.append(_line(f"best{within}: {value}, {leader.name}{goal}"))
     return Group(*parts)
 
 

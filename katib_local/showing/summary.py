@@ -55,7 +55,8 @@ def best_lines(experiment: Experiment, trials: Sequence[Trial], folder: Path) ->
         yield _without_best(experiment.objective, trials)
         yield f"Files: {again.place(folder)}"
         return
-    yield f"Best trial: {leader.name}"
+    within = "" if experiment.objective.budget is None else f" within the budget {experiment.objective.budget}"
+    yield f"Best trial{within}: {leader.name}"
     yield ""
     for name, value in found(experiment, leader).items():
         yield f"- {name}: {value}"
@@ -104,6 +105,11 @@ def _columns(experiment: Experiment, trials: Sequence[Trial]) -> list[Column]:
 
 
 def _without_best(objective: Objective, trials: Sequence[Trial]) -> str:
+    if objective.budget is not None and (leaders := ranked(objective, trials)):
+        costs = ", ".join(
+            f"{name} {(leaders[0].observation or {}).get(name, 'unknown')}" for name in objective.budget.metrics
+        )
+        return f"No trial is within the budget {objective.budget}; the nearest is {leaders[0].name}: {costs}."
     succeeded = [trial for trial in trials if trial.condition is TrialCondition.SUCCEEDED]
     if succeeded:
         reason = f" ({succeeded[-1].name}: {succeeded[-1].reason})" if succeeded[-1].reason else ""

@@ -190,6 +190,35 @@ def test_each_cell_gets_its_own_paths():
     assert not torch.allclose(dropped[1], expected[1])
 
 
+def test_each_path_may_have_a_probability_of_its_own_as_deep_as_it_lies():
+    network = Network(forms.read(DARTS_V2), layout(), generator=generator())
+    depths = network.path_depths()
+    assert len(depths) == network.num_paths
+    counts = [cell.num_paths for cell in network.cells]
+    assert depths.tolist() == pytest.approx([1 / 3] * counts[0] + [2 / 3] * counts[1] + [1.0] * counts[2])
+    scale_pb = drop_paths(len(depths), 20_000, 0.6 * depths[:, None], generator())
+    torch.testing.assert_close((scale_pb == 0).float().mean(dim=1), 0.6 * depths, rtol=0, atol=0.02)
+    torch.testing.assert_close(scale_pb.mean(dim=1), torch.ones(len(depths)), rtol=0, atol=0.04)
+
+
+def test_features_are_scaled_before_the_first_classifier_alone():
+    network = Network(forms.read(DARTS_V2), layout(), generator=generator(), auxiliary_image_size=(8, 8)).eval()
+    x_bchw = torch.randn(2, 3, 8, 8, generator=generator())
+    nothing = torch.zeros(2, network.classifier.in_features)
+    logits_bk, auxiliary_bk = network.training_logits(x_bchw, None, nothing)
+    torch.testing.assert_close(logits_bk, network.classifier.bias.expand(2, -1))
+    torch.testing.assert_close(auxiliary_bk, network.training_logits(x_bchw, None)[1])
+
+
+@pytest.mark.parametrize(("delay", "layer"), [(0, 4), (1, 5), (9, 5)])
+def test_the_second_head_may_read_a_later_cell(delay, layer):
+    network = Network(
+        forms.read(DARTS_V2), layout(num_layers=6), generator=generator(), auxiliary_image_size=(8, 8),
+        auxiliary_delay=delay,
+    )  # fmt: skip
+    assert network.auxiliary_layer == layer
+
+
 def test_paths_are_dropped_as_often_as_asked_and_keep_their_mean():
     scale_pb = drop_paths(300, 100, 0.2, generator())
     assert set(scale_pb.unique().tolist()) == {0.0, 1.25}

@@ -19,7 +19,10 @@ PACKAGE = Path(darts_trainer.__file__).parent
 SETTINGS = {"num_epochs": "2", "num_nodes": "2", "init_channels": "2", "stem_multiplier": "1", "batch_size": "8"}
 SEARCH_SPACE = ["separable_convolution_3x3", "max_pooling_3x3", "skip_connection"]
 LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)) (?P<rest>.*)")
-NAMES = ["Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy", "Normal-Skips", "Reduction-Skips"]
+NAMES = [
+    *("Train-Loss", "Train-Accuracy", "Validation-Loss", "Validation-Accuracy", "Normal-Skips", "Reduction-Skips"),
+    *("Parameters", "MACs"),
+]
 
 
 def flags(settings=SETTINGS, search_space=SEARCH_SPACE, num_layers=3):

@@ -8,6 +8,7 @@ import numpy
 import pytest
 import torch
 
+from darts_genotype import forms
 from darts_trainer import predictor
 from darts_trainer.retrain import main
 from tests.warm_python import with_torch
@@ -66,6 +67,30 @@ def test_the_test_images_are_classified_once_after_training_on_all_others(folder
     found_b = predictor.load(folder / "output").probabilities(torch.from_numpy(images["x"])[:, None]).argmax(dim=1)
     accuracy = float((found_b == torch.from_numpy(images["y"])).double().mean())
     assert accuracy == pytest.approx(metrics(last)["Test-Accuracy"], abs=1e-5)
+
+
+def test_what_a_trial_of_enas_was_asked_for_is_trained_by_the_recipe_of_enas(folder, monkeypatch, caplog):
+    """Its record is the genotype, whose reduction cell concatenates an input; both edges of a node come from one."""
+    rows = [[0, 0, 0, 1], [1, 0, 1, 1]]
+    types = (("separable_convolution", {"filter_size": "3"}), ("skip_connection", {}))
+    embedding = {
+        str(i): {"opt_id": i, "opt_type": kind, "opt_params": params} for i, (kind, params) in enumerate(types)
+    }
+    nn_config = {"num_layers": 3, "search_for": "micro", "num_nodes": 1, "embedding": embedding}
+    (folder / "trial").mkdir()
+    record = json.dumps({"architecture": rows, "nn_config": nn_config})
+    (folder / "trial/architecture.json").write_text(record)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("KATIB_NAS_DATASET", raising=False)
+    flags = ["--genotype=trial", "--dataset=npz:data", "--num-layers=3", *SMALL[1:], "--auxiliary-weight=.4"]
+    assert main([*flags, "--num-epochs=3", "--drop-path=.5"]) == 0
+    written = json.loads((folder / "output/network.json").read_text())
+    genotype = forms.read(written["genotype"])
+    assert (genotype.normal_concat, genotype.reduce_concat) == ((1, 2), (0, 2))
+    assert (written["settings"]["dropout"], written["settings"]["first_restart"]) == (0.2, 10)
+    assert "ends while the learning rate is still large" in caplog.text
+    images = numpy.load(folder / "data/test.npz")
+    assert predictor.load(folder / "output").probabilities(torch.from_numpy(images["x"])[:, None]).shape == (20, 2)
 
 
 def test_with_images_held_out_test_images_are_left_alone(folder, monkeypatch, capfd, caplog):

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from katib_local.record.options import Options
 from katib_local.record.store import Store
 from katib_local.record.trials import Trial, Verdict
 from katib_suggestion.experiment import TrialCondition
+from tests.dashboard.api_server import ApiServer
 
 ROOT = Path(__file__).parents[2]
 OBJECTS = ROOT / "tests/katib_local/report/cluster_objects"
@@ -101,12 +103,11 @@ class Server:
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
         """Ask for a page as no browser does: status, headers, text."""
-        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, headers=named)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)) as connection:
+            connection.request(method, path, headers=named)
+            answer = connection.getresponse()
+            text = answer.read().decode(errors="replace")
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
 
 
@@ -137,6 +138,31 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@dataclass(frozen=True)
+class ClusterFlags:
+    """What a dashboard of a cluster is started with."""
+
+    words: tuple[str, ...]
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    """An API server, whose service account may do what the manifest says."""
+    documents = yaml.safe_load_all((ROOT / "manifests/dashboard/base/rights.yaml").read_text())
+    (role,) = (one["rules"] for one in documents if one["kind"] == "ClusterRole")
+    server = ApiServer(role)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def cluster_flags(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> ClusterFlags:
+    kubeconfig = api.kubeconfig(tmp_path_factory.mktemp("cluster") / "kubeconfig")
+    return ClusterFlags(words=("--cluster",), env=os.environ | {"KUBECONFIG": str(kubeconfig)})
+
+
 @pytest.fixture(scope="session")
 def hostile() -> str:
     return HOSTILE
@@ -157,19 +183,27 @@ def until() -> Callable[..., None]:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page and wait for its plots; in the end no page may have complained, or asked another server."""
+    """Open a page and wait for its plots; in the end no page may have complained, or asked another server.
+
+    What a page asks for and may not see it says itself; ``refused`` takes it that the browser says so, too.
+    """
     contexts: list[Any] = []
     complaints: list[str] = []
     asked: list[str] = []
     origins: set[str] = set()
 
-    def open_address(address: str, **options: Any) -> Any:
+    def open_address(address: str, *, refused: bool = False, **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
         context.set_default_timeout(60_000)
         page = context.new_page()
         origins.add("{0.scheme}://{0.netloc}".format(urlsplit(address)))
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+
+        def hear(message: Any) -> None:
+            if not (refused and "status of 403" in message.text):
+                complaints.append(f"{message.type}: {message.text}")
+
+        page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)

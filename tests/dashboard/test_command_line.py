@@ -40,7 +40,11 @@ def test_an_end_does_not_wait_for_who_follows(start_dashboard: Callable[..., Any
     [
         (["--port", "x"], 2, "argument --port: 'x' is not allowed"),
         (["--nonsense"], 2, "unrecognized arguments: --nonsense"),
-        (["--host", "0.0.0.0"], 2, "runs are served to this machine alone"),
+        (["--host", "0.0.0.0"], 2, "--host: 0.0.0.0 is not allowed without --review"),
+        (["--host", "0.0.0.0", "--cluster"], 2, "--host: 0.0.0.0 is not allowed without --review"),
+        (["--host", "0.0.0.0", "--cluster", "--review", "--user", "me"], 2, "is not allowed with --user"),
+        (["--review"], 2, "--cluster is missing"),
+        (["--cluster", "--user", "me"], 2, "it is for --review"),
     ],
 )
 def test_mistakes_are_one_line(flags: list[str], code: int, message: str) -> None:

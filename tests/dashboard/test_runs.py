@@ -102,6 +102,9 @@ def test_a_trial_with_its_architecture_costs_curves_and_output(dashboard: Any, v
     log = folder / "trials/enas-digits-0001/output.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"\x1b[31mepoch 1\x1b[0m\n<b>Validation-Accuracy=0.5</b>\n")
+    record = folder / "trials/enas-digits-0002/artifacts/architecture.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"parameters": 4321, "multiply_adds": 98765}')
     shown = visit(f"{dashboard.address}runs/trials/")
     shown.get_by_role("link", name="Details of enas-digits-0001").click()
     shown.wait_for_selector("html[data-drawn] [data-figure='curve-Validation-Accuracy'] .scatterlayer")
@@ -117,9 +120,11 @@ def test_a_trial_with_its_architecture_costs_curves_and_output(dashboard: Any, v
     assert drawn == [0.1, 0.2, 0.5]
     assert shown.inner_text("#log pre") == "epoch 1\n<b>Validation-Accuracy=0.5</b>\n"
     assert shown.inner_text("#texts dd").startswith("[[")
-    assert (
-        visit(f"{dashboard.address}runs/trials/enas-digits-0002/").inner_text(".state").endswith("failed: exit code 7")
-    )
+    failed = visit(f"{dashboard.address}runs/trials/enas-digits-0002/")
+    assert failed.inner_text(".state").endswith("failed: exit code 7")
+    # Of a trial whose metrics do not say so, as its trainer noted it.
+    assert "4,321" in failed.inner_text(".facts")
+    assert "98,765" in failed.inner_text(".facts")
 
 
 def test_several_runs_in_one_plot(dashboard: Any, visit: Visit) -> None:

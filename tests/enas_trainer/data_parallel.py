@@ -8,6 +8,10 @@ import torch
 
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
+from enas_trainer.micro import config as micro
+from enas_trainer.micro.child import Child as CellChild
+from enas_trainer.micro.config import CellOptions
+from enas_trainer.micro.objective import CellObjective
 from enas_trainer.train import Training, TrainingSettings
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import ImageDataset
@@ -33,8 +37,25 @@ class ImageByImage(Child):
         return super().forward(x_bchw.double())
 
 
+class CellsImageByImage(CellChild):
+    """The same of cells."""
+
+    def train(self, mode=True):
+        return super().train(False)
+
+
+CELLS = "[[1, 0, 1, 1], [0, 1, 1, 0]]"
+OF_CELLS = """{'num_layers': 3, 'input_sizes': [8, 8, 1], 'output_sizes': [3], 'search_for': 'micro', 'num_nodes': 1,
+'embedding': {'0': {'opt_id': 0, 'opt_type': 'separable_convolution', 'opt_params': {'filter_size': 3}},
+'1': {'opt_id': 1, 'opt_type': 'skip_connection', 'opt_params': {}}}}"""
+
+
 def child(kind):
     return kind(*config.read(ARCHITECTURE, NN_CONFIG), generator(0, "weights"))
+
+
+def of_cells():
+    return CellsImageByImage(micro.read(CELLS, OF_CELLS, CellOptions(init_channels=2)), generator(0, "weights"))
 
 
 def trained(group, network):
@@ -56,7 +77,11 @@ def trained(group, network):
         for is_training in (True, False)
     )
     timeless = {"seconds": 0.0, "images_per_second": 0.0}
-    epochs = [asdict(metrics) | timeless for metrics in Training(network, training, validation, SETTINGS)]
+    objective = None
+    if isinstance(network, CellChild):
+        objective = CellObjective(network, 0.3, generator=generator(0, "paths"), batches=training)
+    training = Training(network, training, validation, SETTINGS, objective=objective)
+    epochs = [asdict(metrics) | timeless for metrics in training]
     return {"epochs": epochs, "state": network.state_dict()}
 
 
@@ -66,6 +91,7 @@ def main(folder):
     with group.joined(torch.device("cpu")):
         found = {
             "image by image": trained(group, child(ImageByImage).double()),
+            "cells, image by image": trained(group, of_cells()),
             "batch norm": trained(group, child(Child)),
         }
     torch.save(found, folder / f"{group.rank} of {group.size}.pt")

@@ -160,6 +160,75 @@ def test_a_mistake_is_one_line_and_exit_code_2(more, message, tmp_path, capfd):
     assert _collected(err) == []
 
 
+CELLS = "[[1, 0, 1, 3, 2, 1, 2, 2], [0, 0, 0, 0, 0, 1, 2, 2]]"
+OF_CELLS = {
+    "num_layers": 3,
+    "input_sizes": [32, 32, 3],
+    "output_sizes": [10],
+    "search_for": "micro",
+    "num_nodes": 2,
+    "embedding": {
+        str(number): {"opt_id": number, "opt_type": kind, "opt_params": {"filter_size": "3"} if number != 1 else {}}
+        for number, kind in enumerate(["separable_convolution", "skip_connection", "avg_pooling", "max_pooling"])
+    },
+}
+
+
+def _of_cells(output_dir, *more):
+    return [*_arguments(output_dir, nn_config=OF_CELLS), f"--architecture={CELLS}", "--init-channels=2", *more]
+
+
+def test_a_trial_of_cells_reports_as_one_of_layers_and_keeps_its_genotype(tmp_path, capfd):
+    assert main(_of_cells(tmp_path, "--seed=5", "--num-layers=4", "--drop-path=.3")) == 0
+
+    out, err = capfd.readouterr()
+    assert [list(epoch) for epoch in _collected(out + err)] == [METRICS, METRICS]
+    assert re.search(r" Parameters=\d+ MACs=\d+$", out.splitlines()[0])
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert (record["architecture"], record["nn_config"]) == (json.loads(CELLS), OF_CELLS)
+    assert (record["genotype"]["version"], record["genotype"]["normal_concat"]) == (2, [0, 3])
+    asked = {"init_channels": 2, "num_layers": 4, "auxiliary_weight": None, "drop_path": 0.3}
+    assert record["network"] == asked
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--architecture=[[0, 0], [0, 0]]"], "architecture row 1 (normal cell): '2 numbers' is not allowed"),
+        (["--architecture=0 1 2"], "architecture: '3 numbers' is not allowed: it must be two cells"),
+        (["--num-layers=2"], "--num-layers: 2 is not allowed: two of the cells are reduction cells"),
+        (["--init-channels=0"], "--init-channels: '0' is not allowed"),
+        (["--init-channels=5000"], "--init-channels: '5000' is not allowed: it must be an integer <= 4096"),
+        (["--drop-path=1"], "--drop-path: '1' is not allowed: it must be a number >= 0 and < 1"),
+        (["--auxiliary-weight=-1"], "--auxiliary-weight: '-1' is not allowed"),
+        (["--image-size=7"], "nn_config.input_sizes: [32, 32, 3] is not allowed"),
+        (
+            [f"--architecture={ARCHITECTURE}", f"--nn_config={NN_CONFIG}"],
+            "--init-channels: 2 is not allowed",
+        ),
+        (
+            [f"--nn_config={OF_CELLS | {'search_for': 'cells'}}"],
+            "search_for: 'cells' is not allowed: it must be",
+        ),
+    ],
+)
+def test_a_mistake_about_cells_is_one_line_too(more, message, tmp_path, capfd):
+    assert main(_of_cells(tmp_path, *more)) == 2
+
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert message in err
+
+
+def test_cells_in_bfloat16_with_weights_that_trials_share(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("first", "second"):
+        flags = _of_cells(tmp_path / name, f"--shared-weights={tmp_path / 'bank'}", "--precision=bf16")
+        assert main(flags) == 0
+    known = re.findall(r"(\d+) of (\d+) entries of this network", caplog.text)
+    assert [int(number) for number, _ in known] == [0, int(known[1][1])]
+
+
 def test_what_is_required_is_named(capfd):
     assert main([]) == 2
     assert "--architecture, --nn_config" in capfd.readouterr().err
@@ -263,7 +332,7 @@ def _published_flags(output_dir):
 
 def test_the_published_command_runs_in_any_folder_and_without_installation(tmp_path):
     # Packages copied to a folder of their own, and a Python that does not see the installed ones.
-    for package in ("enas_trainer", "trial_runtime", "katib_suggestion"):
+    for package in ("enas_trainer", "cell_networks", "darts_genotype", "trial_runtime", "katib_suggestion"):
         shutil.copytree(ROOT / package, tmp_path / "image" / package, ignore=shutil.ignore_patterns("__pycache__"))
     flags, variables = _published_flags(tmp_path / "out")
 

@@ -133,6 +133,28 @@ def test_a_trial_that_is_killed_goes_on_to_the_same_bits(flags, whole, name, eve
     assert set(killed.stdout.splitlines()[1:]) <= set(printed.splitlines())
 
 
+@pytest.mark.parametrize(("instant", "more"), [(("step", 7), ["--checkpoint-every-steps=1"]), (("os.rename", 2), [])])
+def test_a_trial_of_cells_goes_on_with_the_paths_that_it_drops(flags, instant, more, tmp_path):
+    embedding = {
+        "0": {"opt_id": 0, "opt_type": "separable_convolution", "opt_params": {"filter_size": "3"}},
+        "1": {"opt_id": 1, "opt_type": "skip_connection", "opt_params": {}},
+    }
+    sizes = {"num_layers": 3, "input_sizes": [32, 32, 3], "output_sizes": [10]}
+    nn_config = {**sizes, "search_for": "micro", "num_nodes": 1, "embedding": embedding}
+    cells = [
+        "--architecture=[[1, 0, 1, 1], [0, 0, 1, 0]]", f"--nn_config={nn_config}", "--init-channels=1",
+        "--drop-path=.5", "--seed=1",
+    ]  # fmt: skip
+    assert main(flags(tmp_path / "whole", *cells)) == 0
+    killed = disturbed(tmp_path, "SIGKILL", *instant, flags(tmp_path / "out", *cells, *more))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    assert main(flags(tmp_path / "out", *cells)) == 0
+
+    assert bits(tmp_path / "out") == bits(tmp_path / "whole")
+    assert main(flags(tmp_path / "out", *cells, "--drop-path=.4")) == EXIT_WRONG_INPUT
+
+
 def test_without_a_seed_a_trial_keeps_its_own(flags, tmp_path):
     out = tmp_path / "out"
     assert disturbed(tmp_path, "SIGTERM", "step", 5, flags(out)).returncode == EXIT_TERMINATED

@@ -8,13 +8,15 @@ import os
 import random
 
 import grpc
+import numpy as np
 import pytest
 
-from darts_genotype.primitives import PRIMITIVES
+from darts_genotype.activations import ACTIVATIONS
+from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES, SKIP_CONNECTION
 from darts_trainer.__main__ import main as darts
 from enas_trainer.__main__ import main as enas
 from enas_trainer.macro.operation_types import AVG_POOLING, MAX_POOLING, TYPES
-from katib_suggestion import api_pb2
+from katib_suggestion import api_pb2, assignment
 from trial_runtime.command_line import EXIT_DIVERGED
 
 SEEDS = range(int(os.environ.get("KATIB_NAS_TEST_EXPERIMENTS", "4")))
@@ -86,6 +88,64 @@ def test_an_enas_experiment(seed, services, build, tmp_path, capfd):
         flags += ["--num_gpus=0", "--dataset=fake:20", "--batch-size=4", "--seed=1"]
         code = enas([*flags, f"--output-dir={tmp_path / str(number)}"])
         assert code == 0, (one, capfd.readouterr().err)
+
+
+def run_cells(suggestions, flags, folder, capfd):
+    """Run a trial of each."""
+    for number, one in enumerate(suggestions):
+        texts = [f"--architecture={one['architecture']}", f"--nn_config={one['nn_config']}"]
+        more = ["--num_epochs=1", "--num_gpus=0", "--seed=1", f"--output-dir={folder / str(number)}"]
+        assert enas([*texts, *flags, *more]) == 0, (one, capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_enas_experiment_over_cells_of_pictures(seed, services, build, tmp_path, capfd):
+    random_ = random.Random(seed)
+
+    def draw():
+        operations = []
+        for kind in random_.sample([*FILTER_SIZES, SKIP_CONNECTION], random_.randint(1, 3)):
+            sizes = FILTER_SIZES.get(kind, ())
+            some = random_.sample(sizes, random_.randint(1, len(sizes))) if sizes else []
+            operations.append(build.operation(kind, *([listed(build, "filter_size", some)] if some else [])))
+        message = build.micro(
+            *operations,
+            name=f"accepted-micro-{seed}",
+            num_layers=random_.randint(2, 5),
+            settings={"num_nodes": str(random_.randint(0, 3)), "controller_hidden_size": "3"},
+        )
+        message.spec.nas_config.graph_config.input_sizes[:] = random_.choice([[8, 8, 1], [1, 5, 2], [7, 7, 3]])
+        return message
+
+    suggestions = suggested(services["enas"], draw, build)
+    height, width, channels = assignment.decode(suggestions[0]["nn_config"])["input_sizes"]
+    flags = [*images(tmp_path, (height, width, channels)), "--batch-size=4", "--init-channels=2"]
+    run_cells(suggestions[:1], flags, tmp_path, capfd)
+
+
+def images(folder, shape):
+    """The flag of twenty pictures of a shape (H, W, C), in ten classes."""
+    drawn = np.random.default_rng(0).integers(256, size=(20, *shape), dtype=np.uint8)
+    np.savez(folder / "images.npz", x=drawn, y=np.arange(20) % 10)
+    return [f"--dataset=npz:{folder / 'images.npz'}", "--npz-layout=nhwc"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_enas_experiment_over_recurrent_cells(seed, services, build, tmp_path, capfd):
+    random_ = random.Random(seed)
+
+    def draw():
+        message = build.recurrent(
+            *map(build.operation, random_.sample(ACTIVATIONS, random_.randint(1, 4))),
+            name=f"accepted-recurrent-{seed}",
+            vocabulary=random_.choice([2, 3, 20]),
+            settings={"num_nodes": str(random_.randint(0, 5)), "controller_hidden_size": "3"},
+        )
+        message.spec.nas_config.graph_config.num_layers = random_.choice([1, 1, 2])
+        return message
+
+    flags = ["--dataset=grammar:300", "--batch-size=4", "--bptt=10", "--hidden-size=3"]
+    run_cells(suggested(services["enas"], draw, build)[:1], flags, tmp_path, capfd)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -113,6 +113,38 @@ def test_enas_digits(enas_digits: Ran) -> None:
     check_architecture(value_of(enas_digits.printed, "architecture"), num_layers=4)
 
 
+SHORT_CELLS = {
+    "enas-micro-digits": {"words": {"--num_epochs=3": "--num_epochs=1", "--init-channels=4": "--init-channels=2"}},
+    "enas-text": {"words": {"--num_epochs=2": "--num_epochs=1", "--hidden-size=48": "--hidden-size=8"}},
+}
+
+
+@pytest.mark.parametrize("is_whole", [pytest.param(False, id="short"), pytest.param(True, **WHOLE)])
+@pytest.mark.parametrize("example", list(SHORT_CELLS))
+def test_enas_over_cells(example: str, is_whole: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    flags = ("--max-images=300",) if example == "enas-micro-digits" and not is_whole else ()
+    printed = run(
+        example,
+        out,
+        *flags,
+        **({} if is_whole else {"maxTrialCount": 2, "maxFailedTrialCount": 1, **SHORT_CELLS[example]}),
+    )
+    conditions = [row[0] for row in rows(out, "SELECT condition FROM trials")]
+    assert len(conditions) >= 2
+    assert set(conditions) == {"succeeded"}
+    architecture = ast.literal_eval(value_of(printed, "architecture"))
+    if example == "enas-text":
+        assert [len(row) for row in architecture] == [2 * 4]
+        perplexity, unigram = (float(value_of(printed, f"{name}-Perplexity")) for name in ("Validation", "Unigram"))
+        assert perplexity < (0.6 if is_whole else 4) * unigram
+    else:
+        assert [len(row) for row in architecture] == [4 * 3, 4 * 3]
+        assert float(value_of(printed, "Validation-Accuracy")) > (0.8 if is_whole else 0)
+    cell = "Recurrent cell" if example == "enas-text" else "Reduction cell"
+    assert f"{cell}: " in (out / "report.html").read_text()
+
+
 def test_the_report_of_enas_digits(enas_digits: Ran, open_page: Callable[[Path], Any]) -> None:
     out, printed = enas_digits.out, enas_digits.printed
     page = open_page(out / "report.html")

@@ -16,6 +16,7 @@ FORBIDDEN = {
     # Protobuf itself is there: tensorboardX writes its files by it.
     "darts-trainer": ["grpc", "katib_suggestion.api_pb2", "tensorflow", "enas_trainer"],
     "enas-trainer": ["grpc", "katib_suggestion.api_pb2", "tensorflow", "darts_trainer"],
+    "dashboard": ["numpy", "rich", "tensorflow", "torch", "darts_trainer", "enas_service", "katib_local.running"],
 }
 
 

@@ -24,18 +24,19 @@ runtime:
 
 
 class ApiServer(ThreadingHTTPServer):
-    """As much of Kubernetes' API as holds one ConfigMap, with its optimistic locking."""
+    """As much of Kubernetes' API as holds some ConfigMaps, with its optimistic locking."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.document: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "katib-config", "namespace": "kubeflow", "resourceVersion": "7"},
-            "data": {"katib-config.yaml": CONFIG, "other": "kept"},
-        }
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.document = self.add("katib-config", {"katib-config.yaml": CONFIG, "other": "kept"})
         self.changed_meanwhile = False
         self.patches = 0
+
+    def add(self, name: str, data: dict[str, str]) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": "kubeflow", "resourceVersion": "7"}
+        self.documents[name] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        return self.documents[name]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -62,8 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _found(self) -> tuple[int, dict[str, Any]]:
-        if self.path.partition("?")[0] == "/api/v1/namespaces/kubeflow/configmaps/katib-config":
-            return 200, self.server.document
+        place, _, name = self.path.partition("?")[0].rpartition("/")
+        if place == "/api/v1/namespaces/kubeflow/configmaps" and name in self.server.documents:
+            return 200, self.server.documents[name]
         return 404, {"kind": "Status", "reason": "NotFound"}
 
     def _answer(self, status: int, document: dict[str, Any]) -> None:
@@ -168,6 +170,59 @@ def test_what_was_there_can_be_put_back(
     assert api.patches == 2
     assert cli.main(["register", "--undo", "katib-config-before.yaml"]) == 2
     assert cli.main(["register", "--undo", "katib-config-before-2.yaml", "--apply"]) == 2
+
+
+@pytest.mark.parametrize("name", ["centraldashboard-config", "dashboard-config"])
+def test_the_menu_gets_one_entry_and_can_be_put_back(
+    api: ApiServer,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    links = """{
+    "menuLinks": [
+        {"type": "item", "link": "/katib/", "text": "Experiments", "icon": "kubeflow:katib"},
+        {"type": "item", "link": "/volumes/", "text": "Volumes", "icon": "device:storage"}
+    ],
+    "quickLinks": []
+}"""
+    menu = api.add(name, {"links": links, "settings": "{}"})
+    before = dict(api.document["data"])
+    assert cli.main(["register", "--dashboard"]) == 0
+    printed, said = capsys.readouterr()
+    assert api.patches == 0
+    assert [one["link"] for one in json.loads(printed)["menuLinks"]] == ["/katib/", "/katib-nas/", "/volumes/"]
+    assert f"--- configmap/{name} in namespace kubeflow, now" in said
+    changed = [line for line in said.splitlines() if line.startswith(("+ ", "- "))]
+    assert len(changed) == 1
+    assert cli.main(["register", "--dashboard", "--apply"]) == 0
+    assert menu["data"] == {"links": printed, "settings": "{}"}
+    assert "katib-nas register --dashboard --undo dashboard-links-before.json" in capsys.readouterr().err
+    assert cli.main(["register", "--dashboard", "--apply"]) == 0
+    assert "in the menu already" in capsys.readouterr().err
+    assert cli.main(["register", "--dashboard", "--undo", "dashboard-links-before.json"]) == 0
+    assert menu["data"]["links"] == links
+    assert api.patches == 2
+    assert api.document["data"] == before
+
+
+def test_where_there_is_no_menu_it_says_so(
+    api: ApiServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["register", "--dashboard"]) == 6
+    assert "configmap/centraldashboard-config in namespace kubeflow cannot be read: it is not there" in (
+        capsys.readouterr().err
+    )
+    api.add("dashboard-config", {"links": "[]"})
+    assert cli.main(["register", "--dashboard", "--apply"]) == 2
+    assert "links.menuLinks: it must be there, a list" in capsys.readouterr().err
+    assert cli.main(["register", "--dashboard", "file.yaml"]) == 2
+    Path("links.json").write_text("{}")
+    assert cli.main(["register", "--dashboard", "--undo", "links.json"]) == 2
+    assert api.patches == 0
 
 
 @pytest.mark.parametrize("registry", ["registry.example/team", "registry.example/team/katib-nas", "h/katib-nas/"])

@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.katib_local.api_server import ApiServer
 
 Document = dict[str, Any]
 
@@ -142,3 +145,24 @@ def run(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cal
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """An API server, and a kubeconfig that names it."""
+    with ApiServer() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kubeconfig = {
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+            "users": [{"name": "me", "user": {}}],
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(kubeconfig))
+        # The client reads the variable as it is imported, and it may have been imported before.
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        monkeypatch.setattr("kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        monkeypatch.chdir(tmp_path)
+        yield server
+        server.shutdown()

@@ -11,6 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = ("Dockerfile.darts", "Dockerfile.enas")
+IMAGES = [
+    *((file, stage) for file in FILES for stage in ("service", "trainer")),
+    ("Dockerfile.dashboard", "dashboard"),
+]
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
 
@@ -69,8 +73,7 @@ def third_party(path: Path) -> set[str]:
     return names - OURS - sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("stage", ["service", "trainer"])
+@pytest.mark.parametrize(("file", "stage"), IMAGES)
 def test_what_is_copied_imports_nothing_of_ours_that_is_not(file: str, stage: str) -> None:
     files = copied(file, stage)
     assert len(files) > 5
@@ -81,7 +84,7 @@ def test_the_context_holds_what_is_copied_and_nothing_more() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
     sources = {
         source.partition("/")[0]
-        for name in FILES
+        for name in {file for file, _ in IMAGES}
         for lines in stages(name).values()
         for line in lines
         if line.startswith("COPY ") and not line.startswith("COPY --from")
@@ -98,14 +101,12 @@ def test_the_trainers_share_their_layers_up_to_torch() -> None:
     assert "torch torchvision" in first[-1][-1]
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_no_address_is_written_down_and_nothing_runs_as_root(file: str) -> None:
+@pytest.mark.parametrize(("file", "stage"), IMAGES)
+def test_no_address_is_written_down_and_nothing_runs_as_root(file: str, stage: str) -> None:
     text = (ROOT / file).read_text()
     assert "://" not in text
-    assert "ARG TORCH_INDEX\n" in text
-    assert [line for stage in ("service", "trainer") for line in stages(file)[stage] if line.startswith("USER ")] == [
-        "USER 65532:0"
-    ] * 2
+    assert ("ARG TORCH_INDEX\n" in text) is (file in FILES)
+    assert [line for line in stages(file)[stage] if line.startswith("USER ")] == ["USER 65532:0"]
 
 
 def test_every_package_of_an_image_is_pinned() -> None:
@@ -114,7 +115,9 @@ def test_every_package_of_an_image_is_pinned() -> None:
         line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()
     }
     asked = {
-        re.split(r"[>=;\[ ]", line)[0].lower() for name in ("darts", "enas", "trainer") for line in extras[name]
+        re.split(r"[>=;\[ ]", line)[0].lower()
+        for name in ("darts", "enas", "trainer", "dashboard")
+        for line in extras[name]
     } - {"katib-nas"}
     assert asked - pins == set()
 
@@ -126,13 +129,15 @@ def test_every_package_of_an_image_is_pinned() -> None:
         ("Dockerfile.enas", "service", ["darts", "enas"]),
         ("Dockerfile.darts", "trainer", ["trainer"]),
         ("Dockerfile.enas", "trainer", ["trainer"]),
+        ("Dockerfile.dashboard", "dashboard", ["dashboard"]),
     ],
 )
 def test_what_is_imported_is_installed(file: str, stage: str, names: list[str]) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     installed = {re.split(r"[>=;\[ ]", line)[0].lower() for name in names for line in extras[name]}
-    # NumPy comes with TensorFlow; the rest is an extra of its own, which a program asks for by name.
-    elsewhere = {"numpy", "_typeshed", "onnx", "onnxruntime", "onnxscript"}
+    # NumPy comes with TensorFlow, and three others with what the dashboard asks for; the rest is an extra of its own,
+    # which a program asks for by name.
+    elsewhere = {"numpy", "anyio", "markupsafe", "urllib3", "_typeshed", "onnx", "onnxruntime", "onnxscript"}
     owners = packages_distributions()
     missing = {
         name: sorted(owners.get(name, []))

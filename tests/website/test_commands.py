@@ -35,6 +35,8 @@ NOT_RUN = {
     r"katib-nas validate examples/own": "what runs is valid",
     r"katib-nas run (examples/own-model|random\.yaml)": "tests/end_to_end/test_plain_parameters.py runs them",
     r"katib-nas (validate|run) my-experiment": "is of the reader's",
+    r"katib-nas (train|export|list$)": "takes a run; tests/katib_local/commands/test_train.py has one",
+    r"^serving/|^python3 -m venv": "takes a network and an environment; tests/peers serves and asks",
     r"^\. ": "each command here has a shell of its own",
     r"katib-nas run examples/darts-(volume|gpu|retrain-hpo)": "takes hours without a GPU, or a service of Katib's",
     r"katib-nas run examples/darts-(text|ptb)": "takes minutes, or a GPU; tests/darts_trainer/recurrent searches",
@@ -252,6 +254,8 @@ def check(words: Sequence[str]) -> None:
     if name in ("torchrun", "python", programs.KATIB_NAS):
         program_name, *argv = invoked(words)
         programs.parse(program_name, argv)
+    elif name.startswith("serving/bin/") or name == "python3":
+        assert all((ROOT / word).is_file() for word in rest if word.endswith(".py"))
     elif name == "make":
         subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
     elif name == "kubectl":

@@ -15,7 +15,7 @@ ARROWS = {
     "darts_service": {"darts_genotype", "katib_suggestion"},
     "darts_trainer": {"cell_networks", "darts_genotype", "darts_service", "katib_suggestion", "trial_runtime"},
     "enas_service": {"darts_genotype", "katib_suggestion"},
-    "enas_trainer": {"katib_suggestion", "trial_runtime"},
+    "enas_trainer": {"cell_networks", "darts_genotype", "katib_suggestion", "trial_runtime"},
     "katib_cluster": {"katib_suggestion"},
     "katib_local": {
         "darts_genotype",
@@ -158,10 +158,33 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
             "enas_trainer.retraining",
             {
                 f"enas_trainer.{name}"
-                for name in ("batch_size", "fields", "loading", "macro", "metric_names", "predictor")
+                for name in (
+                    *("batch_size", "fields", "fixed_arc", "loading", "macro", "metric_names", "predictor"),
+                    *("search_for", "shared_weights", "sizes", "weight_bank"),
+                )
             },
         ),
-        ("enas_trainer.macro", {"enas_trainer.fields", "enas_trainer.weight_bank"}),
+        (
+            "enas_trainer.macro",
+            {f"enas_trainer.{name}" for name in ("fields", "shared_weights", "sizes", "weight_bank")},
+        ),
+        (
+            "enas_trainer.micro",
+            {
+                f"enas_trainer.{name}"
+                for name in ("cells", "fields", "objective", "search_for", "shared_weights", "sizes", "weight_bank")
+            },
+        ),
+        (
+            "enas_trainer.recurrent",
+            {
+                f"enas_trainer.{name}"
+                for name in (
+                    *("cells", "fields", "fixed_arc", "loading", "metric_names", "search_for", "shared_weights"),
+                    *("sizes", "weight_bank"),
+                )
+            },
+        ),
         (
             "trial_runtime.images",
             {

@@ -11,3 +11,6 @@ TEST_LOSS, TEST_ACCURACY = "Test-Loss", "Test-Accuracy"
 
 PARAMETERS, MACS = "Parameters", "MACs"
 """Of the network that is trained, printed once: its weights, and the multiply-adds for one image."""
+
+LATENCY = "Latency-ms"
+"""The same where it is measured: median milliseconds for one image."""

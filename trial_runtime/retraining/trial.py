@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
-from trial_runtime import artifacts, checkpoints, metric_lines, resume, seeds
+from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, resume, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.events import Events
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.images.datasets import ImageDataset
+from trial_runtime.network_budget import Allowance, BeyondBudget
 from trial_runtime.processes import Processes
 from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
@@ -49,6 +50,10 @@ class Trial(resume.Trial, Protocol):
     @property
     def precision(self) -> str:
         """Of the forward and backward passes; see `trial_runtime.precision`."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the network may cost, and whether its latency is measured."""
 
     @property
     def keep(self) -> str:
@@ -98,7 +103,11 @@ def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None, make: Mak
         ProcessLost: another process has ended.
     """
     with Saver.of(trial, group) as saver:
-        retrained = _Trial(trial, group, saver, make)
+        try:
+            retrained = _Trial(trial, group, saver, make)
+        except BeyondBudget as beyond:
+            network_budget.report_untrained(beyond, trial.allowance, _names(trial), group)
+            return
         if checkpoint is not None:
             retrained.load(checkpoint)
         retrained.run()
@@ -124,6 +133,12 @@ class _Trial:
             processes=group,
         )
         self._subject = make(images, self._data.batch_size)
+        self._cost = network_budget.reported(
+            self._subject.cost,
+            trial.allowance,
+            group,
+            lambda: network_budget.latency_ms(self._subject.network, images.image_shape, trial.device),
+        )
         logger.info(
             "%d parameters, %d multiply-adds, on %s, seed %d",
             self._subject.cost[metric_names.PARAMETERS], self._subject.cost[metric_names.MACS],
@@ -155,7 +170,7 @@ class _Trial:
 
     def run(self) -> None:
         """Train on to the end, and write what has become of the network."""
-        self._report(self._subject.cost)
+        self._report(self._cost)
         for epoch in self._epochs:
             self._report(epoch["metrics"], epoch=epoch["epoch"], time=epoch["time"])
         with self._events() as events:
@@ -225,6 +240,7 @@ class _Trial:
             "epochs": self._epochs,
             "parameters": self._subject.cost[metric_names.PARAMETERS],
             "multiply_adds": self._subject.cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "settings": asdict(trial.settings) | {"batch_size": self._data.batch_size},
             **trial.data.record(),
             "num_images": self._num_images(),
@@ -243,6 +259,13 @@ class _Trial:
         held_out = self._data.num_held_out
         test = 0 if self._test_images is None else len(self._test_images)
         return {"training": len(self._images) - held_out, "held_out": held_out, "test": test}
+
+
+def _names(trial: Trial) -> tuple[str, ...]:
+    """All metrics that a training would have reported."""
+    if trial.data.train_portion < 1:
+        return (*metric_names.TRAINING, *metric_names.VALIDATION)
+    return (*metric_names.TRAINING, metric_names.TEST_LOSS, metric_names.TEST_ACCURACY)
 
 
 def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from katib_suggestion import durable_files
 from katib_suggestion.user_paths import user_path
 from trial_runtime import command_line
-from trial_runtime.trained import onnx_file, program_file
+from trial_runtime.trained import card, latency, onnx_file, program_file
 from trial_runtime.trained.graph import Graph
+from trial_runtime.trained.latency import Latency
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +68,19 @@ def run(program: str, load: Callable[[Path], Graph], argv: Sequence[str] | None)
         file = form.write(graph)
         durable_files.write(output, file)
         logger.info("wrote %s: %d bytes", output, len(file))
+        if arguments.card is not None:
+            card.write(arguments.card, arguments.folder, graph, output, _latencies(graph))
+            logger.info("wrote %s", arguments.card)
 
     return command_line.run(main)
+
+
+def _latencies(graph: Graph) -> list[Latency]:
+    """Measure a network on all that is here: the CPU where it can be exported and run, and a GPU."""
+    devices = [torch.device("cpu")] if onnx_file.is_measurable() else []
+    if torch.cuda.is_available():
+        devices.append(torch.device("cuda"))
+    return [latency.measure(graph, device) for device in devices]
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -78,4 +92,6 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--to", choices=tuple(FORMS), default="onnx", help=forms)
     default = ", ".join(form.default for form in FORMS.values())
     parser.add_argument("-o", "--output", type=user_path, help=f"the file (default: {default})")
+    card_help = "write a model card: what it is, how good, its latency here, and how to run it"
+    parser.add_argument("--card", type=user_path, metavar="FILE.md", help=card_help)
     return parser

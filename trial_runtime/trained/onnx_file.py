@@ -12,6 +12,8 @@ from trial_runtime.command_line import CommandLineError
 from trial_runtime.trained.graph import Graph, Run
 
 RUNTIME = "onnxruntime"
+WRITERS = ("onnx", "onnxscript")
+"""Packages."""
 
 
 def write(graph: Graph) -> bytes:
@@ -20,7 +22,7 @@ def write(graph: Graph) -> bytes:
     Raises:
         CommandLineError: onnx or onnxscript is not installed.
     """
-    require("onnx", "onnxscript")
+    require(*WRITERS)
     import onnx
 
     for name in ("onnx_ir", "onnxscript"):  # they tell each step of their own
@@ -79,6 +81,11 @@ def runner(file: bytes, graph: Graph) -> Run:
 def is_runnable() -> bool:
     """Whether ONNX Runtime is installed."""
     return find_spec(RUNTIME) is not None
+
+
+def is_measurable() -> bool:
+    """Whether all is installed that writes a file and runs it."""
+    return all(find_spec(name) is not None for name in (*WRITERS, RUNTIME))
 
 
 def require(*names: str) -> None:

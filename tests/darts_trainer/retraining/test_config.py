@@ -1,10 +1,13 @@
 import pytest
+import torch
 
 from darts_genotype import forms
 from darts_genotype.genotype import GenotypeError
 from darts_trainer.retraining import config
 from darts_trainer.retraining.config import NetworkSize, RetrainSettings
+from darts_trainer.retraining.enas_recipe import EnasSettings, EnasSize
 from katib_suggestion.errors import InvalidExperiment
+from trial_runtime.command_line import CommandLineError
 
 
 def read(genotype, *flags):
@@ -27,6 +30,54 @@ def test_the_defaults_are_the_papers(example):
         print_step=50,
     )
     assert (trial.data.cutout, trial.data.train_portion, trial.precision) == (16, 1.0, "fp32")
+
+
+CELLS_OF_ENAS = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 0)], normal_concat=[1, 2], "
+    "reduce=[('skip_connect', 1), ('max_pool_3x3', 0)], reduce_concat=[2])"
+)
+
+
+def test_cells_of_enas_are_trained_by_its_recipe_and_each_by_the_other_on_request(example):
+    trial = read(CELLS_OF_ENAS)
+    assert trial.size == EnasSize(num_layers=17, init_channels=36, stem_multiplier=3)
+    assert trial.settings == EnasSettings(
+        num_epochs=630,
+        batch_size=144,
+        learning_rate=0.05,
+        learning_rate_min=1e-4,
+        first_restart=10,
+        restart_factor=2,
+        momentum=0.9,
+        weight_decay=4e-4,
+        grad_clip=5.0,
+        drop_path=0.4,
+        dropout=0.2,
+        auxiliary_weight=0.4,
+        print_step=50,
+    )
+    assert read(CELLS_OF_ENAS, "--recipe=darts").settings == RetrainSettings()
+    assert read(example, "--recipe=enas", "--dropout=.5").settings == EnasSettings(dropout=0.5)
+    assert trial.settings.optimiser([torch.nn.Parameter(torch.zeros(1))]).defaults["nesterov"]
+    # Of the published cosines the last rises at epoch 311, and ends with 630.
+    rates = [trial.settings.rate(epoch) for epoch in (1, 10, 11, 310, 311, 630)]
+    assert rates == pytest.approx([0.05, 1.32e-3, 0.05, 1.048e-4, 0.05, 1.012e-4], rel=1e-2)
+    assert trial.configuration()["settings.dropout"] == 0.2
+    assert "settings.dropout" not in read(example).configuration()
+
+
+def test_an_epoch_too_early_or_late_is_warned_of(caplog):
+    read(CELLS_OF_ENAS, "--num-epochs=30")
+    assert caplog.text == ""
+    read(CELLS_OF_ENAS, "--num-epochs=31")
+    assert "--num-epochs 31 ends while the learning rate is still large" in caplog.text
+
+
+@pytest.mark.parametrize("flag", ["--dropout=.1", "--first-restart=5", "--restart-factor=3"])
+def test_what_belongs_to_the_recipe_of_enas_is_refused_with_the_other(example, flag):
+    name, _, value = flag.partition("=")
+    with pytest.raises(CommandLineError, match=rf"{name}: {value} is not allowed: .*--recipe enas"):
+        read(example, flag)
 
 
 def test_every_number_is_a_flag(example):

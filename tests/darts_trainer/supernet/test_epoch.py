@@ -8,6 +8,7 @@ from cell_networks.layout import Layout
 from darts_trainer.search import records
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.supernet.derivation import derive
+from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.epoch import Epoch, edge_weights
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime.events import Events
@@ -38,7 +39,8 @@ def epoch(number=1, net=None):
         seconds=3.0,
         examples_per_second=100.0,
     )
-    return Epoch.of(metrics, net, derive(*net.mixtures(), PRIMITIVES, 2))
+    cost = DerivedCost(parameters=100, multiply_adds=2000)
+    return Epoch.of(metrics, net, derive(*net.mixtures(), PRIMITIVES, 2), cost)
 
 
 def test_it_tells_how_decided_the_mixtures_are_and_counts_skips():

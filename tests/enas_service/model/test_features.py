@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from enas_service.model.features import Features
-from enas_service.model.proposals import Region
+from enas_service.model.region import Region
 
 
 @pytest.fixture

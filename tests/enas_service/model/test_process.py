@@ -3,7 +3,7 @@ import pytest
 
 from enas_service.model.lbfgs import minimize
 from enas_service.model.process import Posterior, fit, negative_log_likelihood, read, usual
-from enas_service.model.proposals import Region
+from enas_service.model.region import Region
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from enas_service.model import normal
+from enas_service.model.bounds import MAX_TRIALS
 from enas_service.model.importance import Importance, by_kind, importances, summary
-from enas_service.model.model import MAX_TRIALS, Model, learned
-from enas_service.model.proposals import Region
+from enas_service.model.model import Model, learned
+from enas_service.model.region import Region
 from enas_service.spaces.macro import MacroSpace
 from enas_service.spaces.operations import OperationChoice
 

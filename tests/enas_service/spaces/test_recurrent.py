@@ -25,10 +25,10 @@ def test_it_has_one_layer(build, num_layers):
         (
             "input_sizes",
             [32, 32, 3],
-            "inputSizes: [32, 32, 3] is not allowed: it must list integers >= 1: [vocabulary]",
+            "inputSizes: [32, 32, 3] is not allowed: it must list integers >= 3: [vocabulary]",
         ),
-        ("input_sizes", [0], "inputSizes: [0] is not allowed: it must list integers >= 1: [vocabulary]"),
-        ("output_sizes", [], "outputSizes: [] is not allowed: it must list integers >= 1: [vocabulary]"),
+        ("input_sizes", [2], "inputSizes: [2] is not allowed: it must list integers >= 3: [vocabulary]"),
+        ("output_sizes", [], "outputSizes: [] is not allowed: it must list integers >= 3: [vocabulary]"),
         ("output_sizes", [99], "outputSizes: [99] is not allowed: it must be the same as inputSizes, [10000]"),
     ],
 )

@@ -1,7 +1,8 @@
 import pytest
 
+from enas_trainer import choices
 from enas_trainer.fields import InvalidNetwork
-from enas_trainer.macro import choices, config
+from enas_trainer.macro import config
 from enas_trainer.macro.operation_types import Convolution, Reduction, SeparableConvolution
 
 POOLING = "'layer-1': 'reduction/pool_size=2/reduction_type=max_pooling'"

@@ -1,4 +1,7 @@
+import dataclasses
 import logging
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -137,3 +140,14 @@ def test_a_kernel_may_be_larger_than_the_map(filter_size, shape):
     module, out = build(Convolution(filter_size=filter_size, num_filter=2, stride=2), shape)
 
     assert _output(module, shape).shape == (2, *out)
+
+
+def test_the_guide_lists_each_type_with_its_parameters():
+    guide = (Path(__file__).parents[3] / "docs/guides/enas-trainer.md").read_text(encoding="utf-8")
+    table = guide.partition("| `operationType` |")[2].partition("\n\n")[0]
+    rows = {
+        kind: re.findall("`([^`]+)`", rest) for kind, rest in re.findall(r"^\| `(\w+)` \|(.*)", table, re.MULTILINE)
+    }
+    assert rows.keys() == TYPES.keys()
+    for kind, names in rows.items():
+        assert {field.name for field in dataclasses.fields(TYPES[kind])} == {*names} - {"max_pooling", "avg_pooling"}

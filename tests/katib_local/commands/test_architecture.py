@@ -242,3 +242,102 @@ def test_the_architecture_of_a_trainer_of_ones_own_is_shown_and_drawn(run, tmp_p
     # What is no architecture is still said as the trainer of ours says it.
     code, _, err = run("show", "[[7], [0, 1]]", texts[1])
     assert (code, "nn_config.input_sizes: [64] is not allowed" in err) == (3, True)
+
+
+ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
+"""Cells of melodyguan/enas, as published."""
+ROWS = [[int(number) for number in half.split()] for half in (ARC[:39], ARC[40:])]
+V2 = "0 2 1 1 1 1 1 3 2 0 5 2 3 0 5 1"
+TYPES = [("separable_convolution", "3"), ("separable_convolution", "5"), ("avg_pooling", "3"), ("max_pooling", "3")]
+
+
+def of_cells(kind, num_nodes, sizes, operations):
+    embedding = {str(i): {"opt_id": i, "opt_type": name, "opt_params": of} for i, (name, of) in enumerate(operations)}
+    layers = {"num_layers": 8 if kind == "micro" else 1, **sizes}
+    return assignment.encode({**layers, "search_for": kind, "num_nodes": num_nodes, "embedding": embedding})
+
+
+MICRO = of_cells(
+    "micro",
+    5,
+    {"input_sizes": [32, 32, 3], "output_sizes": [10]},
+    [*((kind, {"filter_size": size}) for kind, size in TYPES), ("skip_connection", {})],
+)
+RECURRENT = of_cells(
+    "recurrent",
+    8,
+    {"input_sizes": [99], "output_sizes": [99]},
+    [(name, {}) for name in ("tanh", "relu", "sigmoid", "identity")],
+)
+
+
+def test_cells_are_shown_with_what_their_outputs_concatenate(run):
+    for texts in ((str(ROWS), MICRO), (ARC, MICRO), (ARC,), (ARC, "--search-for", "micro")):
+        code, out, _ = run("show", *texts)
+        lines = [" ".join(line.split()) for line in out.splitlines()]
+        assert code == 0
+        assert "Reduction cell: 5 nodes, 10 edges, 1 skip connection" in lines
+        assert "2 avg_pooling_3x3 of 0 separable_convolution_3x3 of 0" in lines
+        assert "The reduction cell's output is the concatenation of its nodes 2, 4, 5, 6" in lines
+
+
+def test_a_recurrent_cell_is_shown(run):
+    for texts in ((V2,), (f"[[{V2.replace(' ', ', ')}]]", RECURRENT)):
+        code, out, _ = run("show", *texts)
+        assert code == 0
+        assert "Recurrent cell: 8 nodes, 3 relu, 2 sigmoid, 2 tanh, 1 identity" in out
+
+
+@pytest.mark.parametrize("numbers", [ARC, V2])
+@pytest.mark.parametrize("form", ["json", "katib", "quark0"])
+def test_cells_become_a_genotype_and_come_back(run, numbers, form, tmp_path):
+    code, genotype, err = run("convert", numbers, "--to", form)
+    assert (code, err) == (0, "")
+    (tmp_path / "genotype").write_text(genotype)
+    for source in (genotype.strip(), tmp_path / "genotype"):
+        assert run("convert", source, "--to", "fixed_arc") == (0, numbers + "\n", "")
+
+
+def test_layers_become_their_numbers_and_no_genotype(run):
+    assert run("convert", *TEXTS, "--to", "fixed_arc") == (0, "0 2 1 1 0 1 3 1 0 1\n", "")
+    code, out, err = run("convert", *TEXTS, "--to", "json")
+    assert (code, out) == (3, "")
+    assert "--to: 'json' is not allowed: an architecture of layers has no genotype" in err
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("0 0 0 0 0 0 0 0",), "it may be micro or recurrent: --search-for says which"),
+        (("0 9",), "as recurrent, genotype: architecture row 1, node 1, function: 9"),
+        (("0 1", "--search-for", "micro"), "architecture: '2 numbers' is not allowed: it must be two cells"),
+        ((str(ROWS), MICRO.replace("'num_nodes': 5", "'num_nodes': 4")), "row 1 (normal cell): '20 numbers'"),
+        (("[[0, 0, 2, 0]]", RECURRENT.replace("8", "2")), "architecture row 1, node 2, source: 2 is not allowed"),
+        ((str(ROWS), MICRO.replace("micro", "cells")), "nn_config.search_for: 'cells' is not allowed"),
+    ],
+)
+def test_what_is_no_cell_is_one_line(run, texts, said):
+    code, out, err = run("show", *texts)
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert said in err
+
+
+def test_the_record_of_a_trial_of_cells_is_an_architecture_and_a_genotype(run, tmp_path, capsys):
+    found = {"architecture": ROWS, "nn_config": json.loads(MICRO.replace("'", '"'))}
+    (tmp_path / "architecture.json").write_text(json.dumps(found))
+    assert run("convert", tmp_path, "--to", "fixed_arc") == (0, ARC + "\n", "")
+    assert main(["genotype", "convert", str(tmp_path), "--to", "quark0"]) == 0
+    assert capsys.readouterr().out == run("convert", ARC, "--to", "quark0")[1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "boxes"),
+    [((str(ROWS), MICRO), 2 * (2 + 5 + 10 + 1)), ((f"[[{V2.replace(' ', ', ')}]]", RECURRENT), 10)],
+)
+def test_cells_are_drawn_by_the_command_and_in_the_report(run, texts, boxes, tmp_path):
+    assert run("draw", *texts, "-o", tmp_path / "cells.svg")[0] == 0
+    drawn = ET.fromstring((tmp_path / "cells.svg").read_text())
+    assert len(drawn.findall(f".//{SVG}g[@class='box']")) == boxes
+    assignments = dict(zip(("architecture", "nn_config"), texts, strict=True))
+    trial = Trial(name="t", number=1, assignments=assignments, labels={}, condition=TrialCondition.SUCCEEDED)
+    assert str(pictures.draw(trial)).count('class="box"') == boxes

@@ -442,6 +442,11 @@ def test_validate_asks_our_own_service(
 
 
 JOB = "spec.trialTemplate.trialSpec"
+STOPPING: dict[str, Any] = {"spec.earlyStopping": {"algorithmName": "medianstop"}}
+ARGO = {
+    "spec.trialTemplate.successCondition": 'status.[@this].#(phase=="Succeeded")#',
+    "spec.trialTemplate.failureCondition": 'status.[@this].#(phase=="Failed")#',
+}
 
 
 @pytest.mark.parametrize(
@@ -453,6 +458,27 @@ JOB = "spec.trialTemplate.trialSpec"
         ),
         ({f"{CONTAINER}.envFrom": [{"secretRef": {"name": "s"}}]}, "containers[0].envFrom is"),
         ({f"{CONTAINER}.image": "team/other"}, "image is 'team/other'"),
+        (
+            {f"{JOB}.kind": "Workflow", f"{JOB}.apiVersion": "argoproj.io/v1alpha1", **ARGO, **STOPPING},
+            f"{JOB} is 'argoproj.io/v1alpha1 Workflow'",
+        ),
+        (ARGO, "spec.trialTemplate.successCondition is "),
+        (
+            {
+                JOB: ...,
+                "spec.trialTemplate.configMap": {"configMapName": "c", "configMapNamespace": "kubeflow"},
+                **STOPPING,
+            },
+            "spec.trialTemplate.configMap is 'c'",
+        ),
+        (
+            {"spec.metricsCollectorSpec": {"collector": {"kind": "PrometheusMetric"}}},
+            "collector.kind is 'PrometheusMetric'",
+        ),
+        (
+            {"spec.metricsCollectorSpec": {"collector": {"kind": "Custom", "customCollector": {"name": "c"}}}},
+            "collector.kind is 'Custom'",
+        ),
     ],
 )
 def test_what_only_a_cluster_can_run_is_said_so_and_the_rest_is_checked(

@@ -49,6 +49,16 @@ def test_early_stopping_needs_two_things(manifest: Make, changes: dict[str, Any]
     assert [sentence[: len(start)] for sentence, start in zip(found, starts, strict=True)] == starts
 
 
+@pytest.mark.parametrize(("user", "num_sentences"), [(None, 1), (65532, 0)])
+def test_so_do_pods_of_a_kind_that_only_a_cluster_runs(manifest: Make, user: int | None, num_sentences: int) -> None:
+    document = manifest(RIGHT)
+    experiment = manifests.parse(document)
+    trial = document["spec"]["trialTemplate"]["trialSpec"]
+    pod = {**trial["spec"]["template"]["spec"], "securityContext": user and {"runAsUser": user}}
+    trial["kind"], trial["spec"] = "PyTorchJob", {"pytorchReplicaSpecs": {"Master": {"template": {"spec": pod}}}}
+    assert len(list(cluster_advice.advice(experiment, document))) == num_sentences
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_nothing_is_said_of_our_examples(path: Path) -> None:
     assert advice(manifests.load(path)[1]) == []

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from enas_trainer.macro import choices, config
+from darts_genotype import enas_form
+from enas_trainer import choices
+from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.manifest import flattening, manifest, template
 from katib_suggestion import assignment, operations
@@ -171,6 +173,11 @@ def change_space(read: dict[str, Any]) -> None:
     ]
 
 
+def change_template(read: dict[str, Any]) -> None:
+    del read["spec"]["trialTemplate"]["trialSpec"]
+    read["spec"]["trialTemplate"]["configMap"] = {"configMapName": "templates", "configMapNamespace": "kubeflow"}
+
+
 def change_algorithm(read: dict[str, Any]) -> None:
     read["spec"]["algorithm"]["algorithmName"] = "darts"
 
@@ -179,6 +186,7 @@ def change_algorithm(read: dict[str, Any]) -> None:
     ("change", "said"),
     [
         (change_algorithm, "spec.algorithm.algorithmName: 'darts' .*its trial searches for itself"),
+        (change_template, "spec.trialTemplate.trialSpec: 'no --architecture'"),
         (change_layers, "spec.nasConfig: '105 parameters' .*at most 100; 91 of these are joins"),
         (change_text, "spec.nasConfig.operations: .*at most 100 values of a parameter, of at most 64 characters"),
         (change_command, "spec.trialTemplate.trialSpec: 'no --architecture'"),
@@ -223,3 +231,131 @@ def test_a_trial_of_a_kind_that_only_a_cluster_runs_is_flattened_too() -> None:
     replicas = flattening.flatten(read)["spec"]["trialTemplate"]["trialSpec"]["spec"]["pytorchReplicaSpecs"]
     (container,) = replicas["Master"]["template"]["spec"]["containers"]
     assert any("--choices=" in word for word in container["command"])
+
+
+def sizes(*texts: str) -> list[dict[str, Any]]:
+    return [{"name": "filter_size", "parameterType": "categorical", "feasibleSpace": {"list": list(texts)}}]
+
+
+GRAPHS = {
+    "micro": {"numLayers": 8, "inputSizes": [8, 8, 1], "outputSizes": [10]},
+    "recurrent": {"numLayers": 1, "inputSizes": [2000], "outputSizes": [2000]},
+}
+OPERATIONS: dict[str, list[dict[str, Any]]] = {
+    "micro": [
+        {"operationType": "separable_convolution", "parameters": sizes("3", "5")},
+        {"operationType": "avg_pooling", "parameters": sizes("3")},
+        {"operationType": "skip_connection"},
+    ],
+    "recurrent": [{"operationType": kind} for kind in ("relu", "tanh", "identity")],
+}
+NAMES = {
+    "micro": ("separable_convolution_3x3", "separable_convolution_5x5", "avg_pooling_3x3", "skip_connection"),
+    "recurrent": ("relu", "tanh", "identity"),
+}
+
+
+def of_cells(kind: str, **settings: str) -> dict[str, Any]:
+    """A search for cells."""
+    read = example("enas-digits")
+    read["spec"]["nasConfig"] = {"graphConfig": GRAPHS[kind], "operations": copy.deepcopy(OPERATIONS[kind])}
+    given = {"search_for": kind, **settings}
+    read["spec"]["algorithm"]["algorithmSettings"] = [{"name": key, "value": text} for key, text in given.items()]
+    return read
+
+
+@pytest.mark.parametrize(("search_for", "num_nodes"), [("micro", 2), ("micro", 5), ("recurrent", 3), ("recurrent", 8)])
+def test_a_trial_gets_the_same_cells(search_for: str, num_nodes: int) -> None:
+    """Whatever values its parameters take; and every operation can be chosen."""
+    flat = flattening.flatten(of_cells(search_for, num_nodes=str(num_nodes)))
+    trial_template = manifest.parse(flat).template
+    values = {one["name"]: one["feasibleSpace"]["list"] for one in flat["spec"]["parameters"]}
+    assert len(values) == (8 * num_nodes if search_for == "micro" else 2 * num_nodes - 1)
+    draw, seen = random.Random(0), set()
+    nodes = range(2, 2 + num_nodes) if search_for == "micro" else range(1, 1 + num_nodes)
+    for _ in range(50):
+        assigned = {name: draw.choice(options) for name, options in values.items()}
+        container = template.render(trial_template, "t-1", "team", assigned)
+        architecture, nn_config = choices.read(flag(container, "choices"))
+        read = assignment.decode(nn_config)
+        assert isinstance(read, dict)
+        graph = GRAPHS[search_for]
+        assert [read[name] for name in ("num_layers", "input_sizes", "output_sizes", "search_for", "num_nodes")] == [
+            graph["numLayers"], graph["inputSizes"], graph["outputSizes"], search_for, num_nodes
+        ]  # fmt: skip
+        operations_by_number = enas_form.read_operations(read["embedding"], search_for)
+        rows = assignment.decode(architecture)
+        assert isinstance(rows, list)
+        found = [(row[at], operations_by_number[row[at + 1]]) for row in rows for at in range(0, len(row), 2)]
+        edges = (
+            [(f"{cell}_{node}_source_{edge}", f"{cell}_{node}_operation_{edge}")
+             for cell in ("normal", "reduce") for node in nodes for edge in (1, 2)]
+            if search_for == "micro"
+            else [(f"node_{node}_source", f"node_{node}_activation") for node in nodes]
+        )  # fmt: skip
+        texts = dict(zip(flat_texts(search_for), NAMES[search_for], strict=True))
+        assert found == [(int(assigned.get(source, "0")), texts[assigned[operation]]) for source, operation in edges]
+        seen |= {operation for _, operation in found}
+    assert seen == set(NAMES[search_for])
+
+
+def flat_texts(search_for: str) -> tuple[str, ...]:
+    if search_for == "recurrent":
+        return NAMES[search_for]
+    return (
+        "separable_convolution/filter_size=3",
+        "separable_convolution/filter_size=5",
+        "avg_pooling",
+        "skip_connection",
+    )
+
+
+@pytest.mark.parametrize("name", ["enas-micro", "enas-micro-digits", "enas-text", "enas-ptb"])
+def test_the_examples_over_cells_become_experiments_whose_trials_know_their_choices(name: str) -> None:
+    flat = flattening.flatten(example(name))
+    first = {one["name"]: one["feasibleSpace"]["list"][0] for one in flat["spec"]["parameters"]}
+    container = template.render(manifest.parse(flat).template, "t-1", "team", first)
+    nn_config = assignment.decode(choices.read(flag(container, "choices"))[1])
+    assert isinstance(nn_config, dict)
+    assert nn_config["input_sizes"] == example(name)["spec"]["nasConfig"]["graphConfig"]["inputSizes"]
+
+
+def test_parameters_of_cells_have_the_names_of_nodes_and_what_is_searched_is_left_out() -> None:
+    read = of_cells("micro", controller_train_steps="5")
+    flat = flattening.flatten(read)
+    assert [one["name"] for one in flat["spec"]["parameters"]][:5] == [
+        "normal_2_source_1", "normal_2_operation_1", "normal_2_source_2", "normal_2_operation_2", "normal_3_source_1"
+    ]  # fmt: skip
+    assert flat["spec"]["algorithm"]["algorithmSettings"] == [{"name": "controller_train_steps", "value": "5"}]
+    assert len(flat["spec"]["parameters"]) == 2 * 5 * 4
+    assert [one["name"] for one in flattening.flatten(of_cells("recurrent"))["spec"]["parameters"]][:3] == [
+        "node_1_activation", "node_2_source", "node_2_activation"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("search_for", "settings", "graph", "operations", "said"),
+    [
+        ("micro", {"num_nodes": "13"}, {}, None, r"num_nodes: '104 parameters' .*at most 100: have fewer nodes"),
+        ("micro", {"num_nodes": "0"}, {}, None, r"spec\.algorithm\.algorithmSettings\.num_nodes: '0' .*integer >= 1"),
+        ("micro", {"search_for": "nano"}, {}, None, r"algorithmSettings\.search_for: 'nano' .*macro, micro, recurrent"),
+        ("micro", {"search_for": "macro", "num_nodes": "3"}, {}, None, r"num_nodes: 3 .*macro architectures have no n"),
+        ("micro", {}, {"numLayers": 2}, None, r"spec\.nasConfig\.graphConfig\.numLayers: 2 .*>= 3 for such cells"),
+        ("recurrent", {}, {"numLayers": 2}, None, r"spec\.nasConfig\.graphConfig\.numLayers: 2 .*must be 1 for such"),
+        ("micro", {}, {}, [{"operationType": "tanh"}], r"spec\.nasConfig\.operations\[0\]\.operationType: 'tanh'"),
+        ("recurrent", {}, {}, [{"operationType": "tanh"}], r"spec\.nasConfig\.operations: \['tanh'\] .*at least 2 op"),
+    ],
+)  # fmt: skip
+def test_cells_that_no_trial_builds_are_refused_by_name(
+    search_for: str,
+    settings: dict[str, str],
+    graph: dict[str, int],
+    operations: list[dict[str, Any]] | None,
+    said: str,
+) -> None:
+    read = of_cells(search_for, **settings)
+    nas = read["spec"]["nasConfig"]
+    nas["graphConfig"] = nas["graphConfig"] | graph
+    nas["operations"] = operations or nas["operations"]
+    with pytest.raises(InvalidExperiment, match=said):
+        flattening.flatten(read)

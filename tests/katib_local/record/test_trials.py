@@ -10,6 +10,7 @@ from katib_local.manifest import manifest as manifests
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import trials
 from katib_local.record.trials import Trial, Verdict
+from katib_suggestion.budget import Budget
 from katib_suggestion.experiment import TrialCondition as Condition
 
 S, F, M, K, R, C, E = (
@@ -140,3 +141,30 @@ def test_best_when_minimizing(manifest: Callable[..., dict[str, Any]]) -> None:
     found = trials.best(objective, made((S, "2"), (S, "-1"), (S, "10")))
     assert found is not None
     assert found.name == "t-2"
+
+
+def costing(*pairs: tuple[str, str | None]) -> list[Trial]:
+    """Trials with a score and, but for None, multiply-adds each."""
+    return [
+        replace(trial, observation={"score": score} | ({} if macs is None else {"MACs": macs}))
+        for trial, (score, macs) in zip(made(*[S] * len(pairs)), pairs, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "order", "best"),
+    [
+        ((("0.5", "90"), ("0.9", "200"), ("0.6", "100"), ("0.7", "101")), ["t-3", "t-1", "t-4", "t-2"], "t-3"),
+        ((("0.9", None), ("0.5", "90"), ("0.95", "300")), ["t-2", "t-1", "t-3"], "t-2"),
+        ((("0.9", "150"), ("0.95", "120")), ["t-2", "t-1"], None),
+    ],
+)
+def test_the_best_is_within_the_budget(
+    manifest: Callable[..., Any], pairs: tuple[tuple[str, str | None], ...], order: list[str], best: str | None
+) -> None:
+    objective = manifests.parse(manifest({})).objective
+    objective = replace(objective, metric="score", budget=Budget.parse("MACs<=100", "here"))
+    found = costing(*pairs)
+    assert [trial.name for trial in trials.ranked(objective, found)] == order
+    leader = trials.best(objective, found)
+    assert (leader and leader.name) == best

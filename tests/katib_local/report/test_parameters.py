@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from katib_local.report import figures, parameters
-from katib_local.report.model import ControllerStep
+from katib_local.report.model import ControllerStep, Learned
 
 Show = Callable[..., Any]
 
@@ -43,8 +45,28 @@ def test_the_values_of_each_parameter_with_their_means(make: Any) -> None:
     assert (mean["x"], mean["y"]) == ([0.001, 0.01, 0.1], [0.5, 0.625, 0.25])
     assert (best["x"], best["text"]) == ([0.01], ["trial-0003"])
     assert [found[name]["layout"]["xaxis"].get("type") for name in found] == ["log", None, None, "category"]
+    assert found["lr"]["layout"]["xaxis"]["ticktext"] == ["0.001", "0.01", "0.1"]
     assert found["block"]["layout"]["xaxis"]["categoryarray"] == ["plain", "residual", "dense"]
     assert found["block"]["data"][1]["x"] == ["plain", "residual", "dense"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [("1e-5", "1", ["1e-05", "0.0001", "0.001", "0.01", "0.1", "1"]), ("20", "2000", ["100", "1000"])]
+    + [(low, high, [low, high]) for low, high in (("0.02", "0.5"), ("0.2", "0.5"), ("3", "3"))],
+)
+def test_a_logarithmic_axis_has_its_powers_of_ten_or_its_ends(make: Any, low: str, high: str, ticks: list[str]) -> None:
+    report = make.plain_report()
+    first = replace(report.parameters[0], minimum=low, maximum=high)
+    axis = parameters.slices(replace(report, parameters=(first,)))[0]["layout"]["xaxis"]
+    assert (axis["type"], axis["ticktext"]) == ("log", ticks)
+    assert axis["tickvals"] == [float(tick) for tick in ticks]
+
+
+def test_decisions_that_are_each_of_a_kind_of_their_own_are_drawn_once(make: Any) -> None:
+    learned = tuple(Learned(name=name, kind=name, importance=0.25, expected={}) for name in ("depth", "width"))
+    (figure,) = figures.importance(replace(make.plain_report(), learned=learned))
+    assert (figure["title"], figure["data"][0]["y"]) == ("Decisions that matter most", ["depth", "width"])
 
 
 def test_trials_without_a_value_are_left_out(make: Any) -> None:

@@ -55,7 +55,7 @@ def test_a_search_by_hand_has_a_page(search: Path, capsys: pytest.CaptureFixture
 def test_so_has_a_training_from_its_first_epoch_on(tmp_path: Path) -> None:
     (tmp_path / "epochs.csv").write_text("epoch,train_loss,train_accuracy,time\n1,1.5,0.25,t\n2,1.25,0.5,t\n")
     report = read_folder.read(tmp_path)
-    assert (report.objective.metric, report.state) == ("Train-Accuracy", "the training of a genotype, epoch 2")
+    assert (report.objective.metric, report.state) == ("Train-Accuracy", "the training of what was found, epoch 2")
     assert "Loss of each epoch" in page.render(report)
 
 

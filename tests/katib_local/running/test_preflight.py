@@ -60,6 +60,18 @@ def darts(changes: Document) -> Document:
     } | changes
 
 
+def cells(kind: str, operations: list[Document], input_sizes: list[int]) -> Document:
+    return enas({
+        "spec.algorithm": {"algorithmName": "enas", "algorithmSettings": [{"name": "search_for", "value": kind}]},
+        "spec.nasConfig.graphConfig.inputSizes": input_sizes,
+        OPERATIONS: operations,
+    })  # fmt: skip
+
+
+SEPARABLE = {"operationType": "separable_convolution", "parameters": categorical(filter_size=["3", "5"])}
+SKIP = {"operationType": "skip_connection"}
+
+
 @pytest.fixture
 def check(manifest: Callable[..., Document]) -> Check:
     def call(changes: Document, *, is_new: bool = True, **options: Any) -> None:
@@ -68,7 +80,14 @@ def check(manifest: Callable[..., Document]) -> Check:
     return call
 
 
-@pytest.mark.parametrize("changes", [enas({}), darts({}), darts({METRICS: "Best-Genotype"})])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(enas({}), darts({}), darts({METRICS: "Best-Genotype"})),
+        cells("micro", [SEPARABLE, SKIP], [32, 32, 3]),
+        cells("recurrent", [{"operationType": "tanh"}, {"operationType": "relu"}], [2000]),
+    ],
+)
 def test_what_runs_is_taken(check: Check, changes: Document, caplog: pytest.LogCaptureFixture) -> None:
     check(changes)
     assert caplog.messages == []
@@ -110,6 +129,16 @@ def test_what_runs_is_taken(check: Check, changes: Document, caplog: pytest.LogC
             enas({OPERATIONS: [{"operationType": "convolution", "parameters": categorical(filter_size=["3"])}]}),
             r"operations\[0\]\.parameters\.num_filter: None is not allowed: .* it is missing",
         ),
+        (
+            cells("micro", [{"operationType": "convolution", "parameters": categorical(filter_size=["3"])}], [8, 8, 1]),
+            r"operations\[0\]\.operationType: 'convolution' is not allowed: .* separable_convolution or dilated",
+        ),
+        (
+            cells("micro", [{**SEPARABLE, "parameters": categorical(filter_size=["3", "4"])}, SKIP], [8, 8, 1]),
+            r"operations\[0\]\.parameters\.filter_size: '4' is not allowed: .* 3 or 5 or 7",
+        ),
+        (cells("recurrent", [SKIP], [9]), r"operations\[0\]\.operationType: 'skip_connection' .* tanh or relu"),
+        (cells("recurrent", [{"operationType": "tanh"}], [9, 9, 1]), r"inputSizes: \[9, 9, 1\] .* words"),
         (enas({"spec.nasConfig.graphConfig.inputSizes": [32]}), r"inputSizes: \[32\] is not allowed: .* height, width"),
     ],
 )  # fmt: skip
@@ -243,3 +272,43 @@ def test_a_command_that_is_no_list_of_words_is_left_alone(
     }
     check(changes, suggestion="here:1", images={"tests/program": str(tmp_path)})
     assert caplog.messages == []
+
+
+def budget(setting: str | None, *flags: str) -> Document:
+    settings = [] if setting is None else [{"name": "budget", "value": setting}]
+    return enas(
+        {
+            "spec.algorithm": {"algorithmName": "enas", "algorithmSettings": settings},
+            "spec.objective.additionalMetricNames": ["MACs", "Latency-ms"],
+            f"{CONTAINER}.args": list(flags),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        budget("MACs<=5e6, Latency-ms<=3", '--budget="MACs<=5e6, Latency-ms<=3"'),
+        budget("MACs<=5e6, Latency-ms<=3", "'--budget=Latency-ms<=3,MACs<=5000000'"),
+        budget("MACs<=5e6", "--budget", "'MACs<=5e6'"),
+        budget(None, '--budget="MACs<=5e6"'),
+    ],
+)
+def test_a_budget_that_the_trials_have_as_well_is_taken(check: Check, changes: Document) -> None:
+    check(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (budget("MACs<=5e6"), r"algorithmSettings\.budget: .* must say the same: --budget=\"MACs<=5000000\""),
+        (budget("MACs<=5e6", '--budget="MACs<=4e6"'), r"--budget=\"MACs<=4000000\": both must be the same"),
+        (budget("MACs<=5e6", "--budget=MACs<=5e6"), "the shell takes < for a file: put quotes around it"),
+        (budget("MACs<=5e6", "--budget MACs<=5e6"), "the shell takes < for a file"),
+        (budget(None, "--budget=MACs<=5e6, Latency-ms<=3"), "the shell takes < for a file"),
+        (budget("MACs<=5e6", '--budget="MACs<5e6"'), "command: --budget: .* <= is missing"),
+    ],
+)
+def test_a_budget_that_differs_or_has_no_quotes_is_refused(check: Check, changes: Document, message: str) -> None:
+    with pytest.raises(InvalidExperiment, match=message):
+        check(changes)

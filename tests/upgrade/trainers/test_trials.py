@@ -77,7 +77,8 @@ def test_a_trial_goes_on_where_it_was_killed(name: str, here: Path, capsys: pyte
     whole = (here / f"{name}.whole.log").read_text().splitlines()
     assert len(printed) == len(whole)
     for found, expected in zip(numbers(printed), numbers(whole), strict=True):
-        assert found == pytest.approx(expected, rel=1e-3)
+        # A later version may print more.
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
     assert [line.split(" ", 1)[1] for line in printed if "Genotype(" in line] == [
         line.split(" ", 1)[1] for line in whole if "Genotype(" in line
     ]

@@ -7,7 +7,7 @@ from torch import nn
 
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
-from enas_trainer.macro.shared_weights import Loan, borrow, folder_for, give_back
+from enas_trainer.shared_weights import Loan, borrow, folder_for, give_back
 from katib_suggestion import assignment
 from trial_runtime.images import datasets
 from trial_runtime.seeds import generator
@@ -29,17 +29,22 @@ def _nn_config(rows):
     return assignment.encode({**sizes, "embedding": embedding})
 
 
-def _network(rows, seed=0):
-    architecture, network = config.read(str(rows), _nn_config(rows))
-    return Child(architecture, network, generator(seed, "weights")), architecture, network
+def _child(rows, seed=0):
+    return Child(*config.read(str(rows), _nn_config(rows)), generator(seed, "weights"))
+
+
+def _folder(bank, rows, images, **changes):
+    _, network = config.read(str(rows), _nn_config(rows))
+    sizes = {"num_layers": network.num_layers, "output_sizes": network.output_sizes, "dataset": images.name} | changes
+    return folder_for(bank, sizes, images.name, [images.images_nchw, images.labels_n])
 
 
 def _trained(folder, rows, seed=0, steps=10):
     """Borrow, change every weight, and give back; return the child."""
-    child, architecture, network = _network(rows, seed)
-    loan = borrow(child, architecture, network, folder)
+    child = _child(rows, seed)
+    loan = borrow(child, folder)
     _train(child, seed)
-    give_back(loan, child, architecture, network, steps)
+    give_back(loan, child, steps)
     return child
 
 
@@ -51,8 +56,8 @@ def _train(child, seed):
 
 
 def _borrowed(folder, rows, seed=9):
-    child, architecture, network = _network(rows, seed)
-    borrow(child, architecture, network, folder)
+    child = _child(rows, seed)
+    borrow(child, folder)
     return child
 
 
@@ -65,7 +70,7 @@ def test_a_child_gets_back_all_that_it_gave(tmp_path):
     given = _trained(tmp_path, JOINED)
 
     assert _equal(_borrowed(tmp_path, JOINED), given)
-    assert not _equal(_network(JOINED)[0], given)
+    assert not _equal(_child(JOINED), given)
 
 
 def test_what_nobody_has_trained_is_the_same_for_every_trial(tmp_path):
@@ -110,11 +115,11 @@ def test_batch_statistics_belong_to_the_weights(tmp_path):
 def test_trials_that_end_at_once_are_averaged(tmp_path):
     loans = []
     for seed, steps in ((1, 10), (2, 30)):
-        child, architecture, network = _network(JOINED, seed)
-        loans.append((borrow(child, architecture, network, tmp_path), child, steps))
+        child = _child(JOINED, seed)
+        loans.append((borrow(child, tmp_path), child, steps))
     for seed, (loan, child, steps) in enumerate(loans):
         _train(child, seed)
-        give_back(loan, child, architecture, network, steps)
+        give_back(loan, child, steps)
 
     weight = _borrowed(tmp_path, JOINED).layers[1].operation[0].weight
     first, second = (child.layers[1].operation[0].weight for _, child, _ in loans)
@@ -122,25 +127,25 @@ def test_trials_that_end_at_once_are_averaged(tmp_path):
 
 
 def test_a_trial_that_was_resumed_gives_back_once(tmp_path):
-    child, architecture, network = _network(JOINED)
-    loan = borrow(child, architecture, network, tmp_path)
+    child = _child(JOINED)
+    loan = borrow(child, tmp_path)
     _train(child, 0)
     resumed = Loan.resumed(json.loads(json.dumps(loan.state())), loan.folder)
-    give_back(loan, child, architecture, network, steps=10)  # and is killed before it could say so
+    give_back(loan, child, steps=10)  # and is killed before it could say so
     later = _trained(tmp_path, JOINED, seed=5)
 
-    give_back(resumed, child, architecture, network, steps=10)
+    give_back(resumed, child, steps=10)
 
     assert _equal(_borrowed(tmp_path, JOINED), later)
     assert resumed == loan
 
 
 def test_weights_that_are_not_finite_stay_out(tmp_path, caplog):
-    child, architecture, network = _network(JOINED)
-    loan = borrow(child, architecture, network, tmp_path)
+    child = _child(JOINED)
+    loan = borrow(child, tmp_path)
     nn.init.constant_(child.head.bias, torch.inf)
 
-    give_back(loan, child, architecture, network, steps=10)
+    give_back(loan, child, steps=10)
 
     assert list(tmp_path.iterdir()) == []
     assert "a weight is not finite" in caplog.text
@@ -148,11 +153,11 @@ def test_weights_that_are_not_finite_stay_out(tmp_path, caplog):
 
 def test_a_folder_that_refuses_costs_a_warning(tmp_path, caplog):
     (tmp_path / "file").touch()
-    child, architecture, network = _network(JOINED)
-    folder = folder_for(tmp_path / "file", network, datasets.load("fake:4", None))
+    child = _child(JOINED)
+    folder = _folder(tmp_path / "file", JOINED, datasets.load("fake:4", None))
 
-    loan = borrow(child, architecture, network, folder)
-    give_back(loan, child, architecture, network, steps=10)
+    loan = borrow(child, folder)
+    give_back(loan, child, steps=10)
 
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert all("weights cannot be shared" in record.getMessage() for record in caplog.records)
@@ -160,30 +165,27 @@ def test_a_folder_that_refuses_costs_a_warning(tmp_path, caplog):
 
 @pytest.mark.parametrize("change", ["layers", "images", "labels", "classes"])
 def test_other_search_spaces_and_data_have_folders_of_their_own(tmp_path, change):
-    _, _, network = _network(JOINED)
     images = datasets.load("fake:4", None)
-    folder = folder_for(tmp_path, network, images)
-    assert folder_for(tmp_path, network, images) == folder
+    folder = _folder(tmp_path, JOINED, images)
+    assert _folder(tmp_path, JOINED, images) == folder
 
+    rows, changes = JOINED, {}
     if change == "layers":
-        _, _, network = _network(JOINED[:-1])
+        rows = JOINED[:-1]
     elif change == "images":
         images.images_nchw[0, 0, 0, 0] ^= 1
     elif change == "labels":
         images.labels_n[0] ^= 1
     else:
-        network = config.NetworkConfig(
-            num_layers=4, input_sizes=(8, 8, 3), output_sizes=(11,), embedding=network.embedding
-        )
+        changes = {"output_sizes": (11,)}
 
-    other = folder_for(tmp_path, network, images)
+    other = _folder(tmp_path, rows, images, **changes)
     assert other != folder
     assert sorted(tmp_path.iterdir()) == sorted([folder, other])
 
 
 def test_a_bank_says_what_it_is_for(tmp_path):
-    _, _, network = _network(JOINED)
-    folder = folder_for(tmp_path, network, datasets.load("fake:4", None))
+    folder = _folder(tmp_path, JOINED, datasets.load("fake:4", None))
 
     described = json.loads((folder / "bank.json").read_text())
     assert described["num_layers"] == 4
@@ -210,16 +212,15 @@ import torch
 
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
-from enas_trainer.macro.shared_weights import borrow
+from enas_trainer.shared_weights import borrow
 from trial_runtime import processes, seeds
 
 folder, architecture, nn_config = sys.argv[1:]
 group = processes.here()
 with group.joined(torch.device("cpu")):
-    architecture, network = config.read(architecture, nn_config)
-    child = Child(architecture, network, seeds.generator(group.rank, "weights"))
+    child = Child(*config.read(architecture, nn_config), seeds.generator(group.rank, "weights"))
     bank = Path(folder) / "bank" if group.is_first else Path(folder) / "nothing"
-    borrow(child, architecture, network, bank, group)
+    borrow(child, bank, group)
     torch.save(child.state_dict(), Path(folder) / f"{group.rank}.pt")
 """
 

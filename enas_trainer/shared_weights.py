@@ -1,7 +1,7 @@
 """A child's weights out of a bank that all trials of a search share, and back into it.
 
-This is the sharing of ENAS (Pham et al., 1802.03268) between trials that are processes of their own: a layer's weights
-belong to its place in the network, its operation and the shape of its input, not to one architecture.
+This is the sharing of ENAS (Pham et al., 1802.03268) between trials that are processes of their own: weights belong to
+their place in the network, their operation and the shape of their input, not to one architecture.
 """
 
 import dataclasses
@@ -10,23 +10,19 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from enas_trainer import weight_bank
-from enas_trainer.macro.child import Child, JoinedConvolution, Layer, initialise
-from enas_trainer.macro.config import Architecture, NetworkConfig
-from enas_trainer.macro.operation_types import TYPES, Operation
-from enas_trainer.macro.operations import Shape
 from enas_trainer.weight_bank import Taken, Weights
 from katib_suggestion import durable_files
+from katib_suggestion.assignment import JSON
 from trial_runtime import seeds
-from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes import ALONE, Processes
 
 _FORMAT = 1
@@ -37,9 +33,29 @@ _COMMON_SEED = 0
 that begin at once must begin at the same weights."""
 
 _MAX_LISTED = 32
-"""Most sources of a layer that the name of an entry lists."""
+"""Most numbers that the name of an entry lists."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Some of a child's weights that are drawn together."""
+
+    initialise: Callable[[torch.Generator], None]
+    """Draws them anew."""
+    entries: Mapping[str, Weights]
+    """Names in a bank, each with the weights that go there: they are the child's own, or views of them."""
+
+
+class Sharing(Protocol):
+    """A network whose weights a bank can hold."""
+
+    def parts(self) -> Iterable[Part]:
+        """Return all of it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return its weights and buffers, as torch does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,42 +93,36 @@ class Loan:
         return cls(folder=folder, trial=state["trial"], taken=taken)
 
 
-def folder_for(bank: Path, network: NetworkConfig, training_images: ImageDataset) -> Path:
-    """Return the folder in a bank for networks of these sizes on these images; its ``bank.json`` says which they are.
+def folder_for(bank: Path, kind: Mapping[str, JSON], dataset: str, data: Sequence[Tensor]) -> Path:
+    """Return the folder in a bank for networks of some sizes on some data; its ``bank.json`` says which they are.
 
-    Weights for another number of layers or for other images mean something else; and weights that were trained on
-    images on which this trial validates would make its accuracy better than it is. So they never mix.
+    Weights for another number of layers or for other data mean something else; and weights that were trained on data on
+    which this trial validates would make its metrics better than they are. So they never mix.
+
+    Args:
+        bank: that trials share.
+        kind: what decides what the weights of an entry mean, beside its name; how much is trained on.
+        dataset: its name.
+        data: all that is trained on.
     """
-    pixels = hashlib.sha256(training_images.images_nchw.numpy().data)
-    pixels.update(training_images.labels_n.numpy().data)
-    identity = {
-        "format": _FORMAT,
-        "num_layers": network.num_layers,
-        "input_sizes": network.input_sizes,
-        "output_sizes": network.output_sizes,
-        "dataset": training_images.name,
-        "training_images": len(training_images),
-        "sha256": pixels.hexdigest(),
-    }
-    text = json.dumps(identity, indent=2) + "\n"
-    name = re.sub(r"[^A-Za-z0-9]+", "-", training_images.name).strip("-")[-40:]
+    digest = hashlib.sha256()
+    for tensor in data:
+        digest.update(tensor.numpy().data)
+    text = json.dumps({"format": _FORMAT, **kind, "sha256": digest.hexdigest()}, indent=2) + "\n"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", dataset).strip("-")[-40:]
     folder = bank / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if not (folder / "bank.json").is_file():
         _describe(folder, text)
     return folder
 
 
-def borrow(
-    child: Child, architecture: Architecture, network: NetworkConfig, folder: Path, group: Processes = ALONE
-) -> Loan:
+def borrow(child: Sharing, folder: Path, group: Processes = ALONE) -> Loan:
     """Put a bank's weights into a child; what is not there starts afresh, at the same weights in each trial.
 
     A machine that refuses is warned of, and the child starts afresh.
 
     Args:
-        child: newly built from architecture and network.
-        architecture: operations and joins of the layers.
-        network: what the operations' ids mean.
+        child: newly built.
         folder: see `folder_for`.
         group: processes that train the child together; the first takes the weights for all.
 
@@ -120,9 +130,9 @@ def borrow(
         ProcessLost: another process has ended.
     """
     taken: dict[str, Taken] = {}
-    for module, found in _parts(child, architecture, network):
-        initialise(module, seeds.generator(_COMMON_SEED, " ".join(found)))
-        for entry, weights in found.items():
+    for part in child.parts():
+        part.initialise(seeds.generator(_COMMON_SEED, " ".join(part.entries)))
+        for entry, weights in part.entries.items():
             taken[entry] = _take(folder / entry, weights) if group.is_first else Taken()
     _spread(child, group)
     known = sum(bool(one.history) for one in taken.values())
@@ -130,21 +140,17 @@ def borrow(
     return Loan(folder=folder, trial=secrets.token_hex(8), taken=taken)
 
 
-def give_back(loan: Loan, child: Child, architecture: Architecture, network: NetworkConfig, steps: int) -> None:
+def give_back(loan: Loan, child: Sharing, steps: int) -> None:
     """Put a child's weights into the bank that they are from; a second time changes nothing.
 
     A machine that refuses is warned of: the trial has its result all the same.
 
     Args:
         loan: what the trial took.
-        child: built from architecture and network, and trained.
-        architecture: operations and joins of the layers.
-        network: what the operations' ids mean.
+        child: the same, trained.
         steps: of training, since the loan was taken.
     """
-    everything = {
-        entry: weights for _, found in _parts(child, architecture, network) for entry, weights in found.items()
-    }
+    everything = {entry: weights for part in child.parts() for entry, weights in part.entries.items()}
     if not all(weight_bank.is_finite(weights) for weights in everything.values()):
         logger.warning("a weight is not finite: nothing is put into %s", loan.folder)
         return
@@ -155,48 +161,13 @@ def give_back(loan: Loan, child: Child, architecture: Architecture, network: Net
         logger.warning("weights cannot be shared: %s", error)
 
 
-def _parts(
-    child: Child, architecture: Architecture, network: NetworkConfig
-) -> Iterator[tuple[nn.Module, dict[str, Weights]]]:
-    """Yield the modules of a child, each with its entries: their names, and parts of the module's state."""
-    for number, (layer, sources) in enumerate(zip(child.layers, child.sources, strict=True), start=1):
-        assert isinstance(layer, Layer)
-        place = f"layer-{number:03d}"
-        operation = network.embedding[architecture.operation(number)]
-        of = _size(layer.input_shape)
-        if layer.operation.state_dict():
-            yield layer.operation, {f"{place}.{_name(operation)}.of-{of}": layer.operation.state_dict()}
-        if layer.projection.state_dict():
-            yield layer.projection, _projection(place, layer, {source: child.shapes[source] for source in sources})
-    yield child.head, {f"head.of-{_size(child.shapes[-1])}": child.head.state_dict()}
-
-
-def _projection(place: str, layer: Layer, sources: Mapping[int, Shape]) -> dict[str, Weights]:
-    """Return an entry for what a projection makes of each source, and one for the batch norm of all of them."""
-    convolution, norm, _ = layer.projection.children()
-    assert isinstance(convolution, JoinedConvolution)
-    to = _size(layer.input_shape)
-    joined = "-".join(f"{source:03d}" for source in sources)
-    if len(sources) > _MAX_LISTED:  # a file's name has 255 bytes
-        joined = hashlib.sha256(joined.encode()).hexdigest()[:16]
-    return {
-        f"{place}.norm-{joined}.to-{to}": norm.state_dict(),
-        **{
-            f"{place}.join-{source:03d}.of-{_size(shape)}.to-{to}": {
-                "weight": convolution.weights[str(source)].detach()
-            }
-            for source, shape in sources.items()
-        },
-    }
-
-
-def _name(operation: Operation) -> str:
-    kind = next(name for name, kind in TYPES.items() if isinstance(operation, kind))
-    return ".".join([kind, *(f"{name}-{value}" for name, value in dataclasses.asdict(operation).items())])
-
-
-def _size(shape: Shape) -> str:
-    return "x".join(map(str, shape))
+def numbered(numbers: Iterable[int]) -> str:
+    """Write numbers of layers or nodes as the name of an entry lists them."""
+    listed = list(numbers)
+    joined = "-".join(f"{number:03d}" for number in listed)
+    if len(listed) > _MAX_LISTED:  # a file's name has 255 bytes
+        return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    return joined
 
 
 def _take(entry: Path, weights: Weights) -> Taken:
@@ -212,7 +183,7 @@ def _take(entry: Path, weights: Weights) -> Taken:
 
 
 @torch.no_grad()
-def _spread(child: Child, group: Processes) -> None:
+def _spread(child: Sharing, group: Processes) -> None:
     """Give every process what the first has."""
     state = list(child.state_dict().values())
     for tensor, total in zip(state, group.add_up([each * group.is_first for each in state]), strict=True):
