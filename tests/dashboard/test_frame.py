@@ -34,16 +34,16 @@ def test_the_namespace_is_that_of_the_dashboards_menu(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{gateway.address}_/katib-nas/")
     frame = page.frame_locator("iframe")
-    frame.get_by_role("link", name="team-search").wait_for()
+    frame.get_by_role("link", name="team-search", exact=True).wait_for()
     assert frame.locator("h1").inner_text() == "Experiments of team"
     frame.locator("#pulse[data-state=live]").wait_for()
-    frame.get_by_role("link", name="team-search").click()
+    frame.get_by_role("link", name="team-search", exact=True).click()
     frame.locator("[data-figure=objective] .scatterlayer").wait_for()
     frame.get_by_role("link", name="Experiments").click()
-    frame.get_by_role("link", name="team-search").wait_for()
+    frame.get_by_role("link", name="team-search", exact=True).wait_for()
     # Another one is chosen, wherever the page is.
     page.select_option("#namespace", "others")
-    frame.get_by_role("link", name="others-search").wait_for()
+    frame.get_by_role("link", name="others-search", exact=True).wait_for()
     assert complaints == []
     page.select_option("#namespace", "secret")
     frame.get_by_text(f"{USER} is not allowed to list experiments.kubeflow.org in namespace secret").wait_for()
@@ -54,7 +54,7 @@ def test_the_namespace_is_that_of_the_dashboards_menu(
     page.wait_for_timeout(500)
     assert inner.evaluate("window.mark") == 1
     page.select_option("#namespace", "team")
-    frame.get_by_role("link", name="team-search").wait_for()
+    frame.get_by_role("link", name="team-search", exact=True).wait_for()
     context.close()
 
 
