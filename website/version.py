@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 _FILES = ("README.md", "docs/**/*.md", "examples/**/*.yaml", "examples/**/*.ipynb", "manifests/**/*.yaml")
 
-_IMAGE = re.compile(r"(katib-nas/[\w${},-]+:)(\d+\.\d+\.\d+\w*)")
+_IMAGE = re.compile(r"(katib-nas/[\w${},-]+:|newTag: )(\d+\.\d+\.\d+\w*)")
+"""A name with its tag, or what Kustomize puts in the place of one."""
 
 
 def current() -> str:
