@@ -12,8 +12,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import grpc
-
 _POLL_S = 0.05
 _TO_SAY_SO_S = 0.25
 """Left to a call that gives up waiting, so that its caller hears of it."""
@@ -23,6 +21,16 @@ T = TypeVar("T")
 
 class Unavailable(Exception):
     """The call cannot be answered now; the same call may be later."""
+
+
+class Call(Protocol):
+    """As much of a gRPC context as is asked here: whoever waits need not know gRPC."""
+
+    def is_active(self) -> bool:
+        """Whether the caller still waits."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds that it will; None for ever."""
 
 
 class Lock(Protocol):
@@ -45,7 +53,7 @@ class Caller:
     """How long it will."""
 
     @classmethod
-    def of(cls, context: grpc.ServicerContext) -> "Caller":
+    def of(cls, context: Call) -> "Caller":
         """The caller of a gRPC call."""
 
         def remaining_s() -> float:

@@ -13,8 +13,9 @@ Shape suffixes: n network, a attribute, v column, f feature.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,47 +97,62 @@ def _num_numbers(attribute: Attribute) -> int:
     return len(attribute.values) - (None in attribute.values)
 
 
+_MAX_VALUES = 128
+"""Of an attribute whose values' columns are computed beforehand: they grow with the square of the number."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """The features of a kind in one form. Columns are looked up: they are computed for thousands of networks a call.
 
     Args:
         places: (P) of the attributes.
-        of_value_mw: columns of a value in one place.
+        of_values: from values of the attribute (...) to their columns (..., W).
+        of_value_mw: those of each value, where these are few.
         of_count_pw: columns of the number of places that have a value, where that is what counts.
     """
 
     places: list[int]
-    of_value_mw: Columns
+    of_values: Callable[[Ints], Columns]
+    of_value_mw: Columns | None
     of_count_pw: Columns | None
 
     @classmethod
     def of(cls, form: str, places: list[int], attribute: Attribute) -> "_Part":
         """Fill the tables."""
-        of_value_mw = _near(attribute) if form == "near" else np.eye(len(attribute.values), dtype=np.float32)
-        return cls(places, of_value_mw, _count(len(places)) if form == "count" else None)
+        of_values = partial(_near if form == "near" else _same, attribute)
+        num_values = len(attribute.values)
+        of_value_mw = of_values(np.arange(num_values)) if num_values <= _MAX_VALUES else None
+        return cls(places, of_values, of_value_mw, _count(len(places)) if form == "count" else None)
 
     def columns(self, values_np: Ints) -> Columns:
         """Columns of values in these places."""
         # The mode spares NumPy's check of the indices, which takes several times as long as the copying.
-        columns = self.of_value_mw.take(values_np, axis=0, mode="clip")
+        if self.of_value_mw is None:
+            columns = self.of_values(values_np)
+        else:
+            columns = self.of_value_mw.take(values_np, axis=0, mode="clip")
         if self.of_count_pw is not None:
             counts_nm = np.einsum("npm->nm", columns).astype(np.intp)
             columns = self.of_count_pw.take(counts_nm, axis=0, mode="clip")
         return columns.reshape(len(values_np), columns.shape[1] * columns.shape[2])
 
 
-def _near(attribute: Attribute) -> Columns:
-    """Columns (M, 2 * S + 1) of each value, for S steps of the scale.
+def _same(attribute: Attribute, values: Ints) -> Columns:
+    """Columns (..., M) of values."""
+    return np.asarray(values[..., np.newaxis] == np.arange(len(attribute.values)), dtype=np.float32)
+
+
+def _near(attribute: Attribute, values: Ints) -> Columns:
+    """Columns (..., 2 * S + 1) of values, for S steps of the scale.
 
     What has no number has a column of its own: it is as near to itself, and far from all numbers.
     """
-    num_steps = _num_numbers(attribute) - 1
-    value_m1 = np.arange(len(attribute.values))[:, np.newaxis]
-    is_missing_m1 = value_m1 > num_steps
-    above = value_m1 > np.arange(num_steps)
-    of_numbers = np.concatenate([above, ~above], axis=1) & ~is_missing_m1
-    return np.concatenate([of_numbers / np.float32(np.sqrt(num_steps)), is_missing_m1], axis=1).astype(np.float32)
+    num_steps, value = _num_numbers(attribute) - 1, values[..., np.newaxis]
+    is_missing = value > num_steps
+    above = value > np.arange(num_steps)
+    of_numbers = np.concatenate([above, ~above], axis=-1) & ~is_missing
+    return np.concatenate([of_numbers / np.float32(np.sqrt(num_steps)), is_missing], axis=-1).astype(np.float32)
 
 
 def _count(num_places: int) -> Columns:

@@ -154,8 +154,8 @@ def test_all_that_is_wrong_is_said_at_once(enas_service, darts_service, build):
     )
     expected = {
         enas_service: [
-            "objective", "algorithmSettings.controller_hidden_size", "algorithmSettings",
-            "algorithmSettings.controller_train_steps", "nasConfig.graphConfig.numLayers",
+            "algorithmSettings.controller_hidden_size", "algorithmSettings",
+            "algorithmSettings.controller_train_steps", "objective", "nasConfig.graphConfig.numLayers",
             "nasConfig.graphConfig.outputSizes", "nasConfig.operations[0].operationType",
             "nasConfig.operations[0].parameters[0].feasibleSpace.list",
         ],

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from katib_local.commands import cli
+from website import version
 
 CONFIG = """\
 apiVersion: config.kubeflow.org/v1beta1
@@ -110,8 +111,8 @@ def test_a_file_is_printed_changed_and_stays_as_it_is(tmp_path: Path, capsys: py
     printed, said = capsys.readouterr()
     assert images(printed) == {
         "random": "mirror/suggestion-hyperopt:v0.19.0",
-        "enas": "registry.example:5000/team/katib-nas/enas-service:0.1.0",
-        "darts": "registry.example:5000/team/katib-nas/darts-service:0.1.0",
+        "enas": f"registry.example:5000/team/katib-nas/enas-service:{version.current()}",
+        "darts": f"registry.example:5000/team/katib-nas/darts-service:{version.current()}",
     }
     assert printed.startswith(CONFIG)
     assert "+    - algorithmName: enas" in said.splitlines()
@@ -135,7 +136,7 @@ def test_a_file_is_written_back_once(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_cluster_is_only_read_without_apply(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["register"]) == 0
     printed, said = capsys.readouterr()
-    assert images(printed)["enas"] == "katib-nas/enas-service:0.1.0"
+    assert images(printed)["enas"] == f"katib-nas/enas-service:{version.current()}"
     assert "--- configmap/katib-config in namespace kubeflow, now" in said
     assert api.patches == 0
 
@@ -231,7 +232,7 @@ def test_a_registry_is_the_text_that_the_images_were_made_with(
     (tmp_path / "c.yaml").write_text(CONFIG)
     assert cli.main(["register", str(tmp_path / "c.yaml"), "--registry", registry]) == 0
     prefix = registry.rstrip("/").removesuffix("/katib-nas")
-    assert images(capsys.readouterr().out)["enas"] == f"{prefix}/katib-nas/enas-service:0.1.0"
+    assert images(capsys.readouterr().out)["enas"] == f"{prefix}/katib-nas/enas-service:{version.current()}"
 
 
 def test_its_help_has_exit_codes_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
