@@ -179,9 +179,11 @@ def test_katib_says_how_a_train_job_ends() -> None:
     assert f"{resource['kind']}.{version}.{group}" in config["init"]["controller"]["trialResources"]
 
 
-def test_volumes_are_claims() -> None:
+def test_what_is_no_experiment_is_a_claim_or_serves() -> None:
+    served = {name for name, read in DOCUMENTS.items() if read["kind"] == "InferenceService"}
+    assert served == {"serving/inference-service.yaml"}
     claims = {name: read for name, read in DOCUMENTS.items() if read["kind"] == "PersistentVolumeClaim"}
     assert [*claims] == ["cluster/shared-weights-claim.yaml"]
     for read in claims.values():
         V1PersistentVolumeClaim.model_validate(read)
-    assert {*DOCUMENTS} == {*EXPERIMENTS, *claims}
+    assert {*DOCUMENTS} == {*EXPERIMENTS, *claims, *served}
