@@ -41,7 +41,7 @@ def test_generated_code_is_within_what_protobuf_promises_to_run() -> None:
     assert version(newest)[0] - asked[0] <= 1
 
 
-@pytest.mark.parametrize("extra", ["darts", "enas", "trainer", "dashboard", "local", "onnx", "test"])
+@pytest.mark.parametrize("extra", ["darts", "enas", "trainer", "dashboard", "local", "onnx", "latency", "test"])
 def test_every_package_has_one_lower_bound_and_no_other(extra: str) -> None:
     """So that the oldest versions can be read off, and no newer one is kept away."""
     for line in EXTRAS[extra]:
