@@ -60,8 +60,10 @@ def serve(app: Starlette, taken: socket.socket, *, shall_open: bool) -> None:
     )
     server = uvicorn.Server(config)
     app.state.is_ending = lambda: server.should_exit
-    # The server gives back a signal that it got, once it has ended.
+    # The server gives back a signal that it got, once it has ended. Until it takes them, these do: also where a shell
+    # has started this in the background, with SIGINT ignored.
     signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.stdout.write(f"{address(taken)}\n")
         sys.stdout.flush()

@@ -12,7 +12,19 @@ from enas_trainer import arguments
 from trial_runtime import command_line, from_runner
 from trial_runtime.images import datasets
 
-TRIAL = ["--architecture=[]", "--nn_config={}", "--num_gpus=0"]
+NN_CONFIG = {
+    "num_layers": 1,
+    "input_sizes": [4, 4, 3],
+    "output_sizes": [2],
+    "embedding": {
+        "0": {
+            "opt_id": 0,
+            "opt_type": "convolution",
+            "opt_params": {"filter_size": "3", "num_filter": "2", "stride": "1"},
+        }
+    },
+}
+TRIAL = ["--architecture=[[0]]", f"--nn_config={json.dumps(NN_CONFIG)}", "--num_gpus=0"]
 
 
 def pictures(folder: Path, *, size: tuple[int, int] = (4, 4)) -> Path:

@@ -29,8 +29,8 @@ class ImageByImage(Network):
     def train(self, mode=True):
         return super().train(False)
 
-    def _logits(self, x_bchw, path_scale_pb):
-        return super()._logits(x_bchw.double(), path_scale_pb)
+    def _logits(self, x_bchw, *scales):
+        return super()._logits(x_bchw.double(), *scales)
 
 
 def trained(group, kind):
