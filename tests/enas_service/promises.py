@@ -10,8 +10,13 @@ What it cannot check: whether proposals are good; in which order trials taught; 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from enas_service.search import MAX_REPLIES
+
 REMEMBERED = 8
 """Fewer than the service remembers: calls that nobody had the answer of count, too."""
+
+MAY_BE_REMEMBERED = MAX_REPLIES
+"""As many as it does at most: what it answers again within them is a repetition, whoever asks, and teaches nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +53,10 @@ class Promises:
             num_learned: of how many trials the service says, after it, that it has learned from them.
         """
         broken = [] if len(reply) == request.count else [f"{len(reply)} proposals of {request.count}"]
-        if request.key in self.told:
-            if self.told[request.key] != list(reply):
-                broken.append("another reply to the same request")
-        else:
+        known = self.told.get(request.key)
+        if request.key in list(self.told)[-REMEMBERED:] and known != list(reply):
+            broken.append("another reply to the same request")
+        elif known != list(reply):
             broken += self._new(request, reply)
         if num_learned != len(self.learned):
             broken.append(f"it has learned from {num_learned} trials of {len(self.learned)}")
@@ -65,7 +70,8 @@ class Promises:
         again = [one for index, one in enumerate(reply) if one in seen or one in reply[:index]]
         self.learned |= request.taught
         self.proposed |= {*reply}
+        self.told.pop(request.key, None)
         self.told[request.key] = list(reply)
-        for old in list(self.told)[:-REMEMBERED]:
+        for old in list(self.told)[:-MAY_BE_REMEMBERED]:
             del self.told[old]
         return [f"proposed before: {one}" for one in again]
