@@ -1,16 +1,16 @@
 """A trial: the training of one architecture from its options to its files, that goes on where it was killed."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from enas_trainer import children, fields, loading, metric_names, shared_weights
+from enas_trainer import children, epochs, fields, loading, metric_names, shared_weights
 from enas_trainer.arguments import Trial
 from enas_trainer.batch_size import MIN_IMAGES, check_batch_size
+from enas_trainer.epochs import Epoch
 from enas_trainer.shared_weights import Loan
 from enas_trainer.train import EpochMetrics, Training
-from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, precision, seeds
+from trial_runtime import artifacts, metric_lines, network_budget, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
@@ -22,24 +22,6 @@ from trial_runtime.progress import epoch_over
 from trial_runtime.resume import Saver
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Epoch:
-    """What is kept of an epoch."""
-
-    metrics: EpochMetrics
-    time: str
-    """At its end; RFC 3339, UTC."""
-
-    @property
-    def named(self) -> dict[str, float | str]:
-        """The metrics by the names that Katib's manifests ask for."""
-        return {name: getattr(self.metrics, field) for name, field in metric_names.EPOCH.items()}
-
-    def report(self) -> None:
-        """Print the line of metrics."""
-        metric_lines.report(self.named, epoch=self.metrics.epoch, time=self.time)
 
 
 def run(trial: Trial, group: Processes, checkpoint: Checkpoint | None = None) -> None:
@@ -109,13 +91,13 @@ class _Run:
             ),
             after_step=lambda training: saver.after_step(training.step, self._state),
         )
-        self._epochs: list[Epoch] = []
+        self._epochs: list[Epoch[EpochMetrics]] = []
         logger.info("%d layers, on %s, seed %d", trial.network.num_layers, trial.device, trial.seed)
         if checkpoint is not None:
             with checkpoint.restoring():
                 checkpoint.check_part("images", self._images)
                 self._training.load_state_dict(checkpoint.state["training"])
-                self._epochs = _epochs(checkpoint.state)
+                self._epochs = epochs.restored(EpochMetrics, checkpoint.state["epochs"])
             step = self._training.step
             logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, step)
 
@@ -125,7 +107,7 @@ class _Run:
             self._write()  # a folder that refuses does so before the work
             metric_lines.report(self._cost)
             for epoch in self._epochs:
-                epoch.report()
+                epoch.report(metric_names.EPOCH)
         for metrics in self._training:
             self._end_epoch(metrics)
             if metrics.epoch < self._trial.settings.num_epochs:
@@ -151,12 +133,12 @@ class _Run:
 
     def _end_epoch(self, metrics: EpochMetrics) -> None:
         """Keep what an epoch has come to, then tell of it: what a kill leaves out is made again from the checkpoint."""
-        epoch = Epoch(metrics=metrics, time=metric_lines.now())
+        epoch = Epoch.over(metrics)
         self._epochs.append(epoch)
         self._saver.save(self._state())
         if self._group.is_first:
             self._write()
-            epoch.report()
+            epoch.report(metric_names.EPOCH)
         num_epochs = self._trial.settings.num_epochs
         logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.images_per_second))
 
@@ -176,7 +158,7 @@ class _Run:
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
             **network_budget.latency_record(self._cost),
-            "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
+            "epochs": [epoch.record(metric_names.EPOCH) for epoch in self._epochs],
             **children.record(trial.network),
             "training": asdict(trial.settings),
             "precision": trial.precision,
@@ -217,10 +199,3 @@ def _batches(
         cutout=trial.data.cutout,
         processes=group,
     )
-
-
-def _epochs(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Epoch]:
-    return [
-        checkpoints.restored(Epoch, {**epoch, "metrics": checkpoints.restored(EpochMetrics, epoch["metrics"])})
-        for epoch in state["epochs"]
-    ]

@@ -168,11 +168,22 @@ def restored(kind: type[T], values: Mapping[str, Any]) -> T:
         value = values[field.name]
         if not isinstance(value, field.type):  # type: ignore[arg-type]
             raise TypeError(f"{field.name} is {value!r}")
-        if (isinstance(value, float) and not math.isfinite(value)) or (
-            isinstance(value, str) and not value.isprintable()
-        ):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{field.name} is {value!r}")
+        if isinstance(value, str):
+            printable(field.name, value)
     return kind(**values)
+
+
+def printable(name: str, value: object) -> str:
+    """Return a text that can be printed in a line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{name} is {value!r}")
+    return value
 
 
 def random_states() -> dict[str, Tensor]:

@@ -1,19 +1,19 @@
 """A trial: the training of one recurrent cell's language model from its options to its files, resumable."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from darts_genotype import json_form
-from enas_trainer import fields, metric_names, search_for, shared_weights
+from enas_trainer import epochs, fields, metric_names, search_for, shared_weights
+from enas_trainer.epochs import Epoch
 from enas_trainer.loading import RECORD
 from enas_trainer.recurrent.asked import TextTrial
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import EpochMetrics, TextTraining
 from enas_trainer.shared_weights import Loan
 from katib_suggestion.assignment import JSON
-from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, precision, seeds
+from trial_runtime import artifacts, metric_lines, network_budget, precision, seeds
 from trial_runtime.checkpoints import Checkpoint
 from trial_runtime.network_budget import BeyondBudget
 from trial_runtime.processes import Processes
@@ -22,24 +22,6 @@ from trial_runtime.resume import Saver
 from trial_runtime.text import options
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Epoch:
-    """What is kept of an epoch."""
-
-    metrics: EpochMetrics
-    time: str
-    """At its end; RFC 3339, UTC."""
-
-    @property
-    def named(self) -> dict[str, float | str]:
-        """The metrics by the names that manifests ask for."""
-        return {name: getattr(self.metrics, field) for name, field in metric_names.TEXT_EPOCH.items()}
-
-    def report(self) -> None:
-        """Print the line of metrics."""
-        metric_lines.report(self.named, epoch=self.metrics.epoch, time=self.time)
 
 
 def run(trial: TextTrial, group: Processes, checkpoint: Checkpoint | None = None) -> None:
@@ -106,7 +88,7 @@ class _Run:
             after_step=lambda training: saver.after_step(training.step, self._state),
         )
         self._num_steps = 0
-        self._epochs: list[Epoch] = []
+        self._epochs: list[Epoch[EpochMetrics]] = []
         logger.info(
             "%s: %d words to train on, vocabulary %d; on %s, seed %d",
             corpus.name, len(corpus.train_n), len(corpus.vocabulary), trial.device, trial.seed,
@@ -115,7 +97,7 @@ class _Run:
             with checkpoint.restoring():
                 checkpoint.check_part("text", self._summary)
                 self._training.load_state_dict(checkpoint.state["training"])
-                self._epochs = _epochs(checkpoint.state)
+                self._epochs = epochs.restored(EpochMetrics, checkpoint.state["epochs"])
                 self._num_steps = int(checkpoint.state["num_steps"])
             step = self._training.step
             logger.info("goes on from %s: epoch %d, step %d", checkpoint.path, len(self._epochs) + 1, step)
@@ -126,7 +108,7 @@ class _Run:
             self._write()  # a folder that refuses does so before the work
             metric_lines.report({**self._cost, metric_names.UNIGRAM_PERPLEXITY: self._corpus.unigram_perplexity()})
             for epoch in self._epochs:
-                epoch.report()
+                epoch.report(metric_names.TEXT_EPOCH)
         for metrics in self._training:
             self._end_epoch(metrics)
             if metrics.epoch < self._trial.settings.num_epochs:
@@ -155,13 +137,13 @@ class _Run:
 
     def _end_epoch(self, metrics: EpochMetrics) -> None:
         """Keep what an epoch has come to, then tell of it: what a kill leaves out is made again from the checkpoint."""
-        epoch = Epoch(metrics=metrics, time=metric_lines.now())
+        epoch = Epoch.over(metrics)
         self._epochs.append(epoch)
         self._num_steps += self._training.num_steps
         self._saver.save(self._state())
         if self._group.is_first:
             self._write()
-            epoch.report()
+            epoch.report(metric_names.TEXT_EPOCH)
         num_epochs = self._trial.settings.num_epochs
         logger.info(epoch_over(metrics.epoch, num_epochs, metrics.seconds, metrics.tokens_per_second, "words"))
 
@@ -181,7 +163,7 @@ class _Run:
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
-            "epochs": [{"epoch": epoch.metrics.epoch, **epoch.named} for epoch in self._epochs],
+            "epochs": [epoch.record(metric_names.TEXT_EPOCH) for epoch in self._epochs],
             "genotype": json_form.document(trial.network.genotype),
             "training": asdict(trial.settings),
             "precision": trial.precision,
@@ -193,10 +175,3 @@ class _Run:
             "versions": artifacts.versions(),
         }
         artifacts.write_json(trial.output_dir / RECORD, record)
-
-
-def _epochs(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Epoch]:
-    return [
-        checkpoints.restored(Epoch, {**epoch, "metrics": checkpoints.restored(EpochMetrics, epoch["metrics"])})
-        for epoch in state["epochs"]
-    ]

@@ -180,8 +180,8 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
             {
                 f"enas_trainer.{name}"
                 for name in (
-                    *("cells", "fields", "fixed_arc", "loading", "metric_names", "search_for", "shared_weights"),
-                    *("sizes", "weight_bank"),
+                    *("cells", "epochs", "fields", "fixed_arc", "loading", "metric_names", "search_for"),
+                    *("shared_weights", "sizes", "weight_bank"),
                 )
             },
         ),
