@@ -5,9 +5,9 @@ What dropout draws is handed in: a pass is a function of its arguments, and seve
 Shape suffixes: t steps, b batch, h hidden units, l layers, v words of the vocabulary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,21 @@ class Read(NamedTuple):
     """Outputs of all cells at the last step: the next pass goes on from them."""
 
 
+class Words(Protocol):
+    """A part of a text, of several columns."""
+
+    @property
+    def words_tb(self) -> Tensor:
+        """int64, (T, B)."""
+
+    @property
+    def next_tb(self) -> Tensor:
+        """The words that follow them."""
+
+
+W = TypeVar("W", bound=Words)
+
+
 class LanguageModel(nn.Module):
     """Recurrent cells, one above the other, between an embedding and a decoder that share one matrix (1608.05859).
 
@@ -166,6 +181,17 @@ class LanguageModel(nn.Module):
         # What autocast has computed in bfloat16, a loss adds up in float32.
         logits_tbv = logits_tbv.to(self.embedding_vh.dtype)
         return Read(logits_tbv, layer_tbh, torch.stack(states))
+
+    @torch.no_grad()
+    def losses(self, windows: Iterable[W]) -> Iterator[tuple[W, Tensor]]:
+        """Read a text from window to window; yield each with its mean cross entropy, in nats."""
+        state_lbh = None
+        for window in windows:
+            if state_lbh is None:
+                state_lbh = self.initial_state(window.words_tb.shape[1])
+            read = self(window.words_tb, state_lbh)
+            yield window, cross_entropy(read, window.next_tb)
+            state_lbh = read.state_lbh
 
     def _embedded(self, words_tb: Tensor, masks: Masks) -> Tensor:
         embedded_tbh = functional.embedding(words_tb, self.embedding_vh)

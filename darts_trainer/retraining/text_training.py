@@ -24,12 +24,10 @@ from trial_runtime.gradients import shortening
 from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 from trial_runtime.standing import Standing
-from trial_runtime.text.batches import Exactly, Text, TextBatches, Varied, Window
+from trial_runtime.text import batches
+from trial_runtime.text.batches import Text, TextBatches, Varied, Window
 from trial_runtime.text.corpora import Corpus
 from trial_runtime.text.perplexity import Perplexity, TextTally
-
-EVALUATED_COLUMNS = 10
-"""Columns that an evaluation reads side by side (quark0/darts); fewer where a text is short."""
 
 MAX_RETURNS = 5
 """How often in an epoch a training goes back to its best weights before it is given up."""
@@ -133,24 +131,19 @@ class TextTraining:
         Raises:
             DatasetError: there are fewer than two words for each process.
         """
-        columns = max(self._processes.size, min(EVALUATED_COLUMNS, len(text_n) // 2))
-        text = Text(text_n, columns, name=name, device=self._device, processes=self._processes)
-        return TextBatches(text, Exactly(self._settings.bptt))
+        return batches.to_evaluate(
+            text_n, name, bptt=self._settings.bptt, device=self._device, processes=self._processes
+        )
 
-    @torch.no_grad()
-    def evaluate(self, batches: TextBatches, name: str) -> Perplexity:
+    def evaluate(self, windows: TextBatches, name: str) -> Perplexity:
         """Return how well the model does, with the weights as they stand.
 
         Raises:
             TrainingDiverged: a loss is not finite.
         """
-        tally, state_lbh = self._tally(name), None
-        for window in batches:
-            if state_lbh is None:
-                state_lbh = self._model.initial_state(window.words_tb.shape[1])
-            read = self._model(window.words_tb, state_lbh)
-            tally.add(cross_entropy(read, window.next_tb), window.next_tb)
-            state_lbh = read.state_lbh
+        tally = self._tally(name)
+        for window, loss in self._model.losses(windows):
+            tally.add(loss, window.next_tb)
         return tally.means()
 
     def take_best(self) -> None:

@@ -18,12 +18,9 @@ from trial_runtime.gradients import clipped
 from trial_runtime.processes import ALONE, Processes
 from trial_runtime.progress import bar
 from trial_runtime.standing import Standing
-from trial_runtime.text.batches import Exactly, Steady, Text, TextBatches, Window
+from trial_runtime.text.batches import Steady, Text, TextBatches, Window, to_evaluate
 from trial_runtime.text.corpora import Corpus
 from trial_runtime.text.perplexity import Perplexity, TextTally
-
-EVALUATED_COLUMNS = 10
-"""Columns that an evaluation reads side by side (quark0/darts); fewer where a text is short."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,9 +87,7 @@ class TextTraining:
         text = Text(corpus.train_n, settings.batch_size, name="training", device=device, processes=processes)
         self._num_tokens = text.num_rows * settings.batch_size
         self._batches = TextBatches(text, Steady(bptt=settings.bptt), seeds.generator(seed, "lengths"))
-        columns = max(processes.size, min(EVALUATED_COLUMNS, len(corpus.valid_n) // 2))
-        valid = Text(corpus.valid_n, columns, name="validation", device=device, processes=processes)
-        self._valid = TextBatches(valid, Exactly(settings.bptt))
+        self._valid = to_evaluate(corpus.valid_n, "validation", bptt=settings.bptt, device=device, processes=processes)
         self._masks = seeds.generator(seed, "masks")
         self._share = processes.share(settings.batch_size)
         self._state_lbh = model.initial_state(self._share.stop - self._share.start)
@@ -190,15 +185,10 @@ class TextTraining:
     def _descend(self, gradients: Sequence[Tensor], rate: float) -> None:
         torch._foreach_add_(self._weights, list(gradients), alpha=-rate)
 
-    @torch.no_grad()
     def _evaluate(self, name: str) -> Perplexity:
-        tally, state_lbh = self._tally(name), None
-        for window in self._valid:
-            if state_lbh is None:
-                state_lbh = self._model.initial_state(window.words_tb.shape[1])
-            read = self._model(window.words_tb, state_lbh)
-            tally.add(cross_entropy(read, window.next_tb), window.next_tb)
-            state_lbh = read.state_lbh
+        tally = self._tally(name)
+        for window, loss in self._model.losses(self._valid):
+            tally.add(loss, window.next_tb)
         return tally.means()
 
     def _of_all(self) -> Tensor:

@@ -13,6 +13,9 @@ from torch import Tensor
 from trial_runtime.errors import DatasetError
 from trial_runtime.processes import ALONE, Processes
 
+EVALUATED_COLUMNS = 10
+"""Columns that an evaluation reads side by side (quark0/darts); fewer where a text is short."""
+
 
 class Window(NamedTuple):
     """What is read at once; the next window of the same text goes on where it ends."""
@@ -235,3 +238,15 @@ class FollowingBatches:
 
     def _is_over(self) -> bool:
         return self._row + self._followed.length > self._text.num_rows
+
+
+def to_evaluate(
+    text_n: Tensor, name: str, *, bptt: int, device: torch.device, processes: Processes = ALONE
+) -> TextBatches:
+    """Return windows of a text that nothing is learnt from.
+
+    Raises:
+        DatasetError: there are fewer than two words for each process.
+    """
+    columns = max(processes.size, min(EVALUATED_COLUMNS, len(text_n) // 2))
+    return TextBatches(Text(text_n, columns, name=name, device=device, processes=processes), Exactly(bptt))
