@@ -44,8 +44,8 @@ _PATIENCE = (
     ("grpc.keepalive_timeout_ms", 20_000),
     # Otherwise a fast connection may send some MiB of a body before it is asked for.
     ("grpc.http2.bdp_probe", 0),
-    # Katib has one call at a time.
-    ("grpc.max_concurrent_streams", 1_000),
+    # Katib has one call at a time. Of 1,000 and more that wait to be looked at gRPC itself drops some, as CANCELLED.
+    ("grpc.max_concurrent_streams", 100),
 )
 """With what a network may do to connections, as options of gRPC."""
 
@@ -76,7 +76,8 @@ class Server:
     ) -> None:
         self._load = load
         self._servicer = Servicer(limits)
-        self._health = health.HealthServicer()
+        # Otherwise Watch sends under a lock for which the one thread that tells of what was sent may wait: for ever.
+        self._health = health.HealthServicer(experimental_non_blocking=False)
         self._ended = threading.Event()
         self._failed = False
         max_bytes = limits.max_message_size * 2**20
