@@ -84,5 +84,5 @@ class _Handler(WSGIRequestHandler):
         with suppress(TimeoutError):
             super().handle()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
         """Log nothing."""

@@ -15,7 +15,7 @@ _SERVICE = f"/{api_pb2.DESCRIPTOR.services_by_name['Suggestion'].full_name}/"
 _NUM_THREADS = 64
 """Of a method."""
 _MOST_CALLS = 32
-"""Of a method at once; of more, the oldest of who has most is given up. Health is asked in no time, and watched by few."""
+"""Of a method at once; of more, the oldest of who has most is given up. Few watch health, and none asks for long."""
 
 Answer = Callable[[Any, grpc.ServicerContext], Any]
 

@@ -15,7 +15,8 @@ from katib_suggestion.intake import Intake
 class Call:
     """A call as gRPC tells of it, whose body does not come."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: str = "") -> None:
+        self.peer = lambda: connection or str(id(self))
         self.given_up = threading.Event()
         self.cancel = self.given_up.set
 
@@ -104,6 +105,42 @@ def test_who_waits_for_a_turn_longest_makes_room_for_the_newest(
     for call in calls:
         call.cancel()
     for thread in threads:
+        thread.join(30)
+
+
+def test_a_connection_that_has_many_bodies_coming_holds_up_itself(
+    bodies: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither before it nor behind it does anybody else wait for more than the turn that goes on."""
+    monkeypatch.setattr(intake, "_TURN_S", 60)
+    monkeypatch.setattr(intake, "_LONG_S", 120)
+    names = ["crowd", "crowd", "crowd", "other", "crowd"]
+    calls, turns, threads = [Call(name) for name in names], [threading.Event() for _ in names], []
+    for call, turn in zip(calls, turns, strict=True):
+        threads.append(receiving(bodies, call, turn, []))
+        until(lambda: turns[0].is_set() and len(bodies._waiting) == len(threads) - 1)
+    bodies._slow.append(bodies._receiving.pop())  # as one whose turn is over, and whose body still comes
+    with bodies._changed:
+        bodies._changed.notify_all()
+    until(lambda: sum(turn.is_set() for turn in turns) == 2)
+    assert turns[names.index("other")].is_set()
+    for call, thread in zip(calls, threads, strict=True):
+        call.cancel()
+        thread.join(30)
+
+
+def test_of_those_that_wait_the_crowd_makes_room(bodies: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_TURN_S", 60)
+    names = ["first", "other", "crowd", "crowd"]
+    said: dict[str, list[str]] = {"other": [], "crowd": []}
+    calls, threads = [Call(name) for name in names], []
+    for call, name in zip(calls, names, strict=True):
+        threads.append(receiving(bodies, call, threading.Event(), said.get(name, [])))
+        until(lambda: len(bodies._waiting) == len(threads) - 1)
+    assert bodies.make_room("too many; call again")
+    until(lambda: said == {"other": [], "crowd": ["too many; call again"]})
+    for call, thread in zip(calls, threads, strict=True):
+        call.cancel()
         thread.join(30)
 
 
