@@ -23,7 +23,9 @@ Answer = Callable[[Any, grpc.ServicerContext], Any]
 class OwnThreads(grpc.ServerInterceptor):
     """Answers the calls of each service but Suggestion in threads that each of its methods has for itself.
 
-    To gRPC each is one of a stream of requests, so that a body that does not come can be given up.
+    To gRPC each is one of a stream of requests, so that a body that does not come can be given up. Who watches health
+    has a thread, too: gRPC's way without one sends under a lock for which the one thread may wait that tells of what
+    was sent, and then nobody is answered any more.
     """
 
     def __init__(self) -> None:
@@ -60,6 +62,7 @@ class _Method:
         def many(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             with self._counted(context):
                 if handler.stream_stream is None:
+                    # Not told how to send by itself, Watch leaves it to this thread.
                     yield from handler.unary_stream(_only(requests, context), context)
                 else:
                     yield from handler.stream_stream(requests, context)

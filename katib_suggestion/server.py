@@ -79,8 +79,7 @@ class Server:
     ) -> None:
         self._load = load
         self._servicer = Servicer(limits)
-        # Otherwise Watch sends under a lock for which the one thread that tells of what was sent may wait: for ever.
-        self._health = health.HealthServicer(experimental_non_blocking=False)
+        self._health = health.HealthServicer()
         self._ended = threading.Event()
         self._failed = False
         max_bytes = limits.max_message_size * 2**20

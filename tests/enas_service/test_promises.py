@@ -36,7 +36,10 @@ class Machine:
         """Lose the power, at some instant since a number; return what the disk holds then."""
         self.suggester.settle()
         self._life.close()
-        return self._draw.choice(self._disk.in_the_end if since is None else self._disk.states(since))
+        if since is None:
+            return self._draw.choice(self._disk.in_the_end)
+        instant = self._draw.randrange(since, self.now)
+        return self._draw.choice(self._disk.states(instant, instant + 1))
 
     @property
     def now(self):

@@ -103,18 +103,6 @@ def test_a_connection_has_a_hundred_calls_at_once_and_is_refused_more(start: Cal
     assert (told[max_concurrent_streams], refused) == (100, streams[-1])
 
 
-def test_watchers_of_health_that_vanish_together_do_not_end_the_server(start: Callable[..., int]) -> None:
-    """The way of gRPC sends under a lock, for which the one thread waits that tells of what was sent."""
-    port = start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        check, serving = health_pb2_grpc.HealthStub(channel).Check, health_pb2.HealthCheckResponse.SERVING
-        for _ in range(5):
-            watchers = [Watchers(port) for _ in range(8)]
-            for one in watchers:
-                one.vanish()
-            assert check(health_pb2.HealthCheckRequest(), timeout=LONG_S).status == serving
-
-
 def test_who_watches_health_is_not_given_up_for_a_crowd(start: Callable[..., int]) -> None:
     port = start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
