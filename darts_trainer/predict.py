@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from darts_trainer import predictor
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 from trial_runtime import command_line
 
 

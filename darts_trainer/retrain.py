@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     spinning.bound(os.environ)
     # They load torch.
     from darts_trainer.retraining import config, text_config, text_trial, trial
-    from trial_runtime import command_line, resume
+    from trial_runtime import command_line
+    from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 

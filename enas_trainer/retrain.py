@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     spinning.bound(os.environ)
     # They load torch.
     from enas_trainer.retraining import config, trial
-    from trial_runtime import command_line, resume
+    from trial_runtime import command_line
+    from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
     return command_line.run(lambda: resume.run(config.from_arguments(given), trial.run))
