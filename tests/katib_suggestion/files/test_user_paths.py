@@ -11,7 +11,7 @@ from katib_local.record.dataset_paths import located
 from katib_local.record.options import image_target
 from katib_suggestion.files.user_paths import user_path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
