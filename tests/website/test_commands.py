@@ -70,7 +70,7 @@ STAND_INS = {
 }
 """Programs in Python, for those that may not be here."""
 
-WITH_TENSORFLOW = re.compile(r"benchmarks\.enas\.search")
+WITH_TENSORFLOW = re.compile(r"benchmarks\.enas\.(search|budget|early_stopping)")
 """Programs that import it; it does not share a process with torchvision."""
 
 MISSING = {

@@ -223,7 +223,7 @@ def test_a_machine_that_refuses_says_so_and_leaves_the_entry_as_it_was(tmp_path)
     put(tmp_path / "entry", _weights(1), Taken(), trial=A, steps=1)
     script = (
         "import resource, sys, pathlib, torch\n"
-        "from enas_trainer import weight_bank\n"
+        "from enas_trainer.sharing import weight_bank\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"  # as a disk that is full: writing stops half-way
         "entry = pathlib.Path(sys.argv[1])\n"
         "taken = weight_bank.take(entry, {'weight': torch.zeros(2, 3), 'count': torch.tensor(0)})\n"
