@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from katib_suggestion import extras
 from trial_runtime.devices import spinning
 
 
@@ -19,13 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from enas_trainer import gpus
-    from enas_trainer.architecture import search_for
-    from enas_trainer.arguments import images, recurrent, texts
-    from enas_trainer.images import trial as image_trial
-    from enas_trainer.recurrent import trial as text_trial
-    from trial_runtime import command_line
-    from trial_runtime.checkpointing import resume
+    with extras.needed("trainer"):
+        from enas_trainer import gpus
+        from enas_trainer.architecture import search_for
+        from enas_trainer.arguments import images, recurrent, texts
+        from enas_trainer.images import trial as image_trial
+        from enas_trainer.recurrent import trial as text_trial
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 
