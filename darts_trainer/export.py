@@ -16,14 +16,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from katib_suggestion import extras
 
-from darts_trainer import predictor, text_predictor
-from darts_trainer.predictor import Predictor
-from darts_trainer.text_predictor import TextPredictor
-from trial_runtime.trained import export_command, graph, onnx_file
-from trial_runtime.trained.graph import TOLERANCE, ExportError, Graph
+with extras.needed("trainer", __name__):
+    import torch
+    from torch import Tensor
+
+    from darts_trainer import predictor, text_predictor
+    from darts_trainer.predictor import Predictor
+    from darts_trainer.text_predictor import TextPredictor
+    from trial_runtime.trained import export_command, graph, onnx_file
+    from trial_runtime.trained.graph import TOLERANCE, ExportError, Graph
 
 __all__ = ["TOLERANCE", "ExportError", "export", "largest_difference", "main"]
 

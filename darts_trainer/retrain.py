@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from katib_suggestion import extras
 from trial_runtime import spinning
 
 
@@ -24,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from darts_trainer.retraining import config, text_config, text_trial, trial
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from darts_trainer.retraining import config, text_config, text_trial, trial
+        from trial_runtime import command_line, resume
 
     given = sys.argv[1:] if argv is None else argv
 

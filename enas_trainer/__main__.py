@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from katib_suggestion import extras
 from trial_runtime import spinning
 
 
@@ -19,10 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from enas_trainer import arguments, gpus, search_for, text_arguments, texts
-    from enas_trainer.recurrent import trial as recurrent
-    from enas_trainer.trial import run
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from enas_trainer import arguments, gpus, search_for, text_arguments, texts
+        from enas_trainer.recurrent import trial as recurrent
+        from enas_trainer.trial import run
+        from trial_runtime import command_line, resume
 
     given = sys.argv[1:] if argv is None else argv
 

@@ -83,7 +83,9 @@ class RecurrentSupernet(nn.Module):
         num_layers: cells, one above the other.
         generator: on the CPU; draws weights and alphas. The same one gives the same network in every form.
         precision: that the passes compute in; see `trial_runtime.precision`.
-        normalised, plain, compiled: see `MixtureCell`.
+        normalised: see `MixtureCell`.
+        plain: likewise.
+        compiled: likewise.
     """
 
     def __init__(

@@ -96,6 +96,5 @@ def require(*names: str) -> None:
     """
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise CommandLineError(
-            f"{' and '.join(missing)} must be installed for an export: pip install 'katib-nas[onnx]'"
-        )
+        extra = "latency" if RUNTIME in missing else "onnx"
+        raise CommandLineError(f"{' and '.join(missing)} must be installed: pip install 'katib-nas[{extra}]'")
