@@ -10,8 +10,8 @@ from darts_trainer import metric_names
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
-from trial_runtime import metric_lines
-from trial_runtime.network_cost import num_parameters
+from trial_runtime.costs.network_cost import num_parameters
+from trial_runtime.reporting import metric_lines
 from trial_runtime.text.perplexity import Perplexity
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from katib_suggestion.budget import Budget
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing.budget import Budget
 
 SETTING, FRONT = "budget", "front"
 PATH, FRONT_PATH = (f"spec.algorithm.algorithmSettings.{name}" for name in (SETTING, FRONT))

@@ -6,7 +6,7 @@ import re
 import grpc
 import pytest
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 COST = "MACs"
 NUM_ROUNDS = 12
