@@ -16,8 +16,8 @@ from darts_trainer.export import TOLERANCE, export, largest_difference
 from darts_trainer.predictor import SavedNetworkError
 from darts_trainer.retraining.text_config import TextTrainingSettings
 from darts_trainer.retraining.text_training import MAX_RETURNS, TextTraining
+from trial_runtime.costs.network_cost import num_parameters
 from trial_runtime.errors import TrainingDiverged
-from trial_runtime.network_cost import num_parameters
 from trial_runtime.text import corpora, grammar
 from trial_runtime.text.corpora import Corpus
 from trial_runtime.text.vocabulary import Vocabulary

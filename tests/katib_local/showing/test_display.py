@@ -24,8 +24,8 @@ from katib_local.manifest.experiment import Experiment
 from katib_local.record.trials import Trial
 from katib_local.showing import display
 from katib_local.showing.display import LiveTable, PlainLines
-from katib_suggestion.budget import Budget
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.parsing.budget import Budget
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 GENOTYPE = "Genotype(normal=[[('max_pooling_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),reduce=[])"
