@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trial_runtime.precision import autocast
+from trial_runtime.devices.precision import autocast
 
 INITIAL_RANGE = 0.04
 """Weights begin between minus and plus this, all alike (quark0/darts)."""
@@ -128,7 +128,7 @@ class LanguageModel(nn.Module):
         vocabulary_size: words.
         hidden_size: units of vectors and states.
         generator: on the CPU; draws the weights.
-        precision: that the passes compute in, see `trial_runtime.precision`.
+        precision: that the passes compute in, see `trial_runtime.devices.precision`.
     """
 
     def __init__(

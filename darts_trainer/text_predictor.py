@@ -19,7 +19,7 @@ from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
 from darts_genotype import json_form, katib_form
 from darts_genotype.recurrent import RecurrentGenotype
-from trial_runtime import artifacts
+from trial_runtime.reporting import artifacts
 from trial_runtime.text.vocabulary import END_OF_LINE, UNKNOWN, Vocabulary, words_of
 from trial_runtime.trained import files
 from trial_runtime.trained.files import NETWORK_FILE, SavedNetworkError

@@ -33,9 +33,9 @@ from enas_service.policies.policy_gradient import PolicyGradient, Step
 from enas_service.problem import Problem
 from enas_service.scores import advantages, ranked
 from enas_service.spaces.space import ForeignAssignments
-from katib_suggestion import caller
-from katib_suggestion.caller import Caller, Unavailable
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.serving import caller
+from katib_suggestion.serving.caller import Caller, Unavailable
 
 logger = logging.getLogger(__name__)
 

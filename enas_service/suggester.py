@@ -15,8 +15,8 @@ from enas_service.checkpoint import CheckpointStore
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.problem import Problem
 from enas_service.search import Search, Status
-from katib_suggestion import caller
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.serving import caller
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from enas_service.lessons import Lesson, Matters, insight, what_takes_long
 from enas_service.model.model import MIN_TRIALS
 from enas_service.model.proposals import propose, untaken
 from enas_service.model.region import Region
-from katib_suggestion.budget import Bound, Budget
 from katib_suggestion.experiment import Direction, Objective
+from katib_suggestion.parsing.budget import Bound, Budget
 
 
 @dataclass(frozen=True, slots=True)

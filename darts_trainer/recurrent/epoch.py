@@ -9,7 +9,7 @@ from darts_trainer import metric_names
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
-from trial_runtime import metric_lines
+from trial_runtime.reporting import metric_lines
 from trial_runtime.text.perplexity import Perplexity
 
 

@@ -20,9 +20,11 @@ from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import EdgeWeight
 from darts_trainer.search.trial import AfterStep
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, metric_lines, precision, seeds
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.processes import Processes
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.devices import precision
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
 from trial_runtime.text import options
 from trial_runtime.text.perplexity import Perplexity
 

@@ -12,10 +12,10 @@ from darts_genotype import katib_form
 from darts_genotype.recurrent import RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.config import genotype_of
-from katib_suggestion.settings import Interval, integer, number
+from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line
-from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
 from trial_runtime.retraining import flags
 from trial_runtime.text import options
 from trial_runtime.text.options import TextOptions

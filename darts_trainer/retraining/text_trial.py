@@ -11,12 +11,15 @@ from darts_trainer import metric_names, text_predictor
 from darts_trainer.retraining.text_config import TextRetrainConfig
 from darts_trainer.retraining.text_training import EpochMetrics, TextTraining
 from darts_trainer.text_predictor import TextPredictor
-from trial_runtime import artifacts, checkpoints, metric_lines, precision, seeds
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.network_cost import num_parameters
-from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver
+from trial_runtime import seeds
+from trial_runtime.checkpointing import checkpoints
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.checkpointing.resume import Saver
+from trial_runtime.costs.network_cost import num_parameters
+from trial_runtime.devices import precision
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.progress import epoch_over
 from trial_runtime.text import options
 from trial_runtime.trained.files import NETWORK_FILE, WEIGHTS_FILE
 

@@ -19,7 +19,7 @@ from katib_local.record.trials import Trial
 from katib_local.report import read_run
 from katib_local.report.model import Report
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.result_files import ARTIFACTS
+from katib_suggestion.files.result_files import ARTIFACTS
 
 PLACE = "runs"
 """The one place that there is."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from cell_networks.language_model import INITIAL_RANGE, LanguageModel
 from cell_networks.recurrent import RecurrentCell
 from enas_trainer.recurrent.config import RecurrentNetwork
-from enas_trainer.shared_weights import Part
-from trial_runtime.network_cost import num_parameters
+from enas_trainer.sharing.shared_weights import Part
+from trial_runtime.costs.network_cost import num_parameters
 
 
 class Child(LanguageModel):
@@ -20,7 +20,7 @@ class Child(LanguageModel):
         asked: cell and sizes.
         hidden_size: units of the nodes.
         generator: on the CPU; draws the weights.
-        precision: that passes compute in; see `trial_runtime.precision`.
+        precision: that passes compute in; see `trial_runtime.devices.precision`.
     """
 
     def __init__(

@@ -5,20 +5,25 @@ from dataclasses import asdict
 from typing import Any
 
 from darts_genotype import json_form
-from enas_trainer import epochs, fields, metric_names, search_for, shared_weights
+from enas_trainer import epochs, metric_names
+from enas_trainer.architecture import fields, search_for
+from enas_trainer.architecture.loading import RECORD
 from enas_trainer.epochs import Epoch
-from enas_trainer.loading import RECORD
 from enas_trainer.recurrent.asked import TextTrial
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import EpochMetrics, TextTraining
-from enas_trainer.shared_weights import Loan
-from katib_suggestion.assignment import JSON
-from trial_runtime import artifacts, metric_lines, network_budget, precision, seeds
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.network_budget import BeyondBudget
-from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver
+from enas_trainer.sharing import shared_weights
+from enas_trainer.sharing.shared_weights import Loan
+from katib_suggestion.parsing.assignment import JSON
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.checkpointing.resume import Saver
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import BeyondBudget
+from trial_runtime.devices import precision
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.progress import epoch_over
 from trial_runtime.text import options
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from katib_local.commands.pass_on import PassingOn
 from katib_local.manifest import manifest
 from katib_local.record.dataset_paths import located
 from katib_local.record.options import Options, absolute, image_target, is_address
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 EXIT_SUCCEEDED = 0
 EXIT_EXPERIMENT_FAILED = 1

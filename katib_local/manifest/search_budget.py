@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from katib_suggestion.budget import Budget
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing.budget import Budget
 
 SETTING = "budget"
 PATH = "spec.algorithm.algorithmSettings.budget"

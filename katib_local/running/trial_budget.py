@@ -8,8 +8,8 @@ from katib_local.manifest.experiment import Experiment
 from katib_local.manifest.template import Container
 from katib_local.running import known_programs
 from katib_local.running.known_programs import KnownProgram
-from katib_suggestion.budget import Budget
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing.budget import Budget
 
 _FLAG = "--budget"
 _COMMAND = f"{template.SPEC_PATH}: command"

@@ -13,7 +13,7 @@ from katib_local.showing.columns import Column
 from katib_local.showing.parameters import parameter_columns
 from katib_local.showing.wording import counts, duration, outcome, seconds_of
 from katib_suggestion.experiment import TrialCondition
-from katib_suggestion.result_files import ARTIFACTS
+from katib_suggestion.files.result_files import ARTIFACTS
 
 _NUM_BEST = 5
 _NUM_FAILED = 5

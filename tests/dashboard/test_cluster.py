@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import grpc
 import pytest
 
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 Visit = Callable[..., Any]
 

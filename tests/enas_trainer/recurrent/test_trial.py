@@ -10,17 +10,17 @@ import torch
 
 from cell_networks.recurrent import language_model
 from darts_genotype import forms
-from enas_trainer import choices
 from enas_trainer.__main__ import main
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.arguments import choices
+from enas_trainer.arguments.recurrent import parse
 from enas_trainer.recurrent import config
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import TextTraining
-from enas_trainer.shared_weights import borrow, give_back
-from enas_trainer.text_arguments import parse
-from katib_suggestion import assignment
+from enas_trainer.sharing.shared_weights import borrow, give_back
+from katib_suggestion.parsing import assignment
 from tests.warm_python import with_torch
-from trial_runtime import checkpoints
+from trial_runtime.checkpointing import checkpoints
 from trial_runtime.seeds import generator
 from trial_runtime.text import corpora
 
@@ -231,8 +231,9 @@ from pathlib import Path
 import torch
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import TextTraining
-from enas_trainer.text_arguments import parse
-from trial_runtime import processes, seeds
+from enas_trainer.arguments.recurrent import parse
+from trial_runtime.processes import processes
+from trial_runtime import seeds
 from trial_runtime.text import corpora
 
 torch.set_num_threads(1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from katib_local.report import cost_figures
-from katib_suggestion.budget import Budget
+from katib_suggestion.parsing.budget import Budget
 
 
 @pytest.fixture
