@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from katib_suggestion import extras
-from trial_runtime import spinning
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from darts_trainer import config, search_arguments, trial
         from darts_trainer.recurrent import config as recurrent_config
         from darts_trainer.recurrent import trial as recurrent_trial
-        from trial_runtime import command_line, resume
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from katib_suggestion import extras
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 with extras.needed("trainer", __name__):
     from darts_trainer import predictor

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 
 from katib_suggestion import extras
-from trial_runtime import spinning
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # They load torch.
     with extras.needed("trainer"):
         from darts_trainer.retraining import config, text_config, text_trial, trial
-        from trial_runtime import command_line, resume
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 

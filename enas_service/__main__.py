@@ -8,13 +8,13 @@ from pathlib import Path
 
 from enas_service.lean_import import lean
 from katib_suggestion import extras
-from katib_suggestion.folder_lock import FolderLock
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.folder_lock import FolderLock
+from katib_suggestion.files.user_paths import user_path
 
 with extras.needed("enas", __name__):
     from enas_service.limits import EnasLimits
-    from katib_suggestion import server
-    from katib_suggestion.servicer import Suggester
+    from katib_suggestion.serving import server
+    from katib_suggestion.serving.servicer import Suggester
 
 logger = logging.getLogger(__name__)
 

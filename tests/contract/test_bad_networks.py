@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from katib_suggestion.servicer import MAX_CALLS
+from katib_suggestion.serving.servicer import MAX_CALLS
 from tests.contract.test_limits import code_of, peak_mib, request_of
 from tests.http2 import CONTINUATION, DATA, HEADERS, PING, SETTINGS, WINDOW_UPDATE, Connection, frame, message
 
@@ -50,7 +50,7 @@ def test_bodies_that_come_a_byte_at_a_time_leave_others_their_turn(service, is_w
     body = message(build.request(build.darts(), 1).SerializeToString())
     with ExitStack() as stack:
         slow = [stack.enter_context(Connection(service.port)) for _ in range(MAX_CALLS + 10)]
-        streams = [connection.call(SUGGEST) for connection in slow]
+        streams = [connection.call(SUGGEST, timeout="10M") for connection in slow]
         for part in range(2):
             for connection, stream in zip(slow, streams, strict=True):
                 connection.send(stream, body[part : part + 1])
