@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -48,6 +48,16 @@ def receiving(bodies: Intake, call: Call, has_turn: threading.Event, said: list[
     return thread
 
 
+def end(bodies: Intake, calls: Sequence[Call], threads: Sequence[threading.Thread]) -> None:
+    """Give up all calls, and wait until they have ended."""
+    for call in calls:
+        call.cancel()
+    with bodies._changed:
+        bodies._changed.notify_all()
+    for thread in threads:
+        thread.join(30)
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -69,9 +79,7 @@ def test_few_are_received_at_a_time_and_the_rest_in_their_order(
         assert [turn.is_set() for turn in turns] == [number < index + 1 for number in range(6)]
         calls[index].cancel()
         assert turns[index + 1].wait(30)
-    for call, thread in zip(calls, threads, strict=True):
-        call.cancel()
-        thread.join(30)
+    end(bodies, calls, threads)
 
 
 def test_the_slow_leave_others_their_turn_and_of_many_the_oldest_is_given_up(
@@ -85,9 +93,7 @@ def test_the_slow_leave_others_their_turn_and_of_many_the_oldest_is_given_up(
         assert has_turn.wait(30)
     until(lambda: calls[0].given_up.is_set())
     assert not calls[-1].given_up.is_set()
-    for call, thread in zip(calls, threads, strict=True):
-        call.cancel()
-        thread.join(30)
+    end(bodies, calls, threads)
 
 
 def test_who_waits_for_a_turn_longest_makes_room_for_the_newest(
@@ -102,10 +108,7 @@ def test_who_waits_for_a_turn_longest_makes_room_for_the_newest(
     assert bodies.make_room("too many; call again")
     assert bodies.make_room("too many; call again")
     assert not bodies.make_room("too many; call again")
-    for call in calls:
-        call.cancel()
-    for thread in threads:
-        thread.join(30)
+    end(bodies, calls, threads)
 
 
 def test_a_connection_that_has_many_bodies_coming_holds_up_itself(
@@ -124,9 +127,7 @@ def test_a_connection_that_has_many_bodies_coming_holds_up_itself(
         bodies._changed.notify_all()
     until(lambda: sum(turn.is_set() for turn in turns) == 2)
     assert turns[names.index("other")].is_set()
-    for call, thread in zip(calls, threads, strict=True):
-        call.cancel()
-        thread.join(30)
+    end(bodies, calls, threads)
 
 
 def test_of_those_that_wait_the_crowd_makes_room(bodies: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +140,22 @@ def test_of_those_that_wait_the_crowd_makes_room(bodies: Intake, monkeypatch: py
         until(lambda: len(bodies._waiting) == len(threads) - 1)
     assert bodies.make_room("too many; call again")
     until(lambda: said == {"other": [], "crowd": ["too many; call again"]})
-    for call, thread in zip(calls, threads, strict=True):
-        call.cancel()
-        thread.join(30)
+    end(bodies, calls, threads)
+
+
+def test_where_one_has_waited_long_the_newest_goes_first(bodies: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its caller has the most time left, and there would be nothing but calls that come too late."""
+    monkeypatch.setattr(intake, "_TURN_S", 60)
+    monkeypatch.setattr(intake, "_LONG_S", 0.05)
+    calls, turns, threads = [Call() for _ in range(3)], [threading.Event() for _ in range(3)], []
+    for call, turn in zip(calls, turns, strict=True):
+        threads.append(receiving(bodies, call, turn, []))
+        until(lambda: turns[0].is_set() and len(bodies._waiting) == len(threads) - 1)
+    time.sleep(0.1)
+    calls[0].cancel()
+    until(lambda: any(turn.is_set() for turn in turns[1:]))
+    assert [turn.is_set() for turn in turns[1:]] == [False, True]
+    end(bodies, calls, threads)
 
 
 def test_large_requests_are_not_at_work_together(bodies: Intake) -> None:

@@ -9,8 +9,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from katib_suggestion.serving import server
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.serving import server
 from katib_suggestion.serving.server import Server
 from tests.http2 import PREFACE, RESET, SETTINGS, Connection
 
