@@ -108,9 +108,9 @@ hooks: $(VENV)/.installed ## have git check style and types before each commit
 	$(BIN)/pre-commit install
 
 .PHONY: proto
-proto: $(GENERATOR)/.installed ## generate katib_suggestion/api_pb2* from proto/api.proto
-	$(GENERATOR)/bin/python -m grpc_tools.protoc --proto_path=katib_suggestion=proto \
-		--python_out=. --pyi_out=. --grpc_python_out=. katib_suggestion/api.proto
+proto: $(GENERATOR)/.installed ## generate katib_suggestion/wire/api_pb2* from proto/api.proto
+	$(GENERATOR)/bin/python -m grpc_tools.protoc --proto_path=katib_suggestion/wire=proto \
+		--python_out=. --pyi_out=. --grpc_python_out=. katib_suggestion/wire/api.proto
 
 # docker, podman or buildah, whichever is there; or any command that builds as they do.
 ENGINE ?= $(shell command -v docker || command -v podman || command -v buildah)
@@ -137,7 +137,7 @@ test-images: images $(VENV)/.installed ## build the images and test them
 	KATIB_NAS_TEST_ENGINE="$(RUN_ENGINE)" $(BIN)/pytest $(ARGS) tests/images
 
 # The others are named with their data by the pages in benchmarks/results.
-BENCHMARKS ?= enas_search enas_service_cost enas_child darts_step darts_service_cost kill_and_resume
+BENCHMARKS ?= enas.search services.enas_cost enas_trials.child darts.step services.darts_cost robustness.kill_and_resume
 
 .PHONY: bench
 bench: $(VENV)/.installed ## run every benchmark that needs no data, ours beside its baseline

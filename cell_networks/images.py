@@ -24,7 +24,7 @@ from cell_networks.layout import (
 )
 from darts_genotype.genotype import NUM_INPUTS, Genotype, GenotypeError
 from darts_genotype.primitives import SKIP_CONNECTION
-from trial_runtime.precision import autocast
+from trial_runtime.devices.precision import autocast
 
 
 class Cell(nn.Module):
@@ -93,7 +93,7 @@ class Network(nn.Module):
             train the cells before it; None for a network without.
         auxiliary_delay: how many cells behind that one the second classifier reads, if there are so many: none in
             DARTS, one in ENAS.
-        precision: that the passes compute in; see `trial_runtime.precision`.
+        precision: that the passes compute in; see `trial_runtime.devices.precision`.
 
     Attributes:
         auxiliary_layer: the cell, counted from 0, that a second classifier reads.

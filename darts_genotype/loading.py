@@ -6,8 +6,8 @@ from typing import IO
 from darts_genotype import finding, forms
 from darts_genotype.genotype import GenotypeError
 from darts_genotype.recurrent import AnyGenotype
-from katib_suggestion import result_files
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files import result_files
+from katib_suggestion.files.user_paths import user_path
 
 RECORD = "genotype.json"
 """What a search leaves in its output folder."""

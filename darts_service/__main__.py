@@ -3,9 +3,12 @@
 import argparse
 import sys
 
-from darts_service.suggester import DartsSuggester
-from katib_suggestion import server
-from katib_suggestion.limits import Limits
+from katib_suggestion import extras
+
+with extras.needed("darts", __name__):
+    from darts_service.suggester import DartsSuggester
+    from katib_suggestion.limits import Limits
+    from katib_suggestion.serving import server
 
 
 def main() -> int:

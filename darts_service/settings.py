@@ -5,7 +5,7 @@ Standard library only: the trainer imports this module.
 
 from dataclasses import dataclass
 
-from katib_suggestion.settings import Interval, integer, number
+from katib_suggestion.parsing.settings import Interval, integer, number
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from darts_service.settings import MAX_LAYERS, DartsSettings, RecurrentSettings, SearchSettings
-from katib_suggestion import assignment, operations, settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Trial
 from katib_suggestion.limits import DEFAULT, Limits
+from katib_suggestion.parsing import assignment, operations, settings
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from katib_suggestion import extras
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,10 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What a recorded step frees on one stream is used again on another as soon as that is safe, and not only after it.
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "graph_capture_record_stream_reuse:True")
     # They load torch.
-    from darts_trainer import config, search_arguments, trial
-    from darts_trainer.recurrent import config as recurrent_config
-    from darts_trainer.recurrent import trial as recurrent_trial
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from darts_trainer import config, search_arguments, trial
+        from darts_trainer.recurrent import config as recurrent_config
+        from darts_trainer.recurrent import trial as recurrent_trial
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 

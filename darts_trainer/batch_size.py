@@ -24,11 +24,11 @@ from darts_trainer.search.loop import Search
 from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.data import SearchData, num_validated_at_once
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import memory, precision
+from trial_runtime.devices import memory, precision
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import Processes
-from trial_runtime.tally import Means
+from trial_runtime.images.tally import Means
+from trial_runtime.processes.processes import Processes
 
 MAX_BATCH_SIZE = 1_024
 """No larger batch is tried: the learning rates of the settings are for far smaller ones."""

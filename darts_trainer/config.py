@@ -13,9 +13,9 @@ from darts_trainer import search_arguments, variants
 from darts_trainer.search.records import CHOICES
 from darts_trainer.variants import Variants
 from trial_runtime import command_line
-from trial_runtime.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
 from trial_runtime.images.data_options import DataOptions
-from trial_runtime.resume import ResumeOptions
 
 _MATTERS_NOT = frozenset(
     {
@@ -43,7 +43,7 @@ class TrainerConfig:
     checkpoint_cells: bool
     """Save memory: keep only the cells' outputs for the backward pass, and compute the rest again."""
     precision: str
-    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
     compile: bool
     """Let torch.compile translate the cells first."""
     cuda_graph: bool
@@ -68,7 +68,7 @@ class TrainerConfig:
         return configuration_of(self, without=_MATTERS_NOT)
 
     def replays(self, num_processes: int) -> bool:
-        """Whether so many processes record their steps; see `trial_runtime.step_graph`."""
+        """Whether so many processes record their steps; see `trial_runtime.devices.step_graph`."""
         return self.cuda_graph and self.device.type == "cuda" and num_processes == 1
 
     @property

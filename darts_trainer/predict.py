@@ -6,9 +6,12 @@ A line a picture: its name, and the classes with their probabilities, the likeli
 import sys
 from collections.abc import Sequence
 
-from darts_trainer import predictor
-from katib_suggestion.user_paths import user_path
-from trial_runtime import command_line
+from katib_suggestion import extras
+from katib_suggestion.files.user_paths import user_path
+
+with extras.needed("trainer", __name__):
+    from darts_trainer import predictor
+    from trial_runtime import command_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:

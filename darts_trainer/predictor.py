@@ -16,7 +16,7 @@ from cell_networks.images import Network
 from cell_networks.layout import Layout
 from darts_genotype import json_form, katib_form
 from darts_genotype.genotype import Genotype
-from trial_runtime import artifacts
+from trial_runtime.reporting import artifacts
 from trial_runtime.trained import files
 from trial_runtime.trained.classifier import Predictor, WrongImages
 from trial_runtime.trained.files import NETWORK_FILE, WEIGHTS_FILE, SavedNetworkError

@@ -17,15 +17,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from katib_suggestion import extras
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from darts_trainer.retraining import config, text_config, text_trial, trial
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from darts_trainer.retraining import config, text_config, text_trial, trial
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from darts_genotype.activations import ACTIVATIONS
 from darts_service.settings import MAX_LAYERS
-from katib_suggestion import assignment, settings
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing import assignment, settings
 from trial_runtime.command_line import CommandLineError, Parser
-from trial_runtime.precision import PRECISIONS
+from trial_runtime.devices.precision import PRECISIONS
 
 AnySettings = TypeVar("AnySettings")
 

@@ -23,11 +23,13 @@ from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.epoch import Epoch, edge_weights, entropies
 from darts_trainer.supernet.supernet import Supernet
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import artifacts, precision, seeds
-from trial_runtime.checkpoints import Checkpoint
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.devices import precision
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import Processes
-from trial_runtime.tally import Means
+from trial_runtime.images.tally import Means
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts
 
 logger = logging.getLogger(__name__)
 

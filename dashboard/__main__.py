@@ -5,19 +5,21 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from starlette.applications import Starlette
-
-from dashboard import arguments
-from dashboard.pages.pages import Setting
-from dashboard.serving import app, server
-from dashboard.serving.access import OwnMachine
-from dashboard.sources.observation_logs import ObservationLogs
-from dashboard.sources.runs import PLACE, Runs
-from katib_cluster import connection
-from katib_cluster.errors import ClusterError
-from katib_local.errors import UsageError
-from katib_suggestion import streams
+from katib_suggestion import extras, streams
 from katib_suggestion.errors import one_line
+
+with extras.needed("dashboard", __name__):
+    from starlette.applications import Starlette
+
+    from dashboard import arguments
+    from dashboard.pages.pages import Setting
+    from dashboard.serving import app, server
+    from dashboard.serving.access import OwnMachine
+    from dashboard.sources.observation_logs import ObservationLogs
+    from dashboard.sources.runs import PLACE, Runs
+    from katib_cluster import connection
+    from katib_cluster.errors import ClusterError
+    from katib_local.errors import UsageError
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1")
 """A page of another site that has its own name lead here is sent away: it would read all as one of ours."""

@@ -5,7 +5,7 @@ import ipaddress
 
 from katib_local.errors import UsageError
 from katib_local.record.run_folder import RUNS
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 LOOPBACK = "127.0.0.1"
 DB_MANAGER = "katib-db-manager.kubeflow:6789"

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 from enas_service.lean_import import lean
-from enas_service.limits import EnasLimits
-from katib_suggestion import server
-from katib_suggestion.folder_lock import FolderLock
-from katib_suggestion.servicer import Suggester
-from katib_suggestion.user_paths import user_path
+from katib_suggestion import extras
+from katib_suggestion.files.folder_lock import FolderLock
+from katib_suggestion.files.user_paths import user_path
+
+with extras.needed("enas", __name__):
+    from enas_service.limits import EnasLimits
+    from katib_suggestion.serving import server
+    from katib_suggestion.serving.servicer import Suggester
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ def main() -> int:
     server.add_arguments(parser, EnasLimits)
     _add_arguments(parser)
     arguments = parser.parse_args()
+    extras.require("enas", "tensorflow")
     # TensorFlow takes seconds to import: the port answers meanwhile.
     return server.serve(lambda: _load(arguments), arguments)
 

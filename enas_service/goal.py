@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enas_service.settings import EnasSettings
-from katib_suggestion.budget import WORST_ACCURACY, WORST_LOSS, Budget
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Objective, Trial
+from katib_suggestion.parsing.budget import WORST_ACCURACY, WORST_LOSS, Budget
 
 Floats = NDArray[np.float64]
 Costs = Mapping[str, float]

@@ -17,9 +17,9 @@ from enas_service.spaces.cells import CellSpace
 from enas_service.spaces.macro import MacroSpace
 from enas_service.spaces.parameters import ParameterSpace
 from enas_service.spaces.space import Space
-from katib_suggestion import settings
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Objective
+from katib_suggestion.parsing import settings
 
 _WITHOUT_CELLS = ", search_for='macro', num_nodes=None"
 """Of the settings, as `repr` writes them."""

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from katib_suggestion import budget as budgets
-from katib_suggestion.budget import Budget
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.settings import Interval, choice, integer, number, of_text
+from katib_suggestion.parsing import budget as budgets
+from katib_suggestion.parsing.budget import Budget
+from katib_suggestion.parsing.settings import Interval, choice, integer, number, of_text
 
 _POSITIVE = Interval(minimum=1)
 _SHARE = Interval(above=0, maximum=1)

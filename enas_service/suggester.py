@@ -14,9 +14,10 @@ import numpy as np
 from enas_service.checkpoint import CheckpointStore
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.problem import Problem
-from enas_service.search import Search, Status
-from katib_suggestion import caller
+from enas_service.search.memory import Status
+from enas_service.search.search import Search
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.serving import caller
 
 logger = logging.getLogger(__name__)
 

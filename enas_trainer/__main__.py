@@ -12,29 +12,34 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from katib_suggestion import extras
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from enas_trainer import arguments, gpus, search_for, text_arguments, texts
-    from enas_trainer.recurrent import trial as recurrent
-    from enas_trainer.trial import run
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from enas_trainer import gpus
+        from enas_trainer.architecture import search_for
+        from enas_trainer.arguments import images, recurrent, texts
+        from enas_trainer.images import trial as image_trial
+        from enas_trainer.recurrent import trial as text_trial
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
 
     def train() -> None:
         if texts.kind_of(given) == search_for.RECURRENT:
-            of_text = text_arguments.parse(given)
+            of_text = recurrent.parse(given)
             gpus.spread(of_text.num_gpus, of_text.device, given)
-            resume.run(of_text, recurrent.run)
+            resume.run(of_text, text_trial.run)
         else:
-            trial = arguments.parse(given)
-            gpus.spread(trial.num_gpus, trial.device, given)
-            resume.run(trial, run)
+            of_images = images.parse(given)
+            gpus.spread(of_images.num_gpus, of_images.device, given)
+            resume.run(of_images, image_trial.run)
 
     return command_line.run(train)
 

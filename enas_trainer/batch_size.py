@@ -1,7 +1,7 @@
-"""The smallest batch that a macro network learns from."""
+"""The smallest batch of images that a network learns from."""
 
 from trial_runtime.command_line import CommandLineError
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 
 MIN_IMAGES = 2
 """Fewest images of a step in each process: batch norm needs as many where a map has a single pixel."""

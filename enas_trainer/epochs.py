@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from trial_runtime import checkpoints, metric_lines
+from trial_runtime.checkpointing import checkpoints
+from trial_runtime.reporting import metric_lines
 
 
 class Metrics(Protocol):

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from enas_trainer import predictor
-from trial_runtime.trained import export_command, graph
-from trial_runtime.trained.graph import Graph
+from katib_suggestion import extras
+
+with extras.needed("trainer", __name__):
+    from enas_trainer import predictor
+    from trial_runtime.trained import export_command, graph
+    from trial_runtime.trained.graph import Graph
 
 
 def load(folder: Path) -> Graph:

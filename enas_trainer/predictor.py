@@ -15,7 +15,7 @@ import torch
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
 from enas_trainer.macro.config import Architecture, NetworkConfig
-from trial_runtime import artifacts
+from trial_runtime.reporting import artifacts
 from trial_runtime.trained import files
 from trial_runtime.trained.classifier import Predictor, WrongImages
 from trial_runtime.trained.files import NETWORK_FILE, WEIGHTS_FILE, SavedNetworkError

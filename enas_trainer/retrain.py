@@ -13,15 +13,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import spinning
+from katib_suggestion import extras
+from trial_runtime.devices import spinning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     spinning.bound(os.environ)
     # They load torch.
-    from enas_trainer.retraining import config, trial
-    from trial_runtime import command_line, resume
+    with extras.needed("trainer"):
+        from enas_trainer.retraining import config, trial
+        from trial_runtime import command_line
+        from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
     return command_line.run(lambda: resume.run(config.from_arguments(given), trial.run))

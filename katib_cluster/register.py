@@ -13,8 +13,9 @@ from katib_cluster import bounded_yaml, configuration, dashboard_menu
 from katib_cluster.bounded_yaml import UnreadableYaml
 from katib_cluster.entries import ALGORITHMS
 from katib_cluster.errors import ClusterError, InvalidConfiguration
-from katib_suggestion import durable_files, streams
-from katib_suggestion.user_paths import user_path
+from katib_suggestion import streams
+from katib_suggestion.files import durable_files
+from katib_suggestion.files.user_paths import user_path
 
 if TYPE_CHECKING:
     from katib_cluster.cluster import ConfigMap, Read

@@ -30,7 +30,7 @@ from katib_local.result import Picture, Run, TrialResult
 from katib_local.running import runner
 from katib_local.running.interruption import Interruption
 from katib_local.showing import display
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 __all__ = ["Picture", "Run", "TrialResult", "load", "run"]
 

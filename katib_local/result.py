@@ -15,7 +15,7 @@ from katib_local.report import figures, pictures, plots, read_run
 from katib_local.report.model import Report, TrialReport
 from katib_local.showing.wording import counts
 from katib_suggestion.experiment import TrialCondition
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 if TYPE_CHECKING:
     import pandas

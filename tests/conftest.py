@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from katib_suggestion import api_pb2, api_pb2_grpc
-from katib_suggestion.server import HEALTH_SERVICE
+from katib_suggestion.serving.server import HEALTH_SERVICE
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 from tests.warm_python import COLD, Program, with_tensorflow, with_torch
 
 # CI tries the same few examples each time, on whatever machine; --hypothesis-profile=campaign tries many at random.
@@ -220,7 +220,7 @@ def tensorboard() -> Callable[[Path], dict[str, list[list[float]]]]:
     """Read the curves of a folder as TensorBoard does: by name, pairs of step and value."""
 
     def read(folder: Path) -> dict[str, list[list[float]]]:
-        script = Path(__file__).parent / "trial_runtime/read_events.py"
+        script = Path(__file__).parent / "trial_runtime/reporting/read_events.py"
         done = subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True, timeout=120)
         curves: dict[str, list[list[float]]] = json.loads(done.stdout)
         return curves

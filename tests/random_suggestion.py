@@ -10,7 +10,7 @@ from concurrent import futures
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 
 class RandomSuggestion(api_pb2_grpc.SuggestionServicer):

@@ -24,14 +24,16 @@ from torch import OutOfMemoryError
 
 from katib_suggestion import streams
 from katib_suggestion.errors import one_line
-from katib_suggestion.user_paths import user_path
-from trial_runtime import devices, from_runner, processes, seeds
+from katib_suggestion.files.user_paths import user_path
+from trial_runtime import from_runner, seeds
+from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.devices import devices
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import REMAP, DataOptions
 from trial_runtime.images.npz import Layout
-from trial_runtime.resume import ResumeOptions
-from trial_runtime.termination import Terminated
+from trial_runtime.processes import processes
+from trial_runtime.processes.termination import Terminated
 
 EXIT_WRONG_INPUT = 2
 """A flag, a value or the data are wrong: the same trial fails again."""
@@ -158,7 +160,7 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class MachineOptions(TypedDict):
-    """What every trial is asked for, whatever its data; see `trial_runtime.resume.Trial`."""
+    """What every trial is asked for, whatever its data; see `trial_runtime.checkpointing.resume.Trial`."""
 
     output_dir: Path
     seed: int

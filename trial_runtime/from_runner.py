@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 OVERRIDES = "KATIB_NAS_OVERRIDES"
 """An object of flags and their texts in JSON, which go before those of the command."""

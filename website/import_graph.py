@@ -16,7 +16,7 @@ PICTURE = ROOT / "docs/contributing/import-graph.svg"
 
 Graph = Mapping[str, frozenset[str]]
 
-LARGE = ("katib_local", "darts_trainer")
+LARGE = ("katib_local", "enas_service", "darts_trainer", "enas_trainer", "trial_runtime", "katib_suggestion")
 """Packages whose folders are drawn, too."""
 
 _JOBS = {
@@ -40,10 +40,35 @@ _JOBS = {
     "katib_local.report": "the page",
     "katib_local.running": "processes",
     "katib_local.showing": "what is said",
+    "enas_service.model": "what trials teach",
+    "enas_service.policies": "controllers",
+    "enas_service.search": "what is proposed",
+    "enas_service.spaces": "what is decided",
     "darts_trainer.recurrent": "of text",
     "darts_trainer.retraining": "what was found",
     "darts_trainer.search": "of any network",
     "darts_trainer.supernet": "of pictures",
+    "enas_trainer.architecture": "what was asked",
+    "enas_trainer.arguments": "command line",
+    "enas_trainer.images": "trial on pictures",
+    "enas_trainer.macro": "of layers",
+    "enas_trainer.micro": "of two cells",
+    "enas_trainer.recurrent": "trial on text",
+    "enas_trainer.retraining": "what was found",
+    "enas_trainer.sharing": "bank of weights",
+    "trial_runtime.checkpointing": "going on",
+    "trial_runtime.costs": "of a network",
+    "trial_runtime.devices": "what computes",
+    "trial_runtime.images": "data sets",
+    "trial_runtime.processes": "of one trial",
+    "trial_runtime.reporting": "lines, files",
+    "trial_runtime.retraining": "what was found",
+    "trial_runtime.text": "data sets",
+    "trial_runtime.trained": "in use",
+    "katib_suggestion.files": "paths, locks",
+    "katib_suggestion.parsing": "texts to values",
+    "katib_suggestion.serving": "the process",
+    "katib_suggestion.wire": "messages",
 }
 
 
@@ -86,17 +111,22 @@ def folder(module: str) -> str:
 
 
 def rooms(graph: Graph, large: str) -> dict[str, str]:
-    """Where each module of a package lies: in a folder inside it, above these folders, or below them.
+    """Where each module of a package lies: in a folder inside it, above these folders, between them, or below them.
 
-    Above are the modules at the top of the package that import a folder, by way of whatever; below are the others, and
-    their room has their names.
+    Above are the modules at the top of the package that import a folder, by way of whatever; one of these that a folder
+    imports lies between, in a room of its own. Below are the others. What is between or below has its names.
     """
     ours = [module for module in graph if package(module) == large]
     folders = {folder(module) for module in ours if module.count(".") > 1}
     top = {module for module in ours if folder(module) not in folders}
     below = {module for module in top - {large} if not {folder(name) for name in reached(graph, module)} & folders}
-    base = f"{large}: {', '.join(sorted(module.removeprefix(f'{large}.') for module in below))}"
-    return {module: base if module in below else large if module in top else folder(module) for module in ours}
+    known = {name for module in ours if module not in top for name in reached(graph, module)}
+    held = {**{module: [module] for module in (top - below) & known}, **dict.fromkeys(below, sorted(below))}
+    named = {
+        module: f"{large}: {', '.join(name.removeprefix(f'{large}.') for name in names)}"
+        for module, names in held.items()
+    }
+    return {module: named.get(module, large if module in top else folder(module)) for module in ours}
 
 
 def arrows(graph: Graph, room: Callable[[str], str | None] = package) -> dict[str, frozenset[str]]:
@@ -123,6 +153,8 @@ def draw(graph: Graph) -> str:
     words = _words(whole)
     for large in LARGE:
         inside = arrows(graph, rooms(graph, large).get)
+        if not inside[large]:  # nothing is above the folders
+            del inside[large]
         pictures[f"Inside {large}"] = _picture(inside)
         words += _words(inside)
     return svg.page(pictures, title="The packages and their imports", description=". ".join(words) + ".")

@@ -5,7 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from katib_suggestion.metrics import CallMetrics
+from katib_suggestion.serving.metrics import CallMetrics
 
 PAGE = Path("docs/reference/metrics.md")
 

@@ -14,8 +14,8 @@ from enas_service.lessons import Lesson, Matters, insight, what_takes_long
 from enas_service.model.model import MIN_TRIALS
 from enas_service.model.proposals import propose, untaken
 from enas_service.model.region import Region
-from katib_suggestion.budget import Bound, Budget
 from katib_suggestion.experiment import Direction, Objective
+from katib_suggestion.parsing.budget import Bound, Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Nsga:
 
 
 class ModelAlone:
-    """The service's models without a controller; the parts of `enas_service.search.Search` that know no policy."""
+    """The service's models without a controller; the parts of `enas_service.search` that know no policy."""
 
     def __init__(self, family: Family, seed: int, *, front: bool) -> None:
         budget = None if front else Budget((Bound("MACs", 1.0),))

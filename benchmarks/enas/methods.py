@@ -16,8 +16,8 @@ from enas_service.model.process import Weights
 from enas_service.model.proposals import untaken
 from enas_service.model.region import Region
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, Experiment, Objective, Trial, TrialCondition
+from katib_suggestion.parsing import assignment
 
 _SMAC_DESIGN = 37
 """Configurations of SMAC's initial design: a quarter of 150 trials, which is its default."""
@@ -205,7 +205,7 @@ class Smac:
 
 
 class ModelAlone:
-    """The service's model without a controller; the parts of `enas_service.search.Search` that know no policy."""
+    """The service's model without a controller; the parts of `enas_service.search` that know no policy."""
 
     def __init__(self, family: Family, seed: int) -> None:
         self._space, self._random = family.space, np.random.default_rng(seed)

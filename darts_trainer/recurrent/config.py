@@ -13,8 +13,8 @@ from darts_service.settings import RecurrentSettings
 from darts_trainer import search_arguments
 from darts_trainer.search.records import CHOICES
 from trial_runtime import command_line
-from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
 from trial_runtime.text import options
 from trial_runtime.text.options import TextOptions
 
@@ -54,7 +54,7 @@ class RecurrentConfig:
         return configuration_of(self, without=_MATTERS_NOT)
 
     def replays(self, num_processes: int) -> bool:
-        """Whether so many processes record their steps; see `trial_runtime.step_graph`."""
+        """Whether so many processes record their steps; see `trial_runtime.devices.step_graph`."""
         return self.cuda_graph and self.device.type == "cuda" and num_processes == 1
 
     @property

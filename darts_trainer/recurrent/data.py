@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cell_networks.language_model import DropoutRates, LanguageModel, Masks
 from trial_runtime import seeds
-from trial_runtime.processes import ALONE, Processes
+from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.text.batches import Exactly, FollowingBatches, Steady, Text, TextBatches, Window
 from trial_runtime.text.corpora import Corpus
 

@@ -82,8 +82,10 @@ class RecurrentSupernet(nn.Module):
         hidden_size: units of words' vectors and of states.
         num_layers: cells, one above the other.
         generator: on the CPU; draws weights and alphas. The same one gives the same network in every form.
-        precision: that the passes compute in; see `trial_runtime.precision`.
-        normalised, plain, compiled: see `MixtureCell`.
+        precision: that the passes compute in; see `trial_runtime.devices.precision`.
+        normalised: see `MixtureCell`.
+        plain: likewise.
+        compiled: likewise.
     """
 
     def __init__(

@@ -16,13 +16,14 @@ from darts_genotype.genotype import Genotype, GenotypeError
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
 from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.enas_recipe import EnasSettings, EnasSize
-from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner, network_budget
-from trial_runtime.checkpoints import Plain, configuration_of
+from katib_suggestion.parsing.settings import Interval, integer, number
+from trial_runtime import command_line, from_runner
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
 from trial_runtime.command_line import CommandLineError
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.images.data_options import DataOptions
-from trial_runtime.network_budget import Allowance
-from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
 
@@ -126,7 +127,7 @@ class RetrainConfig:
     settings: RetrainSettings | EnasSettings
     """How it learns: by the recipe of DARTS, or by that of ENAS."""
     precision: str
-    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
     allowance: Allowance

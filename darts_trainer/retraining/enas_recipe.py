@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from darts_service.settings import MAX_LAYERS
-from katib_suggestion.settings import Interval, integer, number
+from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime.retraining import schedule
 
 _NOT_NEGATIVE = Interval(minimum=0)

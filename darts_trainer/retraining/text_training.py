@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from cell_networks.language_model import LanguageModel, Masks, cross_entropy, slowness
 from darts_trainer.retraining.text_config import TextTrainingSettings
 from trial_runtime import seeds
+from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.gradients import shortening
-from trial_runtime.processes import ALONE, Processes
-from trial_runtime.progress import bar
-from trial_runtime.standing import Standing
+from trial_runtime.processes.processes import ALONE, Processes
+from trial_runtime.reporting.progress import bar
 from trial_runtime.text import batches
 from trial_runtime.text.batches import Text, TextBatches, Varied, Window
 from trial_runtime.text.corpora import Corpus

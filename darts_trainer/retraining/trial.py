@@ -13,11 +13,12 @@ from darts_trainer.retraining.config import RetrainConfig
 from darts_trainer.retraining.enas_recipe import EnasSettings
 from darts_trainer.retraining.learner import CellsLearner
 from katib_suggestion.errors import InvalidExperiment
-from trial_runtime import precision, seeds
-from trial_runtime.checkpoints import Checkpoint
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.costs.network_cost import multiply_adds, num_parameters
+from trial_runtime.devices import precision
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.network_cost import multiply_adds, num_parameters
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 from trial_runtime.retraining import metric_names
 from trial_runtime.retraining import trial as retraining
 

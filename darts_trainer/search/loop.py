@@ -14,9 +14,9 @@ from torch import Tensor
 from darts_service.settings import SearchSettings
 from darts_trainer.search.bilevel import ALPHA_BETAS, BilevelOptimiser
 from darts_trainer.search.problem import Batch, Batches, Problem, Tally
-from trial_runtime.progress import bar
-from trial_runtime.standing import Standing
-from trial_runtime.step_graph import Replayed
+from trial_runtime.checkpointing.standing import Standing
+from trial_runtime.devices.step_graph import Replayed
+from trial_runtime.reporting.progress import bar
 
 Measures = TypeVar("Measures")
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from trial_runtime.processes import Processes
-from trial_runtime.standing import EpochTally
+from trial_runtime.checkpointing.standing import EpochTally
+from trial_runtime.processes.processes import Processes
 
 Batch = tuple[Tensor, ...]
 """What a pass reads: inputs, targets, and whatever chance decides, so that all passes of a step see the same."""
@@ -87,7 +87,7 @@ class Problem(Protocol[Measures]):
 
     @property
     def replays(self) -> bool:
-        """Whether steps are recorded as a CUDA graph and replayed, see `trial_runtime.step_graph`: by one process."""
+        """Whether steps are replayed as a CUDA graph, see `trial_runtime.devices.step_graph`: by one process."""
 
     def weights(self) -> Sequence[nn.Parameter]:
         """All that weight steps move."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from darts_genotype import forms, json_form
-from katib_suggestion import durable_files
-from trial_runtime import artifacts, metric_lines
-from trial_runtime.events import Events
+from katib_suggestion.files import durable_files
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.events import Events
 
 LAST = "last"
 BEST_VALIDATION = "best-validation"

@@ -10,12 +10,13 @@ from darts_trainer import metric_names
 from darts_trainer.search import records
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import AnyEpoch, EdgeWeight, Epoch
-from trial_runtime import artifacts, checkpoints, metric_lines
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.events import Events
-from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver, Trial
+from trial_runtime.checkpointing import checkpoints
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.checkpointing.resume import Saver, Trial
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.events import Events
+from trial_runtime.reporting.progress import epoch_over
 
 Measures = TypeVar("Measures")
 Kept = TypeVar("Kept", bound=Epoch, covariant=True)

@@ -14,9 +14,9 @@ from darts_trainer.search.problem import Batch, Pass
 from darts_trainer.supernet.collapse import auxiliary_weight
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.supernet import Supernet, frozen_statistics
-from trial_runtime.joint_batch import average_statistics, share_of_loss
-from trial_runtime.step_graph import Replayed
-from trial_runtime.tally import Means, Tally, evaluate
+from trial_runtime.devices.step_graph import Replayed
+from trial_runtime.images.tally import Means, Tally, evaluate
+from trial_runtime.processes.joint_batch import average_statistics, share_of_loss
 
 
 class Classification:

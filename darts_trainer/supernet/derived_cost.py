@@ -7,7 +7,7 @@ import torch
 from cell_networks.images import Network
 from cell_networks.layout import Layout
 from darts_genotype.genotype import Genotype
-from trial_runtime.network_cost import multiply_adds, num_parameters
+from trial_runtime.costs.network_cost import multiply_adds, num_parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
 from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.supernet import Supernet
-from trial_runtime import metric_lines
-from trial_runtime.tally import Means
+from trial_runtime.images.tally import Means
+from trial_runtime.reporting import metric_lines
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ leave one node share what they can:
 - dilated convolutions work on images of just the pixels that their taps fall on (`darts_trainer.supernet.depthwise`);
 - the weight of an operation is the scale of its last batch norm, which has none of its own: no pass to multiply;
 - ``none`` is left out: it would add zeros;
-- on a GPU, what has nothing to share runs side by side (`trial_runtime.step_graph`).
+- on a GPU, what has nothing to share runs side by side (`trial_runtime.devices.step_graph`).
 
 Shape suffixes: b images, c channels of a node, t targets (the nodes that the edges lead to), f = t * c, h height, w
 width, e edges of a cell, o operations, s operations that all edges share.
@@ -30,7 +30,7 @@ from darts_trainer.supernet.depthwise import DepthwiseConvolution, apart, togeth
 from darts_trainer.supernet.partial_channels import PartialEdge, bypass, join, split
 from darts_trainer.supernet.plain_cell import MixedOperation, PlainCell
 from darts_trainer.supernet.pointwise_norm import PointwiseNorm, few_passes_are_best_on, weighed_sum
-from trial_runtime.step_graph import side_by_side
+from trial_runtime.devices.step_graph import side_by_side
 
 
 class FusedCell(nn.Module):

@@ -16,7 +16,7 @@ from darts_genotype.genotype import NUM_INPUTS
 from darts_trainer.supernet.fused_cell import FusedCell
 from darts_trainer.supernet.partial_channels import edge_weights
 from darts_trainer.supernet.plain_cell import PlainCell
-from trial_runtime.precision import autocast
+from trial_runtime.devices.precision import autocast
 
 _ALPHA_SCALE = 1e-3
 """Standard deviation of the first alphas: all operations are nearly equal at the start."""
@@ -31,7 +31,7 @@ class Supernet(nn.Module):
         generator: draws weights and alphas; on the CPU. The same one gives the same network in both forms.
         plain: leave the cells in their plain form, which is slow; see `darts_trainer.supernet.plain_cell`.
         checkpoint_cells: keep only the cells' outputs for the backward pass, which computes the rest again.
-        precision: that the passes compute in; see `trial_runtime.precision`.
+        precision: that the passes compute in; see `trial_runtime.devices.precision`.
         partial_channels: give each edge a weight of its own, and send one in that many of its channels through the
             mixture; divides the layout's channels. None for neither; see `darts_trainer.supernet.partial_channels`.
         auxiliary_skip: add a skip connection to each mixture that no alpha weighs (DARTS-, arXiv 2009.01027, section

@@ -8,7 +8,7 @@ import grpc
 
 from katib_local.record.collector import NO_TIME, Point
 from katib_local.report import model
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 _TIMEOUT_S = 5.0
 

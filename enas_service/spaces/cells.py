@@ -24,8 +24,8 @@ from enas_service.decisions import Decisions
 from enas_service.spaces.operations import OperationChoice, traits
 from enas_service.spaces.space import MAX_SUGGESTION_BYTES, Attribute, ForeignAssignments
 from enas_service.spaces.traits import Trait
-from katib_suggestion import assignment
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing import assignment
 
 GRAPH = "nasConfig.graphConfig"
 """Where an Experiment gives sizes."""

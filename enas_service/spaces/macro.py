@@ -18,9 +18,9 @@ from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.spaces.operations import OperationChoice, expanded, traits
 from enas_service.spaces.space import MAX_SUGGESTION_BYTES, Attribute, ForeignAssignments
 from enas_service.spaces.traits import Trait
-from katib_suggestion import assignment
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment
+from katib_suggestion.parsing import assignment
 
 MAX_SIZES = 10
 """Most numbers in the size of an input or an output; an image has three."""

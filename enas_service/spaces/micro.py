@@ -11,9 +11,9 @@ from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.spaces.cells import GRAPH, CellSpace, check_enough, check_sizes
 from enas_service.spaces.operations import OperationChoice
-from katib_suggestion import operations
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, ParameterType
+from katib_suggestion.parsing import operations
 
 _MIN_LAYERS = 3
 """Reduction cells stand at 1/3 and 2/3 of the depth: with fewer layers there are not two."""

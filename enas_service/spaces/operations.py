@@ -9,8 +9,8 @@ from enas_service.limits import EnasLimits
 from enas_service.spaces.traits import Trait
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Operation
-from katib_suggestion.feasible_space import check_text
-from katib_suggestion.operations import Value, parameters
+from katib_suggestion.parsing.feasible_space import check_text
+from katib_suggestion.parsing.operations import Value, parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from enas_service.spaces.space import MAX_SUGGESTION_BYTES, Attribute, ForeignAs
 from enas_service.spaces.traits import Trait
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Experiment
-from katib_suggestion.feasible_space import check_text
+from katib_suggestion.parsing.feasible_space import check_text
 
 MAX_PARAMETERS = 100
 """Most parameters of an experiment."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from katib_suggestion.operations import Value
+from katib_suggestion.parsing.operations import Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

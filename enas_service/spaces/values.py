@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Distribution, Parameter, ParameterType
-from katib_suggestion.feasible_space import Range, check_text, listed, ranged
+from katib_suggestion.parsing.feasible_space import Range, check_text, listed, ranged
 
 MAX_VALUES = 100
 """Most values of a parameter."""

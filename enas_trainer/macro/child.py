@@ -15,10 +15,10 @@ from enas_trainer.macro import operations
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from enas_trainer.macro.operation_types import TYPES, Operation
 from enas_trainer.macro.operations import Shape
-from enas_trainer.shared_weights import Part, numbered
-from enas_trainer.weight_bank import Weights
-from trial_runtime.network_cost import num_parameters
-from trial_runtime.precision import autocast
+from enas_trainer.sharing.shared_weights import Part, numbered
+from enas_trainer.sharing.weight_bank import Weights
+from trial_runtime.costs.network_cost import num_parameters
+from trial_runtime.devices.precision import autocast
 
 MAX_INPUT_CHANNELS = 256
 """Most channels that an operation reads; see `Layer`."""
@@ -126,7 +126,7 @@ class Child(nn.Module):
             architecture: operations and joins of the layers.
             config: sizes, and the operations that the ids stand for.
             generator: on the CPU; draws the weights (He et al., 1502.01852).
-            precision: that passes compute in; see `trial_runtime.precision`.
+            precision: that passes compute in; see `trial_runtime.devices.precision`.
         """
         super().__init__()
         layers = range(1, architecture.num_layers + 1)
@@ -172,7 +172,7 @@ class Child(nn.Module):
         return num_parameters(self)
 
     def parts(self) -> Iterator[Part]:
-        """Yield all weights, as a bank holds them; see `enas_trainer.shared_weights`."""
+        """Yield all weights, as a bank holds them; see `enas_trainer.sharing.shared_weights`."""
         for number, layer in enumerate(self.layers, start=1):
             assert isinstance(layer, Layer)
             place = f"layer-{number:03d}"

@@ -1,4 +1,4 @@
-"""Plain choices of a network of layers as the two texts of a trial; see `enas_trainer.choices`.
+"""Plain choices of a network of layers as the two texts of a trial; see `enas_trainer.arguments.choices`.
 
 | name | what |
 |---|---|
@@ -15,11 +15,11 @@ What the operation of a layer has no such parameter for is not read: a pooling h
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from enas_trainer import fields
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import fields
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
-from katib_suggestion import assignment
-from katib_suggestion.assignment import JSON
+from katib_suggestion.parsing import assignment
+from katib_suggestion.parsing.assignment import JSON
 
 _SIZES = ("input_sizes", "output_sizes")
 

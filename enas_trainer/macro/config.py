@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
-from enas_trainer import fields, sizes
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import fields, sizes
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from enas_trainer.macro.operation_types import Convolution, Operation, SeparableConvolution
-from katib_suggestion.assignment import JSON
+from katib_suggestion.parsing.assignment import JSON
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

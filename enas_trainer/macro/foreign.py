@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from enas_trainer import fields, sizes
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import fields, sizes
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture
-from katib_suggestion.assignment import JSON
 from katib_suggestion.errors import escaped
+from katib_suggestion.parsing.assignment import JSON
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from enas_trainer import fields
-from katib_suggestion.assignment import JSON
+from enas_trainer.architecture import fields
+from katib_suggestion.parsing.assignment import JSON
 
 MAX_POOLING = "max_pooling"
 AVG_POOLING = "avg_pooling"

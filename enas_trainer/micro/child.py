@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from cell_networks.images import Network
 from cell_networks.layout import Layout, final_map_size
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.micro import entries
 from enas_trainer.micro.config import AUXILIARY_WEIGHT, CellNetwork
-from enas_trainer.shared_weights import Part
-from trial_runtime.network_cost import num_parameters
+from enas_trainer.sharing.shared_weights import Part
+from trial_runtime.costs.network_cost import num_parameters
 
 STEM_MULTIPLIER = 3
 """Channels of the stem, as a multiple of those of the first cell's nodes."""
@@ -35,7 +35,7 @@ class Child(nn.Module):
     Args:
         asked: cells and sizes.
         generator: on the CPU; draws the weights.
-        precision: that passes compute in; see `trial_runtime.precision`.
+        precision: that passes compute in; see `trial_runtime.devices.precision`.
 
     Attributes:
         network: the stack.
@@ -80,7 +80,7 @@ class Child(nn.Module):
         return num_parameters(self) - (0 if head is None else num_parameters(head))
 
     def parts(self) -> Iterator[Part]:
-        """Yield all weights, as a bank holds them; see `enas_trainer.shared_weights`."""
+        """Yield all weights, as a bank holds them; see `enas_trainer.sharing.shared_weights`."""
         height, width, _ = self._asked.input_sizes
         return entries.parts(self.network, self._asked.genotype, self._layout, (height, width))
 

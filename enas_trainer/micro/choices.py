@@ -1,4 +1,4 @@
-"""Plain choices of two cells as the two texts of a trial; see `enas_trainer.choices`.
+"""Plain choices of two cells as the two texts of a trial; see `enas_trainer.arguments.choices`.
 
 | name | what |
 |---|---|
@@ -14,11 +14,11 @@ from collections.abc import Mapping
 
 from darts_genotype.genotype import EDGES_PER_NODE, NUM_INPUTS
 from darts_genotype.primitives import FILTER_SIZES, SKIP_CONNECTION
-from enas_trainer import fields
-from enas_trainer.fields import InvalidNetwork
-from enas_trainer.search_for import MICRO, NAME
-from katib_suggestion import assignment
-from katib_suggestion.assignment import JSON
+from enas_trainer.architecture import fields
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.architecture.search_for import MICRO, NAME
+from katib_suggestion.parsing import assignment
+from katib_suggestion.parsing.assignment import JSON
 
 FIRST = "normal_2_source_1"
 """Stands among the choices of every such architecture."""

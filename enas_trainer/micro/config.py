@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from darts_genotype import enas_form
 from darts_genotype.genotype import Genotype
-from enas_trainer import cells, fields, sizes
-from enas_trainer.fields import InvalidNetwork
-from enas_trainer.search_for import MICRO
-from katib_suggestion.assignment import JSON
+from enas_trainer.architecture import cells, fields, sizes
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.architecture.search_for import MICRO
+from katib_suggestion.parsing.assignment import JSON
 
 MIN_LAYERS, MAX_LAYERS = 3, 1_000
 """Of fewer cells not two can be reduction cells, at 1/3 and 2/3 of the depth and never first."""
@@ -58,7 +58,7 @@ class CellNetwork:
         return self.output_sizes[-1]
 
     def check_data(self, image_shape: tuple[int, int, int], num_classes: int) -> None:
-        """Compare the sizes with a data set's; see `enas_trainer.sizes.check_images`.
+        """Compare the sizes with a data set's; see `enas_trainer.architecture.sizes.check_images`.
 
         Raises:
             InvalidNetwork: the images have other sizes, or more classes than the network has outputs.

@@ -16,8 +16,8 @@ from cell_networks.images import Cell, Network
 from cell_networks.layout import CellPlace, Layout, cell_places
 from darts_genotype.genotype import NUM_INPUTS, Genotype
 from darts_genotype.genotype import Cell as CellOfGenotype
-from enas_trainer.shared_weights import Part, numbered
-from enas_trainer.weight_bank import Weights
+from enas_trainer.sharing.shared_weights import Part, numbered
+from enas_trainer.sharing.weight_bank import Weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from cell_networks.language_model import DropoutRates
-from enas_trainer import fields
+from enas_trainer.architecture import fields
 from enas_trainer.recurrent.config import RecurrentNetwork
-from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import network_budget
-from trial_runtime.checkpoints import Plain, configuration_of
-from trial_runtime.network_budget import Allowance
-from trial_runtime.resume import ResumeOptions
+from katib_suggestion.parsing.settings import Interval, integer, number
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.text.options import TextOptions
 
 _MATTERS_NOT = network_budget.MATTERS_NOT | {
@@ -67,7 +67,7 @@ class TextSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextTrial:
-    """One trial; for what is not explained here see `enas_trainer.arguments.Trial`."""
+    """One trial; for what is not explained here see `enas_trainer.images.asked.Trial`."""
 
     architecture: str
     nn_config: str

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from cell_networks.language_model import INITIAL_RANGE, LanguageModel
 from cell_networks.recurrent import RecurrentCell
 from enas_trainer.recurrent.config import RecurrentNetwork
-from enas_trainer.shared_weights import Part
-from trial_runtime.network_cost import num_parameters
+from enas_trainer.sharing.shared_weights import Part
+from trial_runtime.costs.network_cost import num_parameters
 
 
 class Child(LanguageModel):
@@ -20,7 +20,7 @@ class Child(LanguageModel):
         asked: cell and sizes.
         hidden_size: units of the nodes.
         generator: on the CPU; draws the weights.
-        precision: that passes compute in; see `trial_runtime.precision`.
+        precision: that passes compute in; see `trial_runtime.devices.precision`.
     """
 
     def __init__(
@@ -34,11 +34,6 @@ class Child(LanguageModel):
     def num_parameters(self) -> int:
         """Numbers that are trained; what embeds words and what decodes them is one matrix."""
         return num_parameters(self)
-
-    @property
-    def multiply_adds(self) -> int:
-        """Of a word; its vector is looked up."""
-        return sum(weight.numel() for weight in self.cells.parameters()) + self.embedding_vh.numel()
 
     def parts(self) -> Iterator[Part]:
         """Yield all weights, as a bank holds them: a node's belong to it and its source, whatever its function."""

@@ -1,4 +1,4 @@
-"""Plain choices of a recurrent cell as the two texts of a trial; see `enas_trainer.choices`.
+"""Plain choices of a recurrent cell as the two texts of a trial; see `enas_trainer.arguments.choices`.
 
 | name | what |
 |---|---|
@@ -12,11 +12,11 @@ and so on for each node.
 from collections.abc import Mapping
 
 from darts_genotype.activations import ACTIVATIONS
-from enas_trainer import fields
-from enas_trainer.fields import InvalidNetwork
-from enas_trainer.search_for import NAME, RECURRENT
-from katib_suggestion import assignment
-from katib_suggestion.assignment import JSON
+from enas_trainer.architecture import fields
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.architecture.search_for import NAME, RECURRENT
+from katib_suggestion.parsing import assignment
+from katib_suggestion.parsing.assignment import JSON
 
 FIRST = "node_1_source"
 """Stands among the choices of every such architecture."""

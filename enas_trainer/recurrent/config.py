@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from darts_genotype import enas_form
 from darts_genotype.recurrent import RecurrentGenotype
-from enas_trainer import cells, fields, sizes
-from enas_trainer.fields import InvalidNetwork
-from enas_trainer.search_for import RECURRENT
+from enas_trainer.architecture import cells, fields, sizes
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.architecture.search_for import RECURRENT
 
 MIN_WORDS = 3
 """Of a vocabulary: a word, what ends a line, and what stands for all other words."""

@@ -14,10 +14,10 @@ from torch import Tensor
 from cell_networks.language_model import LanguageModel, Masks, cross_entropy
 from enas_trainer.recurrent.asked import TextSettings
 from trial_runtime import seeds
+from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.gradients import clipped
-from trial_runtime.processes import ALONE, Processes
-from trial_runtime.progress import bar
-from trial_runtime.standing import Standing
+from trial_runtime.processes.processes import ALONE, Processes
+from trial_runtime.reporting.progress import bar
 from trial_runtime.text.batches import Steady, Text, TextBatches, Window, to_evaluate
 from trial_runtime.text.corpora import Corpus
 from trial_runtime.text.perplexity import Perplexity, TextTally

@@ -5,20 +5,25 @@ from dataclasses import asdict
 from typing import Any
 
 from darts_genotype import json_form
-from enas_trainer import epochs, fields, metric_names, search_for, shared_weights
+from enas_trainer import epochs, metric_names
+from enas_trainer.architecture import fields, search_for
+from enas_trainer.architecture.loading import RECORD
 from enas_trainer.epochs import Epoch
-from enas_trainer.loading import RECORD
 from enas_trainer.recurrent.asked import TextTrial
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import EpochMetrics, TextTraining
-from enas_trainer.shared_weights import Loan
-from katib_suggestion.assignment import JSON
-from trial_runtime import artifacts, metric_lines, network_budget, precision, seeds
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.network_budget import BeyondBudget
-from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver
+from enas_trainer.sharing import shared_weights
+from enas_trainer.sharing.shared_weights import Loan
+from katib_suggestion.parsing.assignment import JSON
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.checkpointing.resume import Saver
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import BeyondBudget
+from trial_runtime.devices import precision
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.progress import epoch_over
 from trial_runtime.text import options
 
 logger = logging.getLogger(__name__)
@@ -71,11 +76,15 @@ class _Run:
             seeds.generator(trial.seed, "weights"),
             precision=trial.precision,
         )
-        self._cost = {
-            metric_names.PARAMETERS: self._child.num_parameters,
-            metric_names.MACS: self._child.multiply_adds,
-        }
-        network_budget.check(self._cost, trial.allowance)
+        self._cost = network_budget.reported(
+            {
+                metric_names.PARAMETERS: self._child.num_parameters,
+                metric_names.MACS: self._child.multiply_adds,
+            },
+            trial.allowance,
+            group,
+            lambda: network_budget.word_latency_ms(*self._child.step(), trial.device),
+        )
         self._summary = options.summary(corpus)
         self._loan = self._borrow(checkpoint)
         self._training = TextTraining(
@@ -163,6 +172,7 @@ class _Run:
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "epochs": [epoch.record(metric_names.TEXT_EPOCH) for epoch in self._epochs],
             "genotype": json_form.document(trial.network.genotype),
             "training": asdict(trial.settings),

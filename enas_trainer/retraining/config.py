@@ -14,16 +14,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from enas_trainer import loading, search_for
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import loading, search_for
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
-from katib_suggestion.settings import Interval, integer, number
-from trial_runtime import command_line, from_runner, network_budget
-from trial_runtime.checkpoints import Plain, configuration_of
+from katib_suggestion.parsing.settings import Interval, integer, number
+from trial_runtime import command_line, from_runner
+from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
+from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.images.data_options import DataOptions
-from trial_runtime.network_budget import Allowance
-from trial_runtime.resume import ResumeOptions
 from trial_runtime.retraining import flags, schedule
 from trial_runtime.retraining.records import LAST
 
@@ -118,7 +119,7 @@ class RetrainConfig:
     settings: RetrainSettings
     """How it learns."""
     precision: str
-    """Of the forward and backward passes; see `trial_runtime.precision`."""
+    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
     keep: str
     """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
     allowance: Allowance

@@ -8,11 +8,12 @@ from enas_trainer.macro.child import Child
 from enas_trainer.predictor import Predictor
 from enas_trainer.retraining.config import RetrainConfig
 from enas_trainer.retraining.learner import MacroLearner
-from trial_runtime import precision, seeds
-from trial_runtime.checkpoints import Checkpoint
+from trial_runtime import seeds
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.costs.network_cost import multiply_adds, num_parameters
+from trial_runtime.devices import precision
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.network_cost import multiply_adds, num_parameters
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 from trial_runtime.retraining import trial as retraining
 
 

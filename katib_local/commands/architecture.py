@@ -13,8 +13,8 @@ from rich.table import Table
 from darts_genotype import enas_form, finding, forms
 from darts_genotype.genotype import GenotypeError
 from darts_genotype.recurrent import AnyGenotype
-from enas_trainer import fixed_arc, loading, search_for
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import fixed_arc, loading, search_for
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import config, published
 from enas_trainer.macro.config import Architecture
 from katib_local.drawing import architectures, asked
@@ -22,7 +22,7 @@ from katib_local.drawing.architectures import AnyNetwork
 from katib_local.drawing.asked import Asked
 from katib_local.record import results
 from katib_local.showing import cells
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _EPILOG = """\
 Both texts are the assignments of a trial, as Katib shows them, or files of them. Instead, ARCHITECTURE alone may be the

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from darts_genotype.genotype import GenotypeError
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from katib_cluster.errors import ClusterError, InvalidConfiguration
 from katib_cluster.register import register
 from katib_local.commands.arguments import (

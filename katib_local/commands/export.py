@@ -9,7 +9,7 @@ from typing import Any
 from katib_local.errors import RunFolderError, UsageError
 from katib_local.models import found, origin, programs, trained
 from katib_local.models.trained import CARD, MODEL, PROGRAM
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 FILES = {"onnx": MODEL, "pt2": PROGRAM}
 MLFLOW = "mlflow"

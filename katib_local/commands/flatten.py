@@ -8,7 +8,7 @@ import yaml
 
 from katib_cluster import bounded_yaml
 from katib_local.manifest import flattening, manifest
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _DESCRIPTION = """\
 Write an ENAS Experiment as one of plain parameters: the operation of each layer, and 0 or 1 for each join; or of

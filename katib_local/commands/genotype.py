@@ -12,7 +12,7 @@ from darts_genotype.recurrent import AnyGenotype
 from katib_local.drawing import genotypes
 from katib_local.record import results
 from katib_local.showing import cells
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _EPILOG = """\
 A genotype is read in whichever form it is: JSON (genotype.json of a search, or what NNI exports), or Genotype(…)

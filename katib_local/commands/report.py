@@ -10,7 +10,7 @@ from katib_local.errors import UsageError
 from katib_local.record import run_folder
 from katib_local.record.run_folder import REPORT
 from katib_local.report.model import Report
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

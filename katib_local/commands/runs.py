@@ -18,7 +18,7 @@ from katib_local.showing import columns, display, summary
 from katib_local.showing.columns import Column
 from katib_local.showing.wording import counts
 from katib_suggestion import streams
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _UNREADABLE = "unreadable"
 _WIDEST = 10_000

@@ -13,7 +13,7 @@ from katib_local.errors import UsageError
 from katib_local.models import found, origin, programs
 from katib_local.models.found import Chosen, ToTrain
 from katib_local.showing import display
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 EPILOG = """\
 All other flags are those of the program that trains networks of that kind, such as --num-epochs, --dataset,

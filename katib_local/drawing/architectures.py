@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import asdict
 from typing import TypeAlias
 
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import config, foreign
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from enas_trainer.macro.foreign import ForeignNetwork, ForeignOperation

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from darts_genotype.genotype import Genotype
 from darts_genotype.recurrent import AnyGenotype, RecurrentGenotype
-from enas_trainer import search_for
+from enas_trainer.architecture import search_for
 from enas_trainer.macro.config import Architecture
 from enas_trainer.micro import config as micro
 from enas_trainer.recurrent import config as recurrent

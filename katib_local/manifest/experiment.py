@@ -4,9 +4,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from katib_suggestion.budget import Budget
 from katib_suggestion.experiment import Direction
-from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
+from katib_suggestion.parsing.budget import Budget
+from katib_suggestion.parsing.settings import SUGGESTION_TRIAL_DIR
 
 
 class Strategy(enum.Enum):

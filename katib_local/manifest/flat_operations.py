@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from katib_suggestion.operations import Value
+from katib_suggestion.parsing.operations import Value
 
 MAX_OPTIONS = 100
 """Most options of a choice."""

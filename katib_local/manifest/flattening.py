@@ -8,16 +8,16 @@ from typing import Any
 
 from darts_genotype.enas_form import MICRO, NUM_NODES, RECURRENT
 from darts_genotype.genotype import MAX_NODES
-from enas_trainer.search_for import MACRO
+from enas_trainer.architecture.search_for import MACRO
 from katib_local.errors import ClusterOnly
 from katib_local.manifest import flat_cells, flat_operations, manifest, search_space, stand_in
 from katib_local.manifest.document import Document
 from katib_local.manifest.experiment import Experiment, NasConfig
 from katib_local.manifest.flat_operations import MAX_OPTIONS, MAX_TEXT, OperationList
-from katib_suggestion import assignment, settings
-from katib_suggestion.assignment import JSON
 from katib_suggestion.errors import InvalidExperiment
-from katib_suggestion.settings import Interval, choice, integer
+from katib_suggestion.parsing import assignment, settings
+from katib_suggestion.parsing.assignment import JSON
+from katib_suggestion.parsing.settings import Interval, choice, integer
 
 MAX_PARAMETERS = 100
 """Most parameters of an Experiment; so many Katib's successor takes."""

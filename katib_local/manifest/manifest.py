@@ -45,8 +45,8 @@ from katib_local.manifest.resources import (
 )
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Direction
-from katib_suggestion.settings import SUGGESTION_TRIAL_DIR
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
+from katib_suggestion.parsing.settings import SUGGESTION_TRIAL_DIR
 
 API_VERSION = "kubeflow.org/v1beta1"
 DEFAULT_PARALLEL_TRIALS = 3

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from katib_local.manifest.checks import given, one_of, text
 from katib_local.manifest.experiment import NasConfig, OperationSpec, ParameterSpec
 from katib_local.manifest.resources import V1beta1ExperimentSpec, V1beta1NasConfig, V1beta1ParameterSpec
-from katib_suggestion import operations
 from katib_suggestion.errors import Faults, InvalidExperiment
 from katib_suggestion.experiment import Distribution, Operation, Parameter, ParameterType
-from katib_suggestion.operations import Value
+from katib_suggestion.parsing import operations
+from katib_suggestion.parsing.operations import Value
 
 _PARAMETER_TYPES = ("double", "int", "discrete", "categorical")
 _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
@@ -36,7 +36,7 @@ def values(operation: OperationSpec, where: str) -> dict[str, tuple[Value, ...]]
         where: where it stands in the manifest, for errors.
 
     Raises:
-        InvalidExperiment: see `katib_suggestion.operations.parameters`.
+        InvalidExperiment: see `katib_suggestion.parsing.operations.parameters`.
     """
     parameters = tuple(
         Parameter(

@@ -13,7 +13,7 @@ from katib_local.record.dataset_paths import located
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.trials import Trial
 from katib_local.running import trial_environment
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _FLAGS = ("--dataset", "--image-size", "--flip", "--npz-layout", "--labels", "--max-vocabulary")
 _DATA_DIR = "--data-dir"

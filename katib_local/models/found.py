@@ -11,8 +11,8 @@ import yaml
 
 from darts_genotype.finding import START
 from darts_genotype.loading import RECORD as GENOTYPE
-from enas_trainer.loading import RECORD as ARCHITECTURE
-from enas_trainer.loading import TRAINED
+from enas_trainer.architecture.loading import RECORD as ARCHITECTURE
+from enas_trainer.architecture.loading import TRAINED
 from katib_local.errors import RunFolderError
 from katib_local.manifest import manifest, template
 from katib_local.manifest.experiment import Experiment
@@ -23,9 +23,9 @@ from katib_local.record import kept_runs, run_folder
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RUNS, RunFolder
 from katib_local.record.trials import Trial, best
-from katib_suggestion import result_files
-from katib_suggestion.result_files import ARTIFACTS, NotFound
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files import result_files
+from katib_suggestion.files.result_files import ARTIFACTS, NotFound
+from katib_suggestion.files.user_paths import user_path
 
 FOLDER = "trained"
 """Where a training goes when nothing else is said: in the folder of what was found."""

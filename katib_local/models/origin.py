@@ -10,7 +10,7 @@ from katib_local.manifest.experiment import Objective
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.trials import Trial
 from katib_local.report.model import Report
-from katib_suggestion import durable_files
+from katib_suggestion.files import durable_files
 
 FILE = "search.json"
 """In the output folder of the training; its model card tells of it."""

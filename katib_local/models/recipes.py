@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from enas_trainer import fields, search_for
+from enas_trainer.architecture import fields, search_for
 
 CELLS = "darts_trainer.retrain"
 """Trains networks of cells: of pictures, and of text where the cell is recurrent."""

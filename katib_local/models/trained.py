@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from enas_trainer.loading import TRAINED
+from enas_trainer.architecture.loading import TRAINED
 from katib_local.errors import RunFolderError
 from katib_local.models.found import FOLDER
 from katib_local.record import run_folder

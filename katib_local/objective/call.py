@@ -22,7 +22,7 @@ def main() -> int:
     # Where the user's process finds modules, so does this one.
     sys.path[:] = asked["path"]
     from katib_local.objective.values import value_of
-    from trial_runtime import metric_lines
+    from trial_runtime.reporting import metric_lines
 
     if asked["module"] is None:
         function = runpy.run_path(asked["source"])[asked["name"]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 
 NETWORK = "network"
 """The type of what a search over architectures assigns: JSON in single quotes."""

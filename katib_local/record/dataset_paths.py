@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 from trial_runtime.data_dir import default_data_dir
 
 

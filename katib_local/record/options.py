@@ -10,7 +10,7 @@ from typing import Any
 from katib_local.errors import RunFolderError, UsageError
 from katib_local.manifest.images import is_known
 from katib_local.record import dataset_paths
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 _RENEWABLE = ("manifest", "suggestion", "parallel", "objective")
 """Options that may change while a run is resumed."""

@@ -5,7 +5,7 @@ import os
 from katib_local.errors import RunFolderError
 from katib_local.record import kept_runs
 from katib_local.record.run_folder import RunFolder
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 
 
 def of(text: str) -> str:

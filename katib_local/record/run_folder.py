@@ -13,8 +13,8 @@ from pathlib import Path
 
 from katib_local.errors import RunFolderError
 from katib_local.record.trials import Trial
-from katib_suggestion import durable_files
-from katib_suggestion.result_files import BEST
+from katib_suggestion.files import durable_files
+from katib_suggestion.files.result_files import BEST
 
 LOCK = "lock"
 """In the folder; another runner's, or for a moment of somebody who asks."""

@@ -18,9 +18,9 @@ from katib_local.record import stop_rules, versions
 from katib_local.record.collector import NO_TIME, Point
 from katib_local.record.options import Options
 from katib_local.record.trials import Trial, Verdict
-from katib_suggestion import durable_files
 from katib_suggestion.errors import shown
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.files import durable_files
 
 _SCHEMA_VERSION = 3
 _READABLE = (2, _SCHEMA_VERSION)

@@ -9,8 +9,8 @@ from datetime import datetime
 from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record import collector
 from katib_local.record.stop_rules import StopRule
-from katib_suggestion.budget import WORST_ACCURACY, WORST_LOSS
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.parsing.budget import WORST_ACCURACY, WORST_LOSS
 
 COMPLETED = frozenset(
     {

@@ -23,7 +23,7 @@ from katib_local.report import cost_figures, epoch_figures, figures, parameters,
 from katib_local.report.model import Report, TrialReport
 from katib_local.report.plots import Figure
 from katib_local.showing.wording import counts, duration, in_words
-from katib_suggestion import durable_files
+from katib_suggestion.files import durable_files
 
 MAX_CHARACTERS = 28
 """Longest text in a cell of the table; the rest is among the trial's details."""

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from darts_genotype import forms
 from darts_genotype.finding import START
 from darts_genotype.genotype import GenotypeError
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from katib_local.drawing import asked, genotypes
 from katib_local.record.trials import Trial
 

@@ -15,8 +15,8 @@ from katib_local.manifest.experiment import Objective, Strategy
 from katib_local.record.trials import Trial
 from katib_local.report import alphas, epochs
 from katib_local.report.model import Report, TrialReport
-from katib_suggestion import assignment
 from katib_suggestion.experiment import Direction, TrialCondition
+from katib_suggestion.parsing import assignment
 
 RECORDS: Mapping[str, tuple[str, str]] = {
     "genotype.json": ("a DARTS search", "python -m darts_trainer"),

@@ -21,7 +21,7 @@ from katib_local.record.trials import Trial
 from katib_local.report import alphas, epochs, importance
 from katib_local.report.model import ControllerStep, Report, TrialReport, curves
 from katib_suggestion.experiment import TrialCondition
-from katib_suggestion.result_files import ARTIFACTS
+from katib_suggestion.files.result_files import ARTIFACTS
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from enas_trainer import cells, search_for
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import cells, search_for
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import operation_types
 from katib_local.errors import ClusterOnly
 from katib_local.manifest import go_regex, images, search_space, shell_words, template

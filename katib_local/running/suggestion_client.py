@@ -16,8 +16,8 @@ from katib_local.running import wire
 from katib_local.running.interruption import Interruption
 from katib_local.running.suggestion_process import SuggestionProcess, open_channel
 from katib_local.showing.wording import number_of
-from katib_suggestion import api_pb2, api_pb2_grpc
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 CALL_TIMEOUT_S = 60.0
 """Katib's deadline of every call."""

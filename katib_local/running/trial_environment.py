@@ -13,8 +13,8 @@ from katib_local.record import dataset_paths
 from katib_local.record.options import Options
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers
-from katib_suggestion.result_files import ARTIFACTS
-from trial_runtime import spinning
+from katib_suggestion.files.result_files import ARTIFACTS
+from trial_runtime.devices import spinning
 from trial_runtime.from_runner import MANIFEST_DIR, OVERRIDES
 
 

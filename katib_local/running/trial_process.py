@@ -17,8 +17,8 @@ from katib_local.record.trial_folder import EXIT_CODE, LOG, METRICS, STOPPED, SU
 from katib_local.record.trials import Trial
 from katib_local.running import leftovers, trial_environment
 from katib_local.running.gpus import Gpus
-from katib_suggestion import durable_files
-from katib_suggestion.result_files import ARTIFACTS
+from katib_suggestion.files import durable_files
+from katib_suggestion.files.result_files import ARTIFACTS
 
 STOP_TIMEOUT_S = 5.0
 """How long trials may take to end after SIGTERM before they are killed."""

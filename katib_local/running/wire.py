@@ -10,8 +10,8 @@ from datetime import datetime
 from katib_local.manifest.early_stopping import MEDIAN_STOP
 from katib_local.manifest.experiment import Experiment, ParameterSpec
 from katib_local.record.trials import MEASURED, Trial
-from katib_suggestion import api_pb2
 from katib_suggestion.experiment import Direction, TrialCondition
+from katib_suggestion.wire import api_pb2
 
 _DIRECTIONS = {Direction.MINIMIZE: api_pb2.MINIMIZE, Direction.MAXIMIZE: api_pb2.MAXIMIZE}
 

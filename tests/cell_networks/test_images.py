@@ -7,7 +7,7 @@ from cell_networks.images import Network, drop_paths
 from cell_networks.layout import Layout
 from darts_genotype import forms
 from darts_genotype.genotype import GenotypeError
-from trial_runtime.network_cost import multiply_adds, num_parameters
+from trial_runtime.costs.network_cost import multiply_adds, num_parameters
 
 DARTS_V2 = (
     "Genotype(normal=[[('separable_convolution_3x3',0),('separable_convolution_3x3',1)],"

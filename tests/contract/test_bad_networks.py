@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from katib_suggestion.servicer import MAX_CALLS
+from katib_suggestion.serving.servicer import MAX_CALLS
 from tests.contract.test_limits import code_of, peak_mib, request_of
 from tests.http2 import Connection, message
 

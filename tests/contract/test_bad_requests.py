@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.textproto"))
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 TESTS = Path(__file__).parent
 OPERATIONS = {"micro": 5, "recurrent": 4}

@@ -10,7 +10,8 @@ import pytest
 
 from katib_local.manifest import template
 from katib_local.manifest.experiment import TrialParameter, TrialTemplate
-from katib_suggestion import api_pb2, assignment
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import api_pb2
 
 HARMLESS = (
     "x; touch pwned",

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from enas_service.limits import DEFAULT
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 
 def refusal(call, request, within_s=5):

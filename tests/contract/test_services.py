@@ -12,7 +12,8 @@ import pytest
 from google.protobuf import json_format
 from grpc_health.v1 import health_pb2
 
-from katib_suggestion import api_pb2, assignment
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import api_pb2
 
 
 def run_katibs_client(python, port, experiment):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 PRINT_DESCRIPTOR = (
     "import sys; from kubeflow.katib import katib_api_pb2 as m; sys.stdout.buffer.write(m.DESCRIPTOR.serialized_pb)"

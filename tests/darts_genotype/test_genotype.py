@@ -9,8 +9,8 @@ import darts_genotype
 from darts_genotype import forms
 from darts_genotype.genotype import MAX_NODES, Edge, Genotype, GenotypeError, num_skips
 from darts_service.settings import DartsSettings
-from katib_suggestion import settings
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing import settings
 
 SKIPS = (Edge("skip_connection", 0), Edge("skip_connection", 1))
 

@@ -4,8 +4,9 @@ import pytest
 
 from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES
 from darts_service.suggester import DartsSuggester
-from katib_suggestion import assignment, converters
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import converters
 
 ALL = [
     "separable_convolution_3x3",
@@ -75,7 +76,7 @@ def test_every_call_is_answered_alike(build):
 
 @pytest.mark.fault(15)
 def test_the_filter_size_is_found_by_name_and_of_any_type(build):
-    import katib_suggestion.api_pb2 as pb
+    import katib_suggestion.wire.api_pb2 as pb
 
     other = build.parameter("a", pb.CATEGORICAL, list=["a"])
     operations = [
@@ -109,7 +110,7 @@ def test_the_filter_size_is_found_by_name_and_of_any_type(build):
     ],
 )
 def test_an_operation_that_the_trainer_lacks_is_refused(build, kind, sizes, said):
-    import katib_suggestion.api_pb2 as pb
+    import katib_suggestion.wire.api_pb2 as pb
 
     parameters = [] if sizes is None else [build.parameter("filter_size", pb.CATEGORICAL, list=sizes)]
     assert said in refusal(build.darts(build.operation(kind, *parameters)))
@@ -237,7 +238,7 @@ def test_what_no_recurrent_search_has_is_refused_by_its_name(build, types, setti
 
 
 def test_a_function_with_parameters_is_refused(build):
-    import katib_suggestion.api_pb2 as pb
+    import katib_suggestion.wire.api_pb2 as pb
 
     message = recurrent(build, "tanh")
     parameter = build.parameter("filter_size", pb.CATEGORICAL, list=["3"])

@@ -14,7 +14,7 @@ from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import here
+from trial_runtime.processes.processes import here
 
 LAYOUT = Layout(num_layers=2, num_nodes=2, init_channels=2, stem_multiplier=1, image_channels=1, num_classes=3)
 PRIMITIVES = ("separable_convolution_3x3", "max_pooling_3x3", "skip_connection", "none")

@@ -10,7 +10,7 @@ from darts_trainer import batch_size, config
 from darts_trainer.batch_size import Steps, largest, largest_that_fits
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import seeds
-from trial_runtime.processes import ALONE
+from trial_runtime.processes.processes import ALONE
 
 SIZES = [2, 4, 8, *range(16, 1025, 16)]
 

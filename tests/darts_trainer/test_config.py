@@ -10,10 +10,10 @@ from darts_genotype.primitives import PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_service.suggester import DartsSuggester
 from darts_trainer.config import from_arguments
-from katib_suggestion import settings
-from katib_suggestion.assignment import MalformedAssignment, encode
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Parameter, ParameterType
+from katib_suggestion.parsing import settings
+from katib_suggestion.parsing.assignment import MalformedAssignment, encode
 from trial_runtime.command_line import CommandLineError
 
 SETTINGS = "{'num_epochs': '1', 'w_lr': '0.1', 'batch_size': null, 'num_nodes': 1}"

@@ -9,7 +9,7 @@ from darts_trainer import config
 from darts_trainer.trial import run
 from katib_suggestion.errors import InvalidExperiment
 from tests.warm_python import with_torch
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 
 SCRIPT = Path(__file__).with_name("data_parallel.py")
 EXACT = {"rtol": 1e-10, "atol": 1e-10}

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from darts_trainer.__main__ import main
-from katib_suggestion.folder_lock import FolderLock
+from katib_suggestion.files.folder_lock import FolderLock
 from tests.warm_python import with_torch
-from trial_runtime import checkpoints, resume
+from trial_runtime.checkpointing import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 SETTINGS = {

@@ -6,8 +6,9 @@ import pytest
 
 from enas_service.checkpoint import CheckpointStore
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import assignment, converters
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import converters
 
 KINDS = {"micro": "2", "recurrent": "6"}
 """With so many nodes."""

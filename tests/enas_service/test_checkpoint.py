@@ -10,8 +10,8 @@ import pytest
 from enas_service.checkpoint import MAX_FOLDERS, CheckpointStore
 from enas_service.problem import Problem
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import converters
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.wire import converters
 
 
 @pytest.fixture

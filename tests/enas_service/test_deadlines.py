@@ -11,9 +11,10 @@ import pytest
 
 from enas_service.checkpoint import CheckpointStore
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import caller, converters
-from katib_suggestion.caller import Caller, Unavailable
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.serving import caller
+from katib_suggestion.serving.caller import Caller, Unavailable
+from katib_suggestion.wire import converters
 
 NUM_ROUNDS = 4
 

@@ -12,7 +12,7 @@ import json, os, shutil, signal, sys
 from pathlib import Path
 from enas_service.checkpoint import CheckpointStore
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import api_pb2, converters
+from katib_suggestion.wire import api_pb2, converters
 from katib_suggestion.experiment import Trial, TrialCondition
 
 folder, num_rounds, event, place, count = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 METRIC = "Validation-Accuracy"
 

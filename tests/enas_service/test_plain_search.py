@@ -7,8 +7,8 @@ import pytest
 
 from enas_service.checkpoint import CheckpointStore
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import api_pb2, converters
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.wire import api_pb2, converters
 
 METRIC = "Validation-Accuracy"
 

@@ -12,8 +12,8 @@ import pytest
 from enas_service.checkpoint import CheckpointStore
 from enas_service.problem import Problem
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import converters
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.wire import converters
 from tests.conftest import Service, wait_for_port
 from tests.power_loss import Disk, written_out
 from tests.system_calls import Watch, in_place, torn

@@ -5,8 +5,8 @@ import pytest
 from enas_service.policies import cells, joins, sequences
 from enas_service.problem import Problem
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import api_pb2, converters
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.wire import api_pb2, converters
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import pytest
 
 from enas_service.checkpoint import CheckpointStore
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import caller, converters
-from katib_suggestion.caller import Unavailable
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.serving import caller
+from katib_suggestion.serving.caller import Unavailable
+from katib_suggestion.wire import converters
 from tests.enas_service.promises import Promises, Request
 from tests.enas_service.test_deadlines import gone_after
 from tests.power_loss import Disk, written_out

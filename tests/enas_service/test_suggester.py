@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from enas_service.suggester import EnasSuggester
-from katib_suggestion import api_pb2, assignment, converters
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Trial, TrialCondition
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import api_pb2, converters
 
 METRIC = "Validation-Accuracy"
 

@@ -11,7 +11,7 @@ import threadpoolctl
 
 from enas_service import __main__ as service
 from enas_service.limits import EnasLimits
-from katib_suggestion import server
+from katib_suggestion.serving import server
 
 parser = argparse.ArgumentParser()
 server.add_arguments(parser, EnasLimits)

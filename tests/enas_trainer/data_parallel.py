@@ -6,16 +6,16 @@ from pathlib import Path
 
 import torch
 
+from enas_trainer.images.train import Training, TrainingSettings
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
 from enas_trainer.micro import config as micro
 from enas_trainer.micro.child import Child as CellChild
 from enas_trainer.micro.config import CellOptions
 from enas_trainer.micro.objective import CellObjective
-from enas_trainer.train import Training, TrainingSettings
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import here
+from trial_runtime.processes.processes import here
 from trial_runtime.seeds import generator
 
 ARCHITECTURE = "[[0], [1, 1], [2, 1, 1]]"

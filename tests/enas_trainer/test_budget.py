@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from enas_trainer.__main__ import main
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 from tests.enas_trainer.test_main import ARCHITECTURE, KATIBS_PATTERN, METRICS, NN_CONFIG, ROOT
 
 COSTS = {"Parameters": 426.0, "MACs": 77904.0}

@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from enas_trainer import arguments
-from enas_trainer.trial import run
+from enas_trainer.arguments import images
+from enas_trainer.images.trial import run
 from tests.warm_python import with_torch
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.images.datasets import DatasetError
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 
 SCRIPT = Path(__file__).with_name("data_parallel.py")
 
@@ -57,7 +57,7 @@ def test_a_mistake_is_told_once(torchrun, one_layer, tmp_path):
     ],
 )
 def test_too_few_images_for_the_processes_are_refused(one_layer, flags, error, message, tmp_path):
-    trial = arguments.parse([*one_layer, *flags, f"--output-dir={tmp_path}"])
+    trial = images.parse([*one_layer, *flags, f"--output-dir={tmp_path}"])
 
     with pytest.raises(error, match=message):
         run(trial, Processes(rank=0, size=3))

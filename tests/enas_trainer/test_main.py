@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from enas_trainer.__main__ import main
-from enas_trainer.train import LEARNING_RATES
-from enas_trainer.trial import divide
-from katib_suggestion import assignment
+from enas_trainer.images.train import LEARNING_RATES
+from enas_trainer.images.trial import divide
+from katib_suggestion.parsing import assignment
 from trial_runtime.images.datasets import load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch.utils._pytree import tree_flatten_with_path
 
 from enas_trainer.__main__ import main
-from katib_suggestion.folder_lock import FolderLock
+from katib_suggestion.files.folder_lock import FolderLock
 from tests.warm_python import with_torch
-from trial_runtime import checkpoints, resume
+from trial_runtime.checkpointing import checkpoints, resume
 from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
@@ -71,7 +71,7 @@ def happens(what, details):
             os.kill(os.getpid(), signal.Signals[name])
 
 sys.addaudithook(happens)
-from enas_trainer.train import Training
+from enas_trainer.images.train import Training
 take = Training._step
 def step(*arguments):
     sys.audit("step")

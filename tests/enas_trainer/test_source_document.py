@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from enas_trainer import fields
+from enas_trainer.architecture import fields
 from enas_trainer.macro import config
 from enas_trainer.macro.child import Child
 from enas_trainer.macro.operation_types import Convolution, Reduction
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 from trial_runtime.seeds import generator
 
 MATRIX = """

@@ -16,7 +16,8 @@ from darts_genotype.primitives import FILTER_SIZES, PRIMITIVES, SKIP_CONNECTION
 from darts_trainer.__main__ import main as darts
 from enas_trainer.__main__ import main as enas
 from enas_trainer.macro.operation_types import AVG_POOLING, MAX_POOLING, TYPES
-from katib_suggestion import api_pb2, assignment
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import api_pb2
 from trial_runtime.command_line import EXIT_DIVERGED
 
 SEEDS = range(int(os.environ.get("KATIB_NAS_TEST_EXPERIMENTS", "4")))

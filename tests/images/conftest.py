@@ -21,8 +21,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from katib_suggestion import api_pb2_grpc
-from katib_suggestion.server import HEALTH_SERVICE
+from katib_suggestion.serving.server import HEALTH_SERVICE
+from katib_suggestion.wire import api_pb2_grpc
 
 ENGINE = shlex.split(os.environ.get("KATIB_NAS_TEST_ENGINE", ""))
 

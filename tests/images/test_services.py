@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 Service = Callable[..., AbstractContextManager[Any]]
 

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf import json_format
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from katib_suggestion import api_pb2, api_pb2_grpc
+from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 
 def settings_of(request):

@@ -8,6 +8,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = ("Dockerfile.darts", "Dockerfile.enas")
@@ -78,6 +79,14 @@ def test_what_is_copied_imports_nothing_of_ours_that_is_not(file: str, stage: st
     files = copied(file, stage)
     assert len(files) > 5
     assert {one: imported(one) - files for one in files if imported(one) - files} == {}
+
+
+def test_a_release_publishes_every_image() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    published = workflow["jobs"]["images"]["strategy"]["matrix"]["include"]
+    assert {(one["file"], one["target"]) for one in published} == {*IMAGES}
+    algorithm = {one["image"]: one["file"].removeprefix("Dockerfile.") for one in published}
+    assert {name: of for name, of in algorithm.items() if not name.startswith(of)} == {}
 
 
 def test_the_context_holds_what_is_copied_and_nothing_more() -> None:

@@ -21,7 +21,7 @@ def floor(name: str) -> str:
 
 def generated_for(pattern: str) -> str:
     """A version that the generated code names."""
-    code = "".join(path.read_text() for path in sorted((ROOT / "katib_suggestion").glob("api_pb2*.py")))
+    code = "".join(path.read_text() for path in sorted((ROOT / "katib_suggestion/wire").glob("api_pb2*.py")))
     (found,) = re.findall(pattern, code)
     return str(found)
 

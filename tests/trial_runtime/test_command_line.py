@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from darts_service.settings import DartsSettings
-from katib_suggestion import assignment, settings
-from trial_runtime import command_line, devices
+from katib_suggestion.parsing import assignment, settings
+from trial_runtime import command_line
+from trial_runtime.devices import devices
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.images import datasets
 from trial_runtime.images.data_options import DataOptions
-from trial_runtime.termination import Terminated
+from trial_runtime.processes.termination import Terminated
 
 VARIABLES = tuple(
     f"KATIB_NAS_{name}"

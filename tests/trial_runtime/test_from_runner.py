@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from enas_trainer import arguments
+from enas_trainer.arguments import images
 from trial_runtime import command_line, from_runner
 from trial_runtime.images import datasets
 
@@ -45,7 +45,7 @@ def override(monkeypatch):
 def test_what_the_runner_was_told_goes_before_the_command(override, caplog):
     override(dataset="fake", max_images="7", image_size="8x6", shared_weights="bank", seed="5")
     with caplog.at_level(logging.INFO):
-        trial = arguments.parse([*TRIAL, "--dataset=digits", "--seed", "1"])
+        trial = images.parse([*TRIAL, "--dataset=digits", "--seed", "1"])
     assert (trial.data.dataset, trial.data.max_images, trial.data.image_size) == ("fake", 7, (8, 6))
     assert (trial.shared_weights, trial.seed) == (Path("bank"), 5)
     # One that an earlier version has begun without goes on with its own.
@@ -64,7 +64,7 @@ def test_a_flag_that_a_program_does_not_have_is_passed_over(override):
 def test_a_value_that_is_not_allowed_is_named_by_its_flag(override):
     override(image_size="large")
     with pytest.raises(command_line.CommandLineError, match="--image-size: 'large' is not allowed"):
-        arguments.parse(TRIAL)
+        images.parse(TRIAL)
 
 
 @pytest.mark.parametrize("kind", ["imagefolder", "npz"])
@@ -84,5 +84,5 @@ def test_relative_data_are_those_of_the_manifests_folder(kind, tmp_path, monkeyp
     assert datasets.load(name, tmp_path).images_nchw.shape != of_trial.images_nchw.shape
     with pytest.raises(datasets.DatasetError, match=f"neither in {tmp_path / 'manifest'} nor in"):
         datasets.load(f"{kind}:nope", tmp_path)
-    trial = arguments.parse([*TRIAL, "--data-dir=data", "--shared-weights=/bank"])
+    trial = images.parse([*TRIAL, "--data-dir=data", "--shared-weights=/bank"])
     assert (trial.data.data_dir, trial.shared_weights) == (tmp_path / "manifest/data", Path("/bank"))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.power_loss import Disk, written_out
 from tests.system_calls import Watch, in_place, torn
-from trial_runtime import checkpoints
+from trial_runtime.checkpointing import checkpoints
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
 

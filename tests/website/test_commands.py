@@ -45,7 +45,7 @@ NOT_RUN = {
     r"^torchrun": "takes GPUs; tests/*_trainer/test_data_parallel.py start it with two processes",
     r"python -m benchmarks": "what it measures is kept in benchmarks/results",
     r"^pip install": "takes a network",
-    r"^tensorboard": "serves until it is ended; tests/trial_runtime/test_events.py reads what it shows",
+    r"^tensorboard": "serves until it is ended; tests/trial_runtime/reporting/test_events.py reads what it shows",
     r"darts_trainer … |'num_epochs': 50|retrain --genotype output": "takes images of the reader's, or a GPU and a day",
     r"darts_trainer\.export": "takes half a minute; tests/darts_trainer/test_export.py exports",
 }
@@ -70,7 +70,7 @@ STAND_INS = {
 }
 """Programs in Python, for those that may not be here."""
 
-WITH_TENSORFLOW = re.compile(r"benchmarks\.enas_(search|rotation)")
+WITH_TENSORFLOW = re.compile(r"benchmarks\.enas\.(search|budget|early_stopping)")
 """Programs that import it; it does not share a process with torchvision."""
 
 MISSING = {

@@ -51,7 +51,7 @@ def test_examples_that_pages_link_to_are_shown(site: Path) -> None:
 def test_docstrings_are_the_reference(site: Path) -> None:
     page = (site / "docs/reference/api/katib_suggestion/index.html").read_text()
     assert "Read name and value pairs into a settings class" in page
-    assert "katib_suggestion.api_pb2_grpc.add_" not in page
+    assert "katib_suggestion.wire.api_pb2_grpc.add_" not in page
 
 
 def test_a_reader_fetches_nothing_from_elsewhere(site: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import ALONE, Processes
+from trial_runtime.processes.processes import ALONE, Processes
 
 _CROP_PADDING = 4
 """Pixels by which an image of 32 x 32 moves at most, as is usual for CIFAR-10 (He et al., 1512.03385, section 4.2)."""

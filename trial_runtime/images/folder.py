@@ -16,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trial_runtime import from_runner, memory
+from trial_runtime import from_runner
+from trial_runtime.devices import memory
 from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import folder_parts
 from trial_runtime.images import pictures as picture_files
 from trial_runtime.images.folder_parts import EXTENSIONS, is_visible_file, subfolders
 from trial_runtime.images.pictures import pixels
-from trial_runtime.progress import bar
+from trial_runtime.reporting.progress import bar
 
 _UNREAD = frozenset({".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".tga", ".ico", ".svg", ".dng"})
 """Names of other pictures, which nothing here decodes, end in these, among others."""

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trial_runtime import from_runner, memory
+from trial_runtime import from_runner
+from trial_runtime.devices import memory
 from trial_runtime.errors import HOLD_OUT, DatasetError
 from trial_runtime.images import splits
 from trial_runtime.images.splits import Split

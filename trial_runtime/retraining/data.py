@@ -9,7 +9,7 @@ from trial_runtime import seeds
 from trial_runtime.images import datasets
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import ALONE, Processes
+from trial_runtime.processes.processes import ALONE, Processes
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from katib_suggestion import settings
+from katib_suggestion.parsing import settings
 from trial_runtime.command_line import CommandLineError
-from trial_runtime.precision import PRECISIONS
+from trial_runtime.devices.precision import PRECISIONS
 from trial_runtime.retraining.records import CHOICES, LAST
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Any], t
     Args:
         parser: the trainer's.
         title: of the group.
-        kind: its fields are made by `katib_suggestion.settings`.
+        kind: its fields are made by `katib_suggestion.parsing.settings`.
         texts: what each field is, by its name.
     """
     group = parser.add_argument_group(title)

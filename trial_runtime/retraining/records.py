@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from katib_suggestion import durable_files
-from trial_runtime.events import Events
+from katib_suggestion.files import durable_files
+from trial_runtime.reporting.events import Events
 
 LAST = "last"
 BEST_VALIDATION = "best-validation"

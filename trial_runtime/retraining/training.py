@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.gradients import apply_gradients, clipped
 from trial_runtime.images.batches import Batches
-from trial_runtime.joint_batch import average_statistics, share_of_loss
-from trial_runtime.progress import bar
+from trial_runtime.images.tally import Means, Tally, evaluate
+from trial_runtime.processes.joint_batch import average_statistics, share_of_loss
+from trial_runtime.reporting.progress import bar
 from trial_runtime.retraining.data import RetrainData
-from trial_runtime.standing import Standing
-from trial_runtime.tally import Means, Tally, evaluate
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,18 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
-from trial_runtime import artifacts, checkpoints, metric_lines, network_budget, resume, seeds
-from trial_runtime.checkpoints import Checkpoint
-from trial_runtime.events import Events
+from trial_runtime import seeds
+from trial_runtime.checkpointing import checkpoints, resume
+from trial_runtime.checkpointing.checkpoints import Checkpoint
+from trial_runtime.checkpointing.resume import Saver
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import Allowance, BeyondBudget
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.network_budget import Allowance, BeyondBudget
-from trial_runtime.processes import Processes
-from trial_runtime.progress import epoch_over
-from trial_runtime.resume import Saver
+from trial_runtime.processes.processes import Processes
+from trial_runtime.reporting import artifacts, metric_lines
+from trial_runtime.reporting.events import Events
+from trial_runtime.reporting.progress import epoch_over
 from trial_runtime.retraining import metric_names, records
 from trial_runtime.retraining.data import RetrainData
 from trial_runtime.retraining.training import EpochMetrics, Learner, Recipe, Retraining
@@ -49,7 +52,7 @@ class Trial(resume.Trial, Protocol):
 
     @property
     def precision(self) -> str:
-        """Of the forward and backward passes; see `trial_runtime.precision`."""
+        """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
 
     @property
     def allowance(self) -> Allowance:

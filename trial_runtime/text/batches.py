@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trial_runtime.errors import DatasetError
-from trial_runtime.processes import ALONE, Processes
+from trial_runtime.processes.processes import ALONE, Processes
 
 EVALUATED_COLUMNS = 10
 """Columns that an evaluation reads side by side (quark0/darts); fewer where a text is short."""

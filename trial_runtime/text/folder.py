@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files.user_paths import user_path
 from trial_runtime import from_runner
 from trial_runtime.errors import DatasetError
 from trial_runtime.text.vocabulary import words_of

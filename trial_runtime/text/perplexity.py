@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trial_runtime.errors import TrainingDiverged
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 
 _MAX_EXPONENT = 700.0
 """The exponential of more is no finite number: such a model is as bad as can be told."""

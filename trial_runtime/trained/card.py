@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from katib_suggestion import durable_files
+from katib_suggestion.files import durable_files
 from trial_runtime.trained import files
 from trial_runtime.trained.graph import Graph
 from trial_runtime.trained.latency import Latency

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from katib_suggestion import durable_files
-from katib_suggestion.user_paths import user_path
+from katib_suggestion.files import durable_files
+from katib_suggestion.files.user_paths import user_path
 from trial_runtime import command_line
 from trial_runtime.trained import card, latency, onnx_file, program_file
 from trial_runtime.trained.graph import Graph

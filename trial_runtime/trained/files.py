@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from katib_suggestion import durable_files
+from katib_suggestion.files import durable_files
 from trial_runtime.images.batches import Normalisation
 from trial_runtime.trained.classifier import Predictor
 

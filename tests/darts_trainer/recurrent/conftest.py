@@ -7,7 +7,7 @@ from darts_trainer.recurrent.data import SearchText
 from darts_trainer.recurrent.reading import Reading
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import Search
-from trial_runtime.processes import ALONE
+from trial_runtime.processes.processes import ALONE
 from trial_runtime.text import corpora
 
 RATES = DropoutRates(output=0.4, state=0.2, input=0.3, embedded=0.2, word=0.1)

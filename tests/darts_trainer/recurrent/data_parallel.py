@@ -11,7 +11,7 @@ from darts_trainer.recurrent.data import SearchText
 from darts_trainer.recurrent.reading import Reading
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import Search
-from trial_runtime.processes import here
+from trial_runtime.processes.processes import here
 from trial_runtime.text import corpora
 
 SETTINGS = RecurrentSettings(num_epochs=2, w_lr=2.0, batch_size=5, bptt=4, hidden_size=6, num_nodes=2, alpha_lr=0.05)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import recurrent_step
+from benchmarks.darts import recurrent_step
 from cell_networks.recurrent import RecurrentCell
 from darts_genotype.activations import ACTIVATIONS
 from darts_genotype.recurrent import RecurrentGenotype

@@ -11,7 +11,7 @@ from darts_genotype import forms
 from darts_trainer.retraining.config import RetrainSettings
 from darts_trainer.retraining.learner import CellsLearner
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import here
+from trial_runtime.processes.processes import here
 from trial_runtime.retraining.data import RetrainData
 from trial_runtime.retraining.training import Retraining
 

@@ -12,7 +12,7 @@ from torch import nn
 from darts_service.settings import DartsSettings
 from darts_trainer.search.loop import Search
 from darts_trainer.search.problem import Pass
-from trial_runtime.processes import ALONE
+from trial_runtime.processes.processes import ALONE
 
 SETTINGS = DartsSettings(num_epochs=3, w_lr=0.05, alpha_lr=0.05, w_grad_clip=0.0)
 LENGTH = 4

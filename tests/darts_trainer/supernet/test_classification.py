@@ -9,7 +9,7 @@ from darts_trainer.search.loop import Search
 from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.data import SearchData
 from darts_trainer.supernet.supernet import Supernet
-from trial_runtime import precision
+from trial_runtime.devices import precision
 from trial_runtime.images.datasets import ImageDataset
 
 CPU = torch.device("cpu")

@@ -11,8 +11,8 @@ from darts_trainer.supernet.derivation import derive
 from darts_trainer.supernet.derived_cost import DerivedCost
 from darts_trainer.supernet.epoch import Epoch, edge_weights
 from darts_trainer.supernet.supernet import Supernet
-from trial_runtime.events import Events
-from trial_runtime.tally import Means
+from trial_runtime.images.tally import Means
+from trial_runtime.reporting.events import Events
 
 PRIMITIVES = ("max_pooling_3x3", "skip_connection", "none")
 

@@ -7,7 +7,8 @@ import pytest
 
 from enas_service.spaces import micro, recurrent
 from enas_service.spaces.space import ForeignAssignments
-from katib_suggestion import assignment, converters
+from katib_suggestion.parsing import assignment
+from katib_suggestion.wire import converters
 
 PUBLISHED = (
     "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1",

@@ -2,8 +2,8 @@ import pytest
 
 from enas_service.limits import EnasLimits
 from enas_service.spaces import micro
-from katib_suggestion import api_pb2, converters
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.wire import api_pb2, converters
 
 
 def sizes(build, *texts, name="filter_size", kind=api_pb2.CATEGORICAL):

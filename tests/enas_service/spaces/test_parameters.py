@@ -6,8 +6,8 @@ import pytest
 
 from enas_service.spaces.parameters import ParameterSpace
 from enas_service.spaces.space import ForeignAssignments
-from katib_suggestion import api_pb2, converters
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.wire import api_pb2, converters
 
 
 def space_of(build, *parameters):

@@ -1,8 +1,8 @@
 import pytest
 
 from enas_service.spaces import recurrent
-from katib_suggestion import api_pb2, converters
 from katib_suggestion.errors import InvalidExperiment
+from katib_suggestion.wire import api_pb2, converters
 
 
 def test_it_has_eight_nodes_where_the_experiment_does_not_say(build):

@@ -10,7 +10,7 @@ from enas_trainer.macro import config
 from enas_trainer.macro.child import MAX_INPUT_CHANNELS, Child, Join, JoinedConvolution, Layer
 from enas_trainer.macro.operation_types import Convolution, DepthwiseConvolution, Reduction, SeparableConvolution
 from enas_trainer.macro.operations import Shape
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 from trial_runtime.seeds import generator
 
 SIZES = ("3", "5", "7")

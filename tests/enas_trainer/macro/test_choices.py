@@ -1,7 +1,7 @@
 import pytest
 
-from enas_trainer import choices
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.arguments import choices
 from enas_trainer.macro import config
 from enas_trainer.macro.operation_types import Convolution, Reduction, SeparableConvolution
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.macro import config
 from enas_trainer.macro.config import NetworkConfig
 from enas_trainer.macro.operation_types import Convolution, DepthwiseConvolution, Reduction, SeparableConvolution
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 
 ARCHITECTURE = "[[1], [0, 1], [2, 0, 1], [7, 1, 0, 1]]"
 NN_CONFIG = {

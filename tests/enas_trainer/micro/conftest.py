@@ -2,7 +2,7 @@
 
 import pytest
 
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 ROWS = [[int(number) for number in half.split()] for half in (ARC[:39], ARC[40:])]

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.micro import config
 from enas_trainer.micro.child import Child
 from enas_trainer.micro.config import CellOptions
 from enas_trainer.micro.objective import CellObjective
 from tests.enas_trainer.micro.conftest import ROWS, SMALL
+from trial_runtime.costs.network_cost import multiply_adds, num_parameters
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import load
-from trial_runtime.network_cost import multiply_adds, num_parameters
 from trial_runtime.seeds import generator
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from enas_trainer import choices
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.arguments import choices
 from enas_trainer.micro import config
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 from tests.enas_trainer.micro.conftest import SMALL
 
 CHOICES = {

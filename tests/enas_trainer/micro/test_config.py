@@ -3,8 +3,8 @@
 import pytest
 
 from darts_genotype import enas_form
-from enas_trainer import fixed_arc, loading
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import fixed_arc, loading
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.micro import config
 from enas_trainer.micro.config import CellOptions
 from tests.enas_trainer.micro.conftest import ARC, ROWS, SMALL

@@ -7,7 +7,7 @@ import torch
 from enas_trainer.micro import config
 from enas_trainer.micro.child import Child
 from enas_trainer.micro.config import CellOptions
-from enas_trainer.shared_weights import borrow, give_back
+from enas_trainer.sharing.shared_weights import borrow, give_back
 from tests.enas_trainer.micro.conftest import SMALL
 from trial_runtime.seeds import generator
 

@@ -10,17 +10,17 @@ import torch
 
 from cell_networks.recurrent import language_model
 from darts_genotype import forms
-from enas_trainer import choices
 from enas_trainer.__main__ import main
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
+from enas_trainer.arguments import choices
+from enas_trainer.arguments.recurrent import parse
 from enas_trainer.recurrent import config
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import TextTraining
-from enas_trainer.shared_weights import borrow, give_back
-from enas_trainer.text_arguments import parse
-from katib_suggestion import assignment
+from enas_trainer.sharing.shared_weights import borrow, give_back
+from katib_suggestion.parsing import assignment
 from tests.warm_python import with_torch
-from trial_runtime import checkpoints
+from trial_runtime.checkpointing import checkpoints
 from trial_runtime.seeds import generator
 from trial_runtime.text import corpora
 
@@ -231,8 +231,9 @@ from pathlib import Path
 import torch
 from enas_trainer.recurrent.child import Child
 from enas_trainer.recurrent.train import TextTraining
-from enas_trainer.text_arguments import parse
-from trial_runtime import processes, seeds
+from enas_trainer.arguments.recurrent import parse
+from trial_runtime.processes import processes
+from trial_runtime import seeds
 from trial_runtime.text import corpora
 
 torch.set_num_threads(1)
@@ -294,9 +295,26 @@ def test_what_is_no_choice_is_refused_by_name(changes, said):
         choices.read(assignment.encode(chosen | changes))
 
 
-def test_beyond_its_budget_a_model_is_not_trained(tmp_path, capsys):
-    assert main(flags(tmp_path, '--budget="Parameters<=10"')) == 0
+@pytest.mark.parametrize("budget", ["Parameters<=10", "Parameters<=1e9, MACs<=10"])
+def test_beyond_its_budget_a_model_is_not_trained(budget, tmp_path, capsys):
+    assert main(flags(tmp_path, f'--budget="{budget}"')) == 0
 
     costs, untrained = metrics(capsys.readouterr().out)
-    assert costs["Parameters"] > 10
+    assert costs["Parameters"] > costs["MACs"] > 10
+    assert untrained == dict.fromkeys(NAMES[:-1], 1e9)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_the_latency_of_a_word_is_measured_reported_and_bounded(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    assert main(flags(tmp_path, "--measure-latency", "--budget=Latency-ms<=1000")) == 0
+    costs, *epochs = metrics(capsys.readouterr().out)
+    assert 0 < costs["Latency-ms"] < 1000
+    assert list(epochs[0]) == NAMES
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert record["latency_ms"] == pytest.approx(costs["Latency-ms"], rel=1e-5)
+
+    assert main(flags(tmp_path, "--fresh", "--measure-latency", "--budget=Latency-ms<=1e-6")) == 0
+    costs, untrained = metrics(capsys.readouterr().out)
+    assert costs["Latency-ms"] > 1e-6
     assert untrained == dict.fromkeys(NAMES[:-1], 1e9)

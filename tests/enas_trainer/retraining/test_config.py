@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from enas_trainer.retraining import config
 from enas_trainer.retraining.config import NetworkSize, RetrainSettings
 from katib_suggestion.errors import InvalidExperiment

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from enas_trainer import loading
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture import loading
+from enas_trainer.architecture.fields import InvalidNetwork
 from katib_local.commands.cli import main
 from katib_local.record.trials import Trial
 from katib_local.report import pictures
-from katib_suggestion import assignment
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.parsing import assignment
 
 SVG = "{http://www.w3.org/2000/svg}"
 ARCHITECTURE = "[[0], [2, 1], [1, 0, 1], [3, 1, 0, 1]]"

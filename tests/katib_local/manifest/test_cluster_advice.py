@@ -13,7 +13,7 @@ from enas_service.spaces.macro import MacroSpace
 from katib_local.manifest import cluster_advice
 from katib_local.manifest import manifest as manifests
 from katib_local.running import wire
-from katib_suggestion import converters
+from katib_suggestion.wire import converters
 
 Make = Callable[..., dict[str, Any]]
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from darts_genotype import enas_form
-from enas_trainer import choices
+from enas_trainer.arguments import choices
 from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_local.manifest import flattening, manifest, template
-from katib_suggestion import assignment, operations
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Operation, Parameter, ParameterType
+from katib_suggestion.parsing import assignment, operations
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

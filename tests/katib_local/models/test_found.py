@@ -10,7 +10,7 @@ import pytest
 
 from darts_genotype import loading
 from darts_trainer.retraining import config
-from enas_trainer.fields import InvalidNetwork
+from enas_trainer.architecture.fields import InvalidNetwork
 from katib_local.commands.train import command
 from katib_local.errors import RunFolderError
 from katib_local.models import found, recipes
@@ -18,7 +18,7 @@ from katib_local.models.found import Chosen, ToTrain
 from katib_local.models.recipes import CELLS, MACRO
 from katib_local.record import kept_runs
 from katib_local.record.run_folder import RunFolder
-from katib_suggestion import assignment
+from katib_suggestion.parsing import assignment
 from tests.katib_local.api_server import PLACE, ApiServer
 
 KEPT = Path(__file__).parents[2] / "data/0.1.0"

@@ -10,8 +10,8 @@ from katib_local.manifest import manifest as manifests
 from katib_local.manifest.experiment import Experiment
 from katib_local.record import trials
 from katib_local.record.trials import Trial, Verdict
-from katib_suggestion.budget import Budget
 from katib_suggestion.experiment import TrialCondition as Condition
+from katib_suggestion.parsing.budget import Budget
 
 S, F, M, K, R, C, E = (
     Condition.SUCCEEDED,

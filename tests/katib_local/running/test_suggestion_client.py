@@ -162,7 +162,7 @@ def test_a_service_of_ours_that_dies_of_a_call_is_given_up(
     # It serves, and ends at the first call that is no health check.
     Path("mortal.py").write_text(
         "import os, sys\n"
-        "from katib_suggestion.servicer import Servicer\n"
+        "from katib_suggestion.serving.servicer import Servicer\n"
         "Servicer.ValidateAlgorithmSettings = lambda *_: os._exit(1)\n"
         "from darts_service.__main__ import main\n"
         "sys.exit(main())\n"

@@ -8,8 +8,8 @@ from typing import Any
 from katib_local.manifest import manifest as manifests
 from katib_local.record.trials import Trial
 from katib_local.running import wire
-from katib_suggestion import api_pb2
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.wire import api_pb2
 
 Make = Callable[..., dict[str, Any]]
 NOW = datetime(2024, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)

@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from trial_runtime.images.batches import Batches, Normalisation
 from trial_runtime.images.datasets import ImageDataset
-from trial_runtime.processes import ALONE, Processes
+from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.seeds import generator
 
 CPU = torch.device("cpu")

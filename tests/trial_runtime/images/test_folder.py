@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trial_runtime import memory
+from trial_runtime.devices import memory
 from trial_runtime.images.datasets import DatasetError, load, load_test
 from trial_runtime.images.folder import decode
 from trial_runtime.seeds import generator

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trial_runtime import memory
+from trial_runtime.devices import memory
 from trial_runtime.images.datasets import DatasetError, load, load_test
 from trial_runtime.images.npz import Layout
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trial_runtime.errors import DatasetError
-from trial_runtime.processes import Processes
+from trial_runtime.processes.processes import Processes
 from trial_runtime.text.batches import Exactly, FollowingBatches, Steady, Text, TextBatches, Varied
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trial_runtime.errors import TrainingDiverged
-from trial_runtime.processes import ALONE
+from trial_runtime.processes.processes import ALONE
 from trial_runtime.text.perplexity import Perplexity, TextTally
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from katib_suggestion import api_pb2
+from katib_suggestion.wire import api_pb2
 
 
 @pytest.fixture(scope="module")
