@@ -154,6 +154,15 @@ class LanguageModel(nn.Module):
         """Cells, one above the other."""
         return len(self.cells)
 
+    @property
+    def multiply_adds(self) -> int:
+        """Of a word, where the cells are those of a genotype: its vector is looked up, and every other weight used."""
+        return sum(weight.numel() for weight in self.cells.parameters()) + self.embedding_vh.numel()
+
+    def step(self) -> tuple["Step", int, tuple[int, int]]:
+        """What an export and a measurement of the latency need: the model for a step, V, and (L, H)."""
+        return Step(self), len(self.embedding_vh), (self.num_layers, self.hidden_size)
+
     def initial_state(self, batch_size: int) -> Tensor:
         """Return the state before a text, (L, B, H): zeros."""
         return self.embedding_vh.new_zeros(self.num_layers, batch_size, self.hidden_size)
@@ -198,6 +207,23 @@ class LanguageModel(nn.Module):
         if masks.word_v is not None:
             embedded_tbh = embedded_tbh * masks.word_v[words_tb, None]
         return embedded_tbh if masks.embedded_bh is None else embedded_tbh * masks.embedded_bh
+
+
+class Step(nn.Module):
+    """A language model that reads a word of each of several texts: what is exported, and timed.
+
+    Args:
+        model: that reads.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, words_b: Tensor, state_lbh: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of the next word, (B, V), and the state after the one that was read."""
+        read = self.model(words_b[None], state_lbh)
+        return read.logits_tbv[0], read.state_lbh
 
 
 def cross_entropy(read: Read, next_tb: Tensor) -> Tensor:

@@ -19,9 +19,6 @@ from pathlib import Path
 from katib_suggestion import extras
 
 with extras.needed("trainer", __name__):
-    import torch
-    from torch import Tensor
-
     from darts_trainer import predictor, text_predictor
     from darts_trainer.predictor import Predictor
     from darts_trainer.text_predictor import TextPredictor
@@ -56,13 +53,7 @@ def graph_of(trained: Predictor | TextPredictor) -> Graph:
 
 def of_text(trained: TextPredictor) -> Graph:
     """Return the graph of a step of a language model; see the module."""
-
-    def draw(batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        words_b = torch.randint(len(trained.vocabulary), (batch_size,), generator=generator)
-        state_lbh = trained.model.initial_state(batch_size)
-        return words_b, torch.rand(state_lbh.shape, generator=generator) * 2 - 1
-
-    return Graph(network=trained, inputs={"words": 0, "state": 1}, outputs=("logits", "next_state"), draw=draw)
+    return graph.of_words(*trained.model.step())
 
 
 def load(folder: Path) -> Graph:

@@ -21,7 +21,7 @@ SEARCH: Mapping[str, str] = MappingProxyType(
 """Of each epoch of a search, by name the fields: what Katib's manifests ask for, the skip connections, and what the
 genotype's network costs."""
 
-TEXT_SEARCH: Mapping[str, str] = MappingProxyType(
+TEXT_EPOCH: Mapping[str, str] = MappingProxyType(
     {
         "Train-Loss": "train_loss",
         "Train-Perplexity": "train_perplexity",
@@ -30,6 +30,9 @@ TEXT_SEARCH: Mapping[str, str] = MappingProxyType(
     }
 )
 """Of each epoch of a search, or of a training, on text."""
+
+TEXT_SEARCH: Mapping[str, str] = MappingProxyType({**TEXT_EPOCH, "Parameters": "parameters", "MACs": "multiply_adds"})
+"""The same of a search, with what the genotype's language model costs."""
 
 UNIGRAM_PERPLEXITY = "Unigram-Perplexity"
 """Printed once, at the start on text: of a model that only counts words."""
@@ -41,4 +44,4 @@ TEST_LOSS = "Test-Loss"
 """Printed with it."""
 
 PARAMETERS, MACS = "Parameters", "MACs"
-"""Of the network that is trained, printed once: its weights, and the multiply-adds for one image."""
+"""Of the network that is trained, printed once: its weights, and the multiply-adds for one image or one word."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from cell_networks.language_model import LanguageModel
+from cell_networks.language_model import LanguageModel, Step
 from cell_networks.recurrent import language_model
 from darts_genotype import json_form, katib_form
 from darts_genotype.recurrent import RecurrentGenotype
@@ -28,7 +28,7 @@ FORMAT = 1
 """Of what `NETWORK_FILE` says beside the genotype; it changes when a reader of today would misread it."""
 
 
-class TextPredictor(nn.Module):
+class TextPredictor(Step):
     """A language model that reads text as it is: blanks separate words, and `END_OF_LINE` stands for a line's end.
 
     Args:
@@ -37,14 +37,8 @@ class TextPredictor(nn.Module):
     """
 
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.vocabulary = vocabulary
-
-    def forward(self, words_b: Tensor, state_lbh: Tensor) -> tuple[Tensor, Tensor]:
-        """Read a word of each of several texts: return logits of the next, (B, V), and the state after it."""
-        read = self.model(words_b[None], state_lbh)
-        return read.logits_tbv[0], read.state_lbh
 
     @torch.no_grad()
     def probabilities(self, text: str) -> dict[str, float]:

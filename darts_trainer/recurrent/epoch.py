@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cell_networks.language_model import LanguageModel
 from darts_genotype import katib_form
 from darts_genotype.recurrent import RecurrentGenotype
 from darts_trainer import metric_names
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.loop import EpochMetrics
 from darts_trainer.search.records import EdgeWeight
+from trial_runtime.costs.network_cost import num_parameters
 from trial_runtime.reporting import metric_lines
 from trial_runtime.text.perplexity import Perplexity
 
@@ -29,10 +31,20 @@ class Epoch:
     words_per_second: float
     time: str
     genotype: str
+    parameters: int
+    """Of the genotype's language model, as large as the supernet."""
+    multiply_adds: int
+    """The same for one word."""
 
     @classmethod
-    def of(cls, metrics: EpochMetrics[Perplexity], supernet: RecurrentSupernet, found: RecurrentGenotype) -> "Epoch":
-        """Describe the epoch that has just ended."""
+    def of(
+        cls,
+        metrics: EpochMetrics[Perplexity],
+        supernet: RecurrentSupernet,
+        found: RecurrentGenotype,
+        derived: LanguageModel,
+    ) -> "Epoch":
+        """Describe the epoch that has just ended, with the genotype found and its language model."""
         return cls(
             epoch=metrics.epoch,
             train_loss=metrics.training.loss,
@@ -45,6 +57,8 @@ class Epoch:
             words_per_second=metrics.examples_per_second,
             time=metric_lines.now(),
             genotype=katib_form.write(found),
+            parameters=num_parameters(derived),
+            multiply_adds=derived.multiply_adds,
         )
 
     @property

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from cell_networks.language_model import DropoutRates
+from cell_networks.recurrent import language_model
 from darts_service.settings import RecurrentSettings
 from darts_trainer import metric_names
 from darts_trainer.recurrent.config import RecurrentConfig
@@ -105,7 +108,15 @@ class _Words:
 
     def end_epoch(self, metrics: EpochMetrics[Perplexity]) -> Epoch:
         found = derive(self._supernet.mixture(), self._supernet.primitives, self._supernet.num_nodes)
-        return Epoch.of(metrics, self._supernet, found)
+        # torch draws nothing here that anything else depends on.
+        derived = language_model(
+            found,
+            len(self._supernet.model.embedding_vh),
+            self._supernet.model.hidden_size,
+            num_layers=self._supernet.model.num_layers,
+            generator=torch.Generator(),
+        )
+        return Epoch.of(metrics, self._supernet, found, derived)
 
     def edge_weights(self) -> Iterator[EdgeWeight]:
         return edge_weights(self._supernet)

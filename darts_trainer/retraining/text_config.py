@@ -16,11 +16,13 @@ from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line
 from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
 from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.retraining import flags
 from trial_runtime.text import options
 from trial_runtime.text.options import TextOptions
 
-_MATTERS_NOT = frozenset(
+_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
     {
         "genotype.recurrent", "genotype.concat", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
         "resume.every_steps", "resume.fresh", "device",
@@ -116,6 +118,7 @@ class TextRetrainConfig:
     size: ModelSize
     settings: TextTrainingSettings
     precision: str
+    allowance: Allowance
     data: TextOptions
     output_dir: Path
     seed: int
@@ -144,6 +147,7 @@ def from_arguments(argv: Sequence[str]) -> TextRetrainConfig:
         size=flags.parsed(ModelSize, arguments),
         settings=flags.parsed(TextTrainingSettings, arguments),
         precision=arguments.precision,
+        allowance=network_budget.allowance_of(arguments),
         data=options.of(arguments),
         **command_line.machine_options(arguments),
     )
@@ -160,6 +164,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_settings(made, "model", ModelSize, _HELP)
     flags.add_settings(made, "training", TextTrainingSettings, _HELP)
     flags.add_precision(made)
+    network_budget.add_arguments(made)
     options.add_arguments(made)
     command_line.add_resume_arguments(made)
     return made

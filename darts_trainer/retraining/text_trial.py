@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from cell_networks.language_model import LanguageModel
 from cell_networks.recurrent import language_model
 from darts_trainer import metric_names, text_predictor
 from darts_trainer.retraining.text_config import TextRetrainConfig
@@ -15,6 +14,8 @@ from trial_runtime import seeds
 from trial_runtime.checkpointing import checkpoints
 from trial_runtime.checkpointing.checkpoints import Checkpoint
 from trial_runtime.checkpointing.resume import Saver
+from trial_runtime.costs import network_budget
+from trial_runtime.costs.network_budget import BeyondBudget
 from trial_runtime.costs.network_cost import num_parameters
 from trial_runtime.devices import precision
 from trial_runtime.processes.processes import Processes
@@ -45,7 +46,12 @@ def run(trial: TextRetrainConfig, group: Processes, checkpoint: Checkpoint | Non
         ProcessLost: another process has ended.
     """
     with Saver.of(trial, group) as saver:
-        retrained = _Trial(trial, group, saver)
+        try:
+            retrained = _Trial(trial, group, saver)
+        except BeyondBudget as beyond:
+            names = (*metric_names.TEXT_EPOCH, metric_names.TEST_LOSS, metric_names.TEST_PERPLEXITY)
+            network_budget.report_untrained(beyond, trial.allowance, names, group)
+            return
         if checkpoint is not None:
             retrained.load(checkpoint)
         retrained.run()
@@ -72,7 +78,15 @@ class _Trial:
             generator=seeds.generator(trial.seed, "network"),
             precision=trial.precision,
         ).to(trial.device)
-        self._cost = cost(self._model)
+        self._cost = network_budget.reported(
+            {
+                metric_names.PARAMETERS: num_parameters(self._model),
+                metric_names.MACS: self._model.multiply_adds,
+            },
+            trial.allowance,
+            group,
+            lambda: network_budget.word_latency_ms(*self._model.step(), trial.device),
+        )
         logger.info(
             "%s: %d words to train on, vocabulary %d; %d parameters, on %s, seed %d",
             corpus.name, len(corpus.train_n), len(corpus.vocabulary), self._cost[metric_names.PARAMETERS], trial.device,
@@ -145,6 +159,7 @@ class _Trial:
             "epochs": self._epochs,
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "settings": asdict(trial.settings),
             **trial.data.record(),
             "precision": trial.precision,
@@ -157,12 +172,6 @@ class _Trial:
             trial.output_dir, TextPredictor(self._model, self._corpus.vocabulary), trial.genotype, record
         )
         logger.info("wrote %s and %s to %s", WEIGHTS_FILE, NETWORK_FILE, trial.output_dir)
-
-
-def cost(model: LanguageModel) -> dict[str, int]:
-    """What a language model costs: parameters, and multiply-adds of a word; the embedding is looked up."""
-    products = sum(weight.numel() for weight in model.cells.parameters())
-    return {metric_names.PARAMETERS: num_parameters(model), metric_names.MACS: products + model.embedding_vh.numel()}
 
 
 def _epoch(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,4 +187,4 @@ def _named(metrics: EpochMetrics) -> dict[str, float]:
         metrics.validation.loss,
         metrics.validation.perplexity,
     )
-    return dict(zip(metric_names.TEXT_SEARCH, numbers, strict=True))
+    return dict(zip(metric_names.TEXT_EPOCH, numbers, strict=True))

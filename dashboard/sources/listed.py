@@ -12,8 +12,7 @@ from dashboard.sources import summary
 from dashboard.sources.summary import Outline, Summary
 from katib_cluster.custom_objects import EXPERIMENT_LABEL
 from katib_local.manifest.experiment import Objective, Strategy
-from katib_local.record import collector
-from katib_local.record.trials import MEASURED
+from katib_local.record.trials import Trial
 from katib_local.report.read_cluster import CONDITIONS, first_available
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import TrialCondition
@@ -79,7 +78,6 @@ def trial(found: Mapping[str, Any]) -> ListedTrial:
     """Read a Trial."""
     status = found.get("status") or {}
     holding = {one.get("type") for one in status.get("conditions") or [] if one.get("status") == "True"}
-    objective = str(((found.get("spec") or {}).get("objective") or {}).get("objectiveMetricName"))
     return ListedTrial(
         experiment=str((found["metadata"].get("labels") or {}).get(EXPERIMENT_LABEL, "")),
         started=str(status.get("startTime") or found["metadata"].get("creationTimestamp", "")),
@@ -87,7 +85,6 @@ def trial(found: Mapping[str, Any]) -> ListedTrial:
         metrics={
             str(one.get("name")): (str(one.get("min", "")), str(one.get("max", "")), str(one.get("latest", "")))
             for one in (status.get("observation") or {}).get("metrics") or []
-            if one.get("name") == objective
         },
     )
 
@@ -103,14 +100,7 @@ def summarized(one: ListedExperiment, trials: Iterable[ListedTrial]) -> Summary:
     if one.outline is None:
         return Summary(key=one.name, name=one.name, state="unreadable", detail=one.problem, started=started)
     objective = one.outline.objective
-    texts = [
-        text
-        for trial in sorted(trials, key=lambda trial: trial.started)
-        if trial.condition in MEASURED and (text := _value(objective, trial))
-    ]
-    numbers = [(number, text) for text in texts if (number := collector.number(text)) is not None and number == number]
-    sign = -1 if objective.is_better(1, 0) else 1
-    best = min(numbers, key=lambda pair: sign * pair[0])[1] if numbers else (texts[-1] if texts else "")
+    in_order = [_measured(objective, trial) for trial in sorted(trials, key=lambda trial: trial.started)]
     return Summary(
         key=one.name,
         name=one.name,
@@ -120,14 +110,20 @@ def summarized(one: ListedExperiment, trials: Iterable[ListedTrial]) -> Summary:
         metric=objective.metric,
         num_done=one.num_done,
         max_trials=one.outline.max_trials,
-        best=best,
-        best_so_far=summary.best_so_far(objective, (number for number, _ in numbers)),
+        best=summary.best(objective, in_order),
+        best_so_far=summary.best_so_far(objective, in_order),
         started=started,
     )
 
 
-def _value(objective: Objective, trial: ListedTrial) -> str:
-    smallest, largest, latest = trial.metrics.get(objective.metric, ("", "", ""))
-    strategy = objective.strategies[objective.metric]
+def _measured(objective: Objective, trial: ListedTrial) -> Trial:
+    """What the rule of the runner needs of a trial."""
+    observation = {name: _value(objective, name, trial) for name in trial.metrics}
+    return Trial(name="", number=0, condition=trial.condition, assignments={}, labels={}, observation=observation)
+
+
+def _value(objective: Objective, metric: str, trial: ListedTrial) -> str:
+    smallest, largest, latest = trial.metrics[metric]
+    strategy = objective.strategies.get(metric, Strategy.LATEST)
     extreme = {Strategy.MIN: smallest, Strategy.MAX: largest}.get(strategy)
     return first_available(extreme, latest)

@@ -11,7 +11,7 @@ from dashboard.sources import summary
 from dashboard.sources.source import Log, NotThereError, UnreadableError
 from dashboard.sources.summary import Summary
 from katib_local.errors import RunFolderError
-from katib_local.record import collector, costs, kept_runs, run_folder, trial_folder, trials
+from katib_local.record import costs, kept_runs, run_folder, trial_folder, trials
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.store import Store
@@ -139,23 +139,16 @@ def _summary(folder: RunFolder) -> Summary:
             outline = summary.outline(document["spec"])
     except _BROKEN as error:
         return Summary(key=folder.path.name, name=folder.path.name, state="unreadable", detail=str(error))
-    metric = outline.objective.metric
-    values = [
-        collector.number((one.observation or {}).get(metric, ""))
-        for one in outcomes
-        if one.condition in trials.MEASURED
-    ]
-    best = trials.best(outline.objective, outcomes)
     return Summary(
         key=folder.path.name,
         name=str(document["metadata"]["name"]),
         state=kept_runs.in_a_word(verdict, is_running=is_running),
         is_running=is_running and verdict is None,
         algorithm=outline.algorithm,
-        metric=metric,
+        metric=outline.objective.metric,
         num_done=sum(one.condition in trials.COMPLETED for one in outcomes),
         max_trials=outline.max_trials,
-        best="" if best is None else (best.observation or {}).get(metric, ""),
-        best_so_far=summary.best_so_far(outline.objective, (value for value in values if value is not None)),
+        best=summary.best(outline.objective, outcomes),
+        best_so_far=summary.best_so_far(outline.objective, outcomes),
         started=started,
     )

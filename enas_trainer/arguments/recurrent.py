@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
         "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
     )
-    network_budget.add_arguments(parser, measures_latency=False)
+    network_budget.add_arguments(parser)
     options.add_arguments(parser)
     command_line.add_resume_arguments(parser)
     return parser

@@ -35,11 +35,6 @@ class Child(LanguageModel):
         """Numbers that are trained; what embeds words and what decodes them is one matrix."""
         return num_parameters(self)
 
-    @property
-    def multiply_adds(self) -> int:
-        """Of a word; its vector is looked up."""
-        return sum(weight.numel() for weight in self.cells.parameters()) + self.embedding_vh.numel()
-
     def parts(self) -> Iterator[Part]:
         """Yield all weights, as a bank holds them: a node's belong to it and its source, whatever its function."""
         yield _drawn("embedding", self.embedding_vh)

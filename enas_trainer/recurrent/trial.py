@@ -76,11 +76,15 @@ class _Run:
             seeds.generator(trial.seed, "weights"),
             precision=trial.precision,
         )
-        self._cost = {
-            metric_names.PARAMETERS: self._child.num_parameters,
-            metric_names.MACS: self._child.multiply_adds,
-        }
-        network_budget.check(self._cost, trial.allowance)
+        self._cost = network_budget.reported(
+            {
+                metric_names.PARAMETERS: self._child.num_parameters,
+                metric_names.MACS: self._child.multiply_adds,
+            },
+            trial.allowance,
+            group,
+            lambda: network_budget.word_latency_ms(*self._child.step(), trial.device),
+        )
         self._summary = options.summary(corpus)
         self._loan = self._borrow(checkpoint)
         self._training = TextTraining(
@@ -168,6 +172,7 @@ class _Run:
             "nn_config": fields.parse(trial.nn_config, "nn_config"),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
+            **network_budget.latency_record(self._cost),
             "epochs": [epoch.record(metric_names.TEXT_EPOCH) for epoch in self._epochs],
             "genotype": json_form.document(trial.network.genotype),
             "training": asdict(trial.settings),

@@ -25,7 +25,7 @@ _EPILOG = """\
 exit codes:
     0  the experiment succeeded, or the manifest is valid
     1  the experiment failed: maxFailedTrialCount was reached, or no trial has succeeded with an
-       objective that is neither NaN nor empty
+       objective that is neither NaN nor empty, or none is within the search's budget
     2  wrong use: a flag, or a run folder that cannot be used
     3  the manifest is refused, by this program or by the suggestion service; or a genotype or an
        architecture is none

@@ -45,10 +45,11 @@ def _points(report: Report, cost: str) -> Iterator[Point]:
 
 
 def front(report: Report, points: Sequence[Point]) -> list[Point]:
-    """Return the trials that no other betters in both, from cheap to dear."""
+    """Return the trials that no other betters in both, from cheap to dear; those within the budget, if there is one."""
     found: list[Point] = []
     sign = 1 if report.objective.is_better(1, 0) else -1
-    for point in sorted(points, key=lambda one: (one[1], -sign * one[2])):
+    within = [point for point in points if trials.is_within(report.objective, point[0].trial)]
+    for point in sorted(within, key=lambda one: (one[1], -sign * one[2])):
         if not found or report.objective.is_better(point[2], found[-1][2]):
             found.append(point)
     return found

@@ -171,8 +171,8 @@ def trial_columns(
     prefix = f"{experiment.name}-"
     if width is not None and width < 60 and all(name.startswith(prefix) for name in names):
         names = [name.removeprefix(prefix) for name in names]
-    leaders = ranked(objective, trials)
-    best_style = ["bold" if leaders and trial is leaders[0] else "" for trial in trials]
+    leader = best(objective, trials)
+    best_style = ["bold" if trial is leader else "" for trial in trials]
     return [
         Column(title="trial", cells=names, styles=best_style, max_width=63),
         Column(

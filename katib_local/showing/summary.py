@@ -7,7 +7,7 @@ from katib_local.manifest.experiment import Experiment, Objective
 from katib_local.record import again, collector, remarks
 from katib_local.record.run_folder import RunFolder
 from katib_local.record.trial_folder import LOG
-from katib_local.record.trials import FAILURES, Trial, Verdict, best, ranked
+from katib_local.record.trials import FAILURES, Trial, Verdict, best, is_within, ranked
 from katib_local.showing import columns
 from katib_local.showing.columns import Column
 from katib_local.showing.parameters import parameter_columns
@@ -34,10 +34,10 @@ def lines(
     state = verdict.value if verdict else "interrupted"
     yield f"{experiment.name}: {state} ({counts(trials, is_interrupted=verdict is None)})"
     yield from best_lines(experiment, trials, folder)
-    leaders = ranked(experiment.objective, trials)[:_NUM_BEST]
+    leaders = [trial for trial in ranked(experiment.objective, trials) if is_within(experiment.objective, trial)]
     if len(leaders) > 1:
         yield ""
-        yield from columns.markdown(_columns(experiment, leaders), width)
+        yield from columns.markdown(_columns(experiment, leaders[:_NUM_BEST]), width)
     failed = [trial for trial in trials if trial.condition in FAILURES]
     if failed:
         yield ""

@@ -101,5 +101,5 @@ def _bound(text: str, where: str) -> Bound:
     if not metric or re.search(r"[<>=\s]", metric):
         raise InvalidExperiment(where, text, f"no cost is named before <=: {ALLOWED}")
     if not _NUMBER.fullmatch(number) or not 0 < float(number) < math.inf:
-        raise InvalidExperiment(where, number, f"{metric} must be bounded by a number above 0")
+        raise InvalidExperiment(where, number, f"{metric} must be bounded by a number above 0, such as 5e6")
     return Bound(metric, float(number))

@@ -86,6 +86,19 @@ def test_experiments_that_search_architectures_are_listed(dashboard: Any, team: 
     assert shown.locator(".spark").get_attribute("aria-label") == "best Validation-Accuracy from 0.35 to 0.3625"
 
 
+def test_what_is_beyond_the_budget_is_not_the_best(dashboard: Any, api: Any, visit: Visit) -> None:
+    api.put_recorded("bounded")
+    api.allow(ADA["kubeflow-userid"], "bounded")
+    experiment = api.objects["bounded", "experiments"]["enas-digits"]
+    setting = {"name": "budget", "value": "Validation-Loss<=3, Training-Accuracy<=0.4"}
+    experiment["spec"]["algorithm"]["algorithmSettings"] = [setting]
+    api.put("bounded", "experiments", experiment)
+    shown = visit(f"{dashboard.address}bounded/", extra_http_headers=ADA)
+    assert shown.locator("#rows td.number").first.inner_text() == "0.325"
+    shown = visit(f"{dashboard.address}bounded/enas-digits/", extra_http_headers=ADA)
+    assert shown.inner_text("#best-value") == "0.325"
+
+
 def test_an_experiment_with_curves_of_the_db_manager(
     dashboard: Any, team: str, db_manager: tuple[DbManager, str], visit: Visit
 ) -> None:

@@ -55,6 +55,35 @@ def test_all_runs_with_state_trials_and_the_best_so_far(dashboard: Any, visit: V
     assert [key for key in keys(shown) if key in ("first", "second", "broken")] == ["second", "first", "broken"]
 
 
+def test_what_is_beyond_the_budget_is_nowhere_the_best(dashboard: Any, visit: Visit) -> None:
+    runs = dashboard.runs
+    manifest = runs.manifest()
+    manifest["spec"]["objective"]["additionalMetricNames"].append("MACs")
+    figures = (("0.5", "4e6"), ("0.9", "9e6"), ("0.75", "3e6"), ("0", "7e7"))
+    trials = [
+        runs.trial(number, accuracy, observation={"Validation-Accuracy": accuracy, "MACs": macs})
+        for number, (accuracy, macs) in enumerate(figures, start=1)
+    ]
+    for name, budget in (("within", "MACs<=5e6"), ("missed", "MACs<=1e6")):
+        manifest["spec"]["algorithm"]["algorithmSettings"] = [{"name": "budget", "value": budget}]
+        runs.add(name, trials, manifest=manifest)
+    shown = visit(f"{dashboard.address}runs/")
+    rows = {name: shown.locator("#rows tr", has=shown.locator(f"a[href='{name}/']")) for name in ("within", "missed")}
+    assert rows["within"].locator("td.number").first.inner_text() == "0.75"
+    assert rows["within"].locator(".spark").get_attribute("aria-label") == "best Validation-Accuracy from 0.5 to 0.75"
+    assert rows["missed"].locator("td.number").first.inner_text() == ""
+    assert rows["missed"].locator(".spark").count() == 0
+    shown = visit(f"{dashboard.address}runs/within/")
+    assert shown.inner_text("#best-trial") == "enas-digits-0003"
+    assert shown.inner_text("#budget") == "MACs<=5000000"
+    assert shown.locator("tr.best th").all_inner_texts() == ["enas-digits-0003 best"]
+    shown = visit(f"{dashboard.address}runs/missed/")
+    assert "none yet" in shown.inner_text("#head")
+    assert shown.locator("#best-trial, tr.best").count() == 0
+    shown = visit(f"{dashboard.address}runs/-/compare?of=within&of=missed")
+    assert shown.locator("#table td a").all_inner_texts() == ["enas-digits-0003"]
+
+
 def test_filter_and_sort_by_keyboard(dashboard: Any, visit: Visit, until: Callable[..., None]) -> None:
     runs = dashboard.runs
     for name, best in (("sort-a", "0.9"), ("sort-b", "0.1"), ("sort-c", "0.5")):

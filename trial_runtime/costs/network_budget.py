@@ -17,9 +17,11 @@ from katib_suggestion.parsing.budget import Budget, untrained
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.processes.processes import Processes
 from trial_runtime.reporting import metric_lines
+from trial_runtime.trained import graph, latency
+from trial_runtime.trained.graph import Graph
 
 PARAMETERS, MACS, LATENCY = "Parameters", "MACs", "Latency-ms"
-"""Names of the costs: weights, multiply-adds of one image, and median milliseconds of a batch of one."""
+"""Names of the costs: weights, multiply-adds of one image or word, and median milliseconds of a batch of one."""
 
 MATTERS_NOT = frozenset({"allowance.budget", "allowance.budget.bounds", "allowance.measures_latency"})
 """Names of the fields, as a trial's configuration has them: they do not change what a network learns."""
@@ -49,21 +51,18 @@ class BeyondBudget(Exception):
         super().__init__()
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, measures_latency: bool = True) -> None:
-    """Add both flags, or the budget alone where nothing measures a latency."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add both flags."""
     group = parser.add_argument_group("what the network may cost")
-    costs = f"costs are {PARAMETERS}, {MACS}" + (f", {LATENCY} with --measure-latency" if measures_latency else "")
+    costs = f"costs are {PARAMETERS}, {MACS}, {LATENCY} with --measure-latency"
     group.add_argument(
         "--budget",
         type=_budget,
         metavar="COST<=NUMBER,…",
         help=f"a network beyond it is not trained, such as '{MACS}<=5e6, {PARAMETERS}<=1e6'; {costs}",
     )
-    if not measures_latency:
-        parser.set_defaults(measure_latency=False)
-        return
-    latency = f"report {LATENCY}, too: the median of single images by ONNX Runtime in one thread, or on the GPU"
-    group.add_argument("--measure-latency", action="store_true", help=latency)
+    text = f"report {LATENCY}, too: the median of a batch of one by ONNX Runtime in one thread, or on the GPU"
+    group.add_argument("--measure-latency", action="store_true", help=text)
 
 
 def allowance_of(arguments: argparse.Namespace) -> Allowance:
@@ -128,15 +127,34 @@ def latency_ms(network: nn.Module, image_shape: tuple[int, int, int], device: to
     Raises:
         CommandLineError: what an export and a run need is not installed.
     """
-    # They load the exporter, which most trials do not need.
-    from trial_runtime.trained import latency
-    from trial_runtime.trained.graph import Graph
 
     def draw(batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         return (torch.randn(batch_size, *image_shape, generator=generator),)
 
-    graph = Graph(network=copy.deepcopy(network).to("cpu").eval(), inputs={"images": 0}, outputs=("logits",), draw=draw)
-    found = latency.measure(graph, device)
+    return _median_ms(Graph(network=_copied(network), inputs={"images": 0}, outputs=("logits",), draw=draw), device)
+
+
+def word_latency_ms(step: nn.Module, vocabulary_size: int, state_shape: tuple[int, int], device: torch.device) -> float:
+    """The same of a word that a language model reads.
+
+    Args:
+        step: see `graph.of_words`.
+        vocabulary_size: V.
+        state_shape: (L, H).
+        device: see `latency_ms`.
+
+    Raises:
+        CommandLineError: see `latency_ms`.
+    """
+    return _median_ms(graph.of_words(_copied(step), vocabulary_size, state_shape), device)
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network).to("cpu").eval()
+
+
+def _median_ms(exported: Graph, device: torch.device) -> float:
+    found = latency.measure(exported, device)
     logger.info("latency: %s", found)
     return found.median_ms
 

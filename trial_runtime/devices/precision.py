@@ -21,8 +21,12 @@ def settle(device: torch.device) -> None:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
-    """Return a context for forward passes on a device; backward passes follow it by themselves and stay outside."""
+    """Return a context for forward passes on a device; backward passes follow it by themselves and stay outside.
+
+    What is exported computes in float32, as its weights are, in whatever precision it was trained.
+    """
     assert precision in PRECISIONS, precision
-    if precision == "fp32" or device.type == "meta":  # where nothing is computed
+    # On the device meta nothing is computed.
+    if precision == "fp32" or device.type == "meta" or torch.compiler.is_exporting():
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

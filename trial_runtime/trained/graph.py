@@ -88,3 +88,20 @@ def of_pictures(trained: Predictor) -> Graph:
 
     names = {"class_names": json.dumps(trained.class_names, ensure_ascii=False)} if trained.class_names else {}
     return Graph(network=trained, inputs={"images": 0}, outputs=("logits",), draw=draw, metadata=names)
+
+
+def of_words(network: nn.Module, vocabulary_size: int, state_shape: tuple[int, int]) -> Graph:
+    """Return the graph of a step of a language model: ``words``, int64, (B,), and ``state``, (L, B, H), to ``logits``.
+
+    Args:
+        network: gives logits (B, V) and the next state.
+        vocabulary_size: V.
+        state_shape: (L, H).
+    """
+    num_layers, hidden_size = state_shape
+
+    def draw(batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        words_b = torch.randint(vocabulary_size, (batch_size,), generator=generator)
+        return words_b, torch.rand(num_layers, batch_size, hidden_size, generator=generator) * 2 - 1
+
+    return Graph(network=network, inputs={"words": 0, "state": 1}, outputs=("logits", "next_state"), draw=draw)

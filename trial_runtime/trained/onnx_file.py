@@ -1,6 +1,7 @@
 """Trained networks as ONNX files, and ONNX Runtime, which runs them."""
 
 import logging
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -27,15 +28,18 @@ def write(graph: Graph) -> bytes:
 
     for name in ("onnx_ir", "onnxscript"):  # they tell each step of their own
         logging.getLogger(name).setLevel(logging.WARNING)
-    program = torch.onnx.export(
-        graph.network,
-        graph.examples(2),
-        dynamo=True,
-        input_names=[*graph.inputs],
-        output_names=[*graph.outputs],
-        dynamic_shapes=graph.dynamic_shapes(),
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # Inputs of one batch share its axis, which has a name already.
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+        program = torch.onnx.export(
+            graph.network,
+            graph.examples(2),
+            dynamo=True,
+            input_names=[*graph.inputs],
+            output_names=[*graph.outputs],
+            dynamic_shapes=graph.dynamic_shapes(),
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     if graph.metadata:

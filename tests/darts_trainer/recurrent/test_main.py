@@ -52,9 +52,13 @@ def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path
     assert code == 0, err
     first, *epochs, last = metrics(out)
     assert set(first) == {"Unigram-Perplexity"}
-    names = ["Train-Loss", "Train-Perplexity", "Validation-Loss", "Validation-Perplexity"]
+    names = ["Train-Loss", "Train-Perplexity", "Validation-Loss", "Validation-Perplexity", "Parameters", "MACs"]
     assert [list(epoch) for epoch in epochs] == [names, names]
     found = forms.read(last["Best-Genotype"])
+    # Inputs and three nodes, each with a gate; the words' matrix; the decoder's bias, which multiplies nothing.
+    vocabulary, hidden = json.loads((tmp_path / "out/genotype.json").read_text())["vocabulary"], 8
+    products = (2 + 3) * hidden * 2 * hidden + vocabulary * hidden
+    assert {(epoch["Parameters"], epoch["MACs"]) for epoch in epochs} == {(str(products + vocabulary), str(products))}
     assert found.num_nodes == 3
     assert found.concat == (1, 2, 3)
     record = json.loads((tmp_path / "out/genotype.json").read_text())
@@ -66,7 +70,8 @@ def test_a_line_of_metrics_an_epoch_and_the_genotype_at_the_end(search, tmp_path
     assert len(rows) == 2 * 6 * 5
     assert {row["operation"] for row in rows} == {*SPACE, "none"}
     with (tmp_path / "out/epochs.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["multiply_adds"]) for row in rows] == [("1", str(products)), ("2", str(products))]
 
 
 def test_a_seed_gives_one_search_and_what_is_over_is_told_again(search, caplog):

@@ -16,7 +16,7 @@ from darts_trainer.export import TOLERANCE, export, largest_difference
 from darts_trainer.predictor import SavedNetworkError
 from darts_trainer.retraining.text_config import TextTrainingSettings
 from darts_trainer.retraining.text_training import MAX_RETURNS, TextTraining
-from darts_trainer.retraining.text_trial import cost
+from trial_runtime.costs.network_cost import num_parameters
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.text import corpora, grammar
 from trial_runtime.text.corpora import Corpus
@@ -217,7 +217,7 @@ def test_the_published_cell_of_the_published_size_learns():
     """23 million parameters; a few short steps on words that repeat."""
     published = RecurrentGenotype.from_arc((0, 2, 1, 1, 1, 1, 1, 3, 2, 0, 5, 2, 3, 0, 5, 1))
     model = language_model(published, 10_000, 850, generator=torch.Generator().manual_seed(0))
-    assert cost(model)["Parameters"] == 22_960_000
+    assert num_parameters(model) == 22_960_000
     vocabulary = Vocabulary((*map(str, range(9_998)), "<eos>", "<unk>"))
     words_n = torch.arange(5).repeat(3)
     corpus = Corpus(name="fives", vocabulary=vocabulary, train_n=words_n, valid_n=words_n, seed=0)

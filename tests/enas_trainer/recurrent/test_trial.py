@@ -295,9 +295,26 @@ def test_what_is_no_choice_is_refused_by_name(changes, said):
         choices.read(assignment.encode(chosen | changes))
 
 
-def test_beyond_its_budget_a_model_is_not_trained(tmp_path, capsys):
-    assert main(flags(tmp_path, '--budget="Parameters<=10"')) == 0
+@pytest.mark.parametrize("budget", ["Parameters<=10", "Parameters<=1e9, MACs<=10"])
+def test_beyond_its_budget_a_model_is_not_trained(budget, tmp_path, capsys):
+    assert main(flags(tmp_path, f'--budget="{budget}"')) == 0
 
     costs, untrained = metrics(capsys.readouterr().out)
-    assert costs["Parameters"] > 10
+    assert costs["Parameters"] > costs["MACs"] > 10
+    assert untrained == dict.fromkeys(NAMES[:-1], 1e9)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_the_latency_of_a_word_is_measured_reported_and_bounded(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    assert main(flags(tmp_path, "--measure-latency", "--budget=Latency-ms<=1000")) == 0
+    costs, *epochs = metrics(capsys.readouterr().out)
+    assert 0 < costs["Latency-ms"] < 1000
+    assert list(epochs[0]) == NAMES
+    record = json.loads((tmp_path / "architecture.json").read_text())
+    assert record["latency_ms"] == pytest.approx(costs["Latency-ms"], rel=1e-5)
+
+    assert main(flags(tmp_path, "--fresh", "--measure-latency", "--budget=Latency-ms<=1e-6")) == 0
+    costs, untrained = metrics(capsys.readouterr().out)
+    assert costs["Latency-ms"] > 1e-6
     assert untrained == dict.fromkeys(NAMES[:-1], 1e9)

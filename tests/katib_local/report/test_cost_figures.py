@@ -1,10 +1,11 @@
 """What a report draws of costs."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from katib_local.report import cost_figures
+from katib_local.report import cost_figures, page
 from katib_suggestion.parsing.budget import Budget
 
 
@@ -21,8 +22,8 @@ def report(make):
     return replace(found, objective=objective)
 
 
-def with_budget(report):
-    return replace(report, objective=replace(report.objective, budget=Budget.parse("MACs<=5e6", "here")))
+def with_budget(report, text="MACs<=5e6"):
+    return replace(report, objective=replace(report.objective, budget=Budget.parse(text, "here")))
 
 
 def traces(report):
@@ -42,8 +43,17 @@ def test_a_budget_has_a_line_and_the_best_within_it(report):
     found, _ = traces(with_budget(report))
     assert found["budget"][0] == [5e6, 5e6]
     assert found["best within the budget"] == ([3e6], [0.7])
+    assert found["front"] == ([1e6, 3e6], [0.5, 0.7])
     assert 9e7 not in found["trials"][0]
 
 
 def test_a_cost_that_nothing_reports_is_not_drawn(report):
     assert [figure["name"] for figure in cost_figures.draw(report)] == ["cost-MACs"]
+
+
+def test_the_head_of_the_page_says_the_budget_and_the_best_within_it(report):
+    html = page.content(with_budget(report), lambda _: "").html
+    assert re.search(r'Best accuracy within the budget</dt>\s*<dd id="best-value">0.7<', html)
+    assert '<dd id="budget">MACs&lt;=5000000</dd>' in html
+    assert "none yet" in page.content(with_budget(report, "MACs<=10"), lambda _: "").html
+    assert "budget" not in page.content(report, lambda _: "").html.partition("<main")[0]

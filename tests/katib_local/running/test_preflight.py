@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -288,8 +289,9 @@ def budget(setting: str | None, *flags: str) -> Document:
 @pytest.mark.parametrize(
     "changes",
     [
-        budget("MACs<=5e6, Latency-ms<=3", '--budget="MACs<=5e6, Latency-ms<=3"'),
-        budget("MACs<=5e6, Latency-ms<=3", "'--budget=Latency-ms<=3,MACs<=5000000'"),
+        budget("MACs<=5e6, Latency-ms<=3", '--budget="MACs<=5e6, Latency-ms<=3"', "--measure-latency"),
+        budget("MACs<=5e6, Latency-ms<=3", "--measure-latency '--budget=Latency-ms<=3,MACs<=5000000'"),
+        budget("MACs<=5e6", '--budget="MACs<=4e6"', r"--budget=MACs\<=5e6"),
         budget("MACs<=5e6", "--budget", "'MACs<=5e6'"),
         budget(None, '--budget="MACs<=5e6"'),
     ],
@@ -309,6 +311,23 @@ def test_a_budget_that_the_trials_have_as_well_is_taken(check: Check, changes: D
         (budget("MACs<=5e6", '--budget="MACs<5e6"'), "command: --budget: .* <= is missing"),
     ],
 )
-def test_a_budget_that_differs_or_has_no_quotes_is_refused(check: Check, changes: Document, message: str) -> None:
+def test_a_budget_that_differs_or_cannot_be_read_is_refused(check: Check, changes: Document, message: str) -> None:
     with pytest.raises(InvalidExperiment, match=message):
+        check(changes)
+
+
+@pytest.mark.parametrize(
+    ("cost", "flags", "message"),
+    [
+        ("MACs", [], ""),
+        ("Latency-ms", ["--measure-latency"], ""),
+        ("Latency-ms", [], r"algorithmSettings\.front: 'Latency-ms' .*MACs; --measure-latency measures it"),
+        ("Energy", [], r"algorithmSettings\.front: 'Energy' .* the trials report Training-Accuracy, .*MACs$"),
+    ],
+)
+def test_a_front_is_of_what_the_trials_report(check: Check, cost: str, flags: list[str], message: str) -> None:
+    changes = budget(None, *flags)
+    changes["spec.algorithm"]["algorithmSettings"] = [{"name": "front", "value": cost}]
+    changes["spec.objective.additionalMetricNames"] = [cost]
+    with pytest.raises(InvalidExperiment, match=message) if message else nullcontext():
         check(changes)

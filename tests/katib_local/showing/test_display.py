@@ -25,6 +25,7 @@ from katib_local.record.trials import Trial
 from katib_local.showing import display
 from katib_local.showing.display import LiveTable, PlainLines
 from katib_suggestion.experiment import TrialCondition
+from katib_suggestion.parsing.budget import Budget
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 GENOTYPE = "Genotype(normal=[[('max_pooling_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),reduce=[])"
@@ -157,6 +158,17 @@ def test_of_many_trials_those_that_run_and_the_best_are_shown(experiment: Experi
     assert shown == [f"mini-{number:04}" for number in (*range(5, 55, 5), 99, 97, 96, 94, 93)]
     assert "100 trials: 20 running, 68 succeeded, 12 failed" in lines
     assert "best: 0.099, mini-0099" in lines
+
+
+@pytest.mark.parametrize(("macs", "styles"), [("100", ["bold", ""]), ("300", ["", ""])])
+def test_in_bold_is_the_best_within_the_budget(experiment: Experiment, macs: str, styles: list[str]) -> None:
+    objective = replace(experiment.objective, budget=Budget.parse("MACs<=100", "here"))
+    found = [
+        replace(SUCCEEDED, observation={"score": "0.5", "MACs": macs}),
+        replace(SUCCEEDED, name="mini-0002", observation={"score": "0.9", "MACs": "300"}),
+    ]
+    table = display.trial_columns(replace(experiment, objective=objective), found, None)
+    assert table[0].styles == styles
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 24), (40, 10), (20, 12), (132, 50)])

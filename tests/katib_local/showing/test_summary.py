@@ -78,6 +78,28 @@ def test_the_five_best_of_many(experiment: Experiment) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("budget", "head", "num_rows"),
+    [
+        ("MACs<=100", "Best trial within the budget MACs<=100: mini-0003", 2),
+        ("MACs<=10", "No trial is within the budget MACs<=10; the nearest is mini-0001: MACs 80.", 0),
+    ],
+)
+def test_what_is_beyond_the_budget_is_none_of_the_best(
+    manifest: Callable[..., dict[str, Any]], budget: str, head: str, num_rows: int
+) -> None:
+    settings = [{"name": "budget", "value": budget}]
+    changes = {"spec.objective.additionalMetricNames": ["MACs"], "spec.algorithm.algorithmSettings": settings}
+    experiment = manifests.parse(manifest({"spec.algorithm.algorithmName": "enas", **changes}))
+    trials = [
+        replace(SUCCEEDED, name=f"mini-{number:04}", observation={"score": score, "MACs": macs})
+        for number, (score, macs) in enumerate((("0.1", "80"), ("0.4", "200"), ("0.2", "90"), ("0", "300")), start=1)
+    ]
+    lines = list(summary.lines(experiment, trials, Verdict.MAX_TRIALS_REACHED, Path("/runs/a"), None))
+    assert lines[1] == head
+    assert [line[2:11] for line in lines if line.startswith("| mini")] == ["mini-0003", "mini-0001"][:num_rows]
+
+
 def test_many_failures_are_counted(experiment: Experiment) -> None:
     trials = [replace(FAILED, name=f"mini-{number:04}") for number in range(1, 8)]
     lines = list(summary.lines(experiment, trials, Verdict.TOO_MANY_FAILED, Path("/runs/a"), None))

@@ -17,11 +17,8 @@ from trial_runtime.trained.classifier import Predictor
 from trial_runtime.trained.graph import Graph
 from trial_runtime.trained.latency import Latency
 
-# The exporter of torch 2.10 says so of itself, and of a batch that is an axis of both inputs.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:# The axis name. batch will not be used:UserWarning"),
-]
+# The exporter of torch 2.10 says so of itself.
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 
 RECORD = {
     "architecture": [[0]],
