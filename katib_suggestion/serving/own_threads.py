@@ -52,7 +52,7 @@ class _Method:
         self._calls: list[grpc.ServicerContext] = []
         self._changing = threading.Lock()
 
-    def answering(self, handler: Any) -> tuple[Answer, Callable[..., grpc.RpcMethodHandler]]:
+    def answering(self, handler: Any) -> tuple[Answer, Callable[..., "grpc.RpcMethodHandler[Any, Any]"]]:
         """Return what answers with a handler's own way, and what makes a handler of that."""
 
         def one(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:

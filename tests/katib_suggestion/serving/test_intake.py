@@ -158,6 +158,18 @@ def test_where_one_has_waited_long_the_newest_goes_first(bodies: Intake, monkeyp
     end(bodies, calls, threads)
 
 
+def test_who_waits_for_a_turn_too_long_is_turned_away(bodies: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_TURN_S", 0.2)
+    monkeypatch.setattr(intake, "_WAIT_S", 0.1)
+    first, second, has_turn = Call(), Call(), threading.Event()
+    said: list[str] = []
+    threads = [receiving(bodies, first, has_turn, [])]
+    assert has_turn.wait(30)
+    threads.append(receiving(bodies, second, threading.Event(), said))
+    until(lambda: said == ["too many requests come at once; call again"])
+    end(bodies, [first, second], threads)
+
+
 def test_large_requests_are_not_at_work_together(bodies: Intake) -> None:
     small, large = 1_000, intake._MAX_HELD
     with ExitStack() as at_work:
