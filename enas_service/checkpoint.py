@@ -26,7 +26,8 @@ from enas_service.lessons import Lesson
 from enas_service.model.importance import Importance
 from enas_service.policies.policy_gradient import Step
 from enas_service.problem import Problem
-from enas_service.search import Memory, Search, Status
+from enas_service.search.memory import Memory, Status
+from enas_service.search.search import Search
 from enas_service.spaces.space import Space
 from katib_suggestion.files import durable_files
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from enas_service.search import Status
+from enas_service.search.memory import Status
 
 
 class SearchMetrics(Collector):

@@ -14,7 +14,8 @@ import numpy as np
 from enas_service.checkpoint import CheckpointStore
 from enas_service.limits import DEFAULT, EnasLimits
 from enas_service.problem import Problem
-from enas_service.search import Search, Status
+from enas_service.search.memory import Status
+from enas_service.search.search import Search
 from katib_suggestion.experiment import Experiment, Trial
 from katib_suggestion.serving import caller
 

@@ -16,7 +16,7 @@ PICTURE = ROOT / "docs/contributing/import-graph.svg"
 
 Graph = Mapping[str, frozenset[str]]
 
-LARGE = ("katib_local", "darts_trainer", "enas_trainer", "trial_runtime", "katib_suggestion")
+LARGE = ("katib_local", "enas_service", "darts_trainer", "enas_trainer", "trial_runtime", "katib_suggestion")
 """Packages whose folders are drawn, too."""
 
 _JOBS = {
@@ -40,6 +40,10 @@ _JOBS = {
     "katib_local.report": "the page",
     "katib_local.running": "processes",
     "katib_local.showing": "what is said",
+    "enas_service.model": "what trials teach",
+    "enas_service.policies": "controllers",
+    "enas_service.search": "what is proposed",
+    "enas_service.spaces": "what is decided",
     "darts_trainer.recurrent": "of text",
     "darts_trainer.retraining": "what was found",
     "darts_trainer.search": "of any network",

@@ -160,7 +160,7 @@ class Nsga:
 
 
 class ModelAlone:
-    """The service's models without a controller; the parts of `enas_service.search.Search` that know no policy."""
+    """The service's models without a controller; the parts of `enas_service.search` that know no policy."""
 
     def __init__(self, family: Family, seed: int, *, front: bool) -> None:
         budget = None if front else Budget((Bound("MACs", 1.0),))

@@ -205,7 +205,7 @@ class Smac:
 
 
 class ModelAlone:
-    """The service's model without a controller; the parts of `enas_service.search.Search` that know no policy."""
+    """The service's model without a controller; the parts of `enas_service.search` that know no policy."""
 
     def __init__(self, family: Family, seed: int) -> None:
         self._space, self._random = family.space, np.random.default_rng(seed)

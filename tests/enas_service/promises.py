@@ -10,7 +10,7 @@ What it cannot check: whether proposals are good; in which order trials taught; 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from enas_service.search import MAX_REPLIES
+from enas_service.search.memory import MAX_REPLIES
 
 REMEMBERED = 8
 """Fewer than the service remembers: calls that nobody had the answer of count, too."""
