@@ -119,7 +119,7 @@ def test_connections_that_say_nothing_or_vanish_in_a_message_take_nothing(servic
 def test_frames_without_end_and_nobody_to_read_the_answers_take_nothing(service, is_well, flood):
     def send():
         with Connection(service.port) as connection:
-            connection.socket.settimeout(1)
+            connection.socket.settimeout(0.3)
             connection.call(SUGGEST)
             try:
                 for _ in range(20):
