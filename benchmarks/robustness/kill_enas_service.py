@@ -21,7 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from katib_suggestion.experiment import Trial
 from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
 _LONGEST_LIFE = 1.5
-"""Of a service once it serves, in times of its start: on a busy machine a call takes longer, too."""
+"""Of a service once it serves, in times of its start: on a busy machine a call takes longer, too. More if need be."""
 _SHARE_OF_STARTS = 0.2
 """Of the kills, that come while the service starts."""
 _GIVE_UP_S = 1200.0
@@ -166,15 +166,21 @@ def _disturbed(folder: Path, arguments: argparse.Namespace) -> tuple[list[Client
     ]
     is_over = threading.Event()
     instants = random.Random(arguments.seed)
-    killing = threading.Thread(target=_kill_at_random, args=(service, is_over, instants))
+
+    def num_answers() -> int:
+        return sum(len(history.answers) for history in histories)
+
+    killing = threading.Thread(target=_kill_at_random, args=(service, is_over, instants, num_answers))
     killing.start()
 
     end_s = time.monotonic() + arguments.seconds
 
     def go_through(history: History) -> None:
         for _ in range(arguments.steps // len(histories)):
-            if time.monotonic() < end_s:
-                history.step()
+            if time.monotonic() > end_s:
+                is_over.set()  # whoever is waited for is answered now
+                return
+            history.step()
 
     try:
         with futures.ThreadPoolExecutor(len(histories)) as pool:
@@ -211,12 +217,16 @@ def _started(folder: Path) -> Service:
     return service
 
 
-def _kill_at_random(service: Service, is_over: threading.Event, instants: random.Random) -> None:
+def _kill_at_random(
+    service: Service, is_over: threading.Event, instants: random.Random, num_answers: Callable[[], int]
+) -> None:
+    """Kill and start it, again and again; where nobody was answered in a life, the next may be twice as long."""
+    longest, answered = _LONGEST_LIFE, 0
     while True:
         is_in_its_start = instants.random() < _SHARE_OF_STARTS
         if not is_in_its_start:
             service.wait_until_serving()
-        instant_s = instants.uniform(0, service.start_s * (1 if is_in_its_start else _LONGEST_LIFE))
+        instant_s = instants.uniform(0, service.start_s * (1 if is_in_its_start else longest))
         if is_over.wait(instant_s):
             return
         service.kill()
@@ -224,6 +234,8 @@ def _kill_at_random(service: Service, is_over: threading.Event, instants: random
             f"kill {service.lives}: {instant_s:.2f} s after it {'was started' if is_in_its_start else 'served'}",
             flush=True,
         )
+        longest = _LONGEST_LIFE if num_answers() > answered else longest if is_in_its_start else 2 * longest
+        answered = num_answers()
         service.start()
 
 
@@ -256,7 +268,7 @@ def _message(trial: Trial) -> api_pb2.Trial:
         name=trial.name,
         spec=api_pb2.TrialSpec(parameter_assignments=api_pb2.TrialSpec.ParameterAssignments(assignments=assignments)),
         status=api_pb2.TrialStatus(
-            condition=api_pb2.TrialStatus.TrialConditionType.Value(trial.condition.name),
+            condition=trial.condition.name,
             observation=api_pb2.Observation(metrics=metrics),
         ),
     )
