@@ -5,7 +5,6 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,25 +17,17 @@ from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.enas_recipe import EnasSettings, EnasSize
 from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
-from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance
-from trial_runtime.images.data_options import DataOptions
 from trial_runtime.retraining import flags, schedule
-from trial_runtime.retraining.records import LAST
+from trial_runtime.retraining.asked import Trial
 
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
 
-_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
-    {
-        "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
-        "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
-    }
-)  # fmt: skip
-"""Fields that do not change what a network learns, and the genotype's, for which its text stands."""
+_OF_GENOTYPE = frozenset({"genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat"})
+"""Fields of the genotype, for which its text stands."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
@@ -117,7 +108,7 @@ _OF_ENAS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainConfig:
+class RetrainConfig(Trial):
     """One run."""
 
     genotype: Genotype
@@ -126,30 +117,10 @@ class RetrainConfig:
     """Size of the network."""
     settings: RetrainSettings | EnasSettings
     """How it learns: by the recipe of DARTS, or by that of ENAS."""
-    precision: str
-    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
-    keep: str
-    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
-    allowance: Allowance
-    """What the network may cost, and whether its latency is measured."""
-    data: DataOptions
-    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
-    output_dir: Path
-    """Folder for what the run writes."""
-    seed: int
-    """Everything random comes from it; drawn from the operating system where none was given."""
-    is_seeded: bool
-    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
-    resume: ResumeOptions
-    """When checkpoints are written, and whether one is gone on from."""
-    device: torch.device
-    """Where the run computes."""
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        found = {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
-        # What earlier versions have begun knows no other.
-        return found if self.keep == LAST else {**found, "keep": self.keep}
+        return self.decided_by({"genotype": katib_form.write(self.genotype)}, without=_OF_GENOTYPE)
 
 
 def is_recurrent(argv: Sequence[str]) -> bool:

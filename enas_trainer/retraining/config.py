@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -20,21 +19,13 @@ from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
-from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain
 from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance
-from trial_runtime.images.data_options import DataOptions
 from trial_runtime.retraining import flags, schedule
-from trial_runtime.retraining.records import LAST
+from trial_runtime.retraining.asked import Trial
 
-_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
-    {
-        "architecture", "network", "size.width", "settings.print_step", "keep", "data.data_dir", "output_dir",
-        "is_seeded", "resume.every_steps", "resume.fresh", "device",
-    }
-)  # fmt: skip
-"""Fields that do not change what a network learns, and those of the network, for which its texts stand."""
+_OF_NETWORK = frozenset({"architecture", "network", "size.width"})
+"""Fields of the network, for which its texts stand."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
@@ -107,7 +98,7 @@ _HELP = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainConfig:
+class RetrainConfig(Trial):
     """One run."""
 
     architecture: Architecture
@@ -118,24 +109,6 @@ class RetrainConfig:
     """How much larger the network is than the trial's."""
     settings: RetrainSettings
     """How it learns."""
-    precision: str
-    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
-    keep: str
-    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
-    allowance: Allowance
-    """What the network may cost, and whether its latency is measured."""
-    data: DataOptions
-    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
-    output_dir: Path
-    """Folder for what the run writes."""
-    seed: int
-    """Everything random comes from it; drawn from the operating system where none was given."""
-    is_seeded: bool
-    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
-    resume: ResumeOptions
-    """When checkpoints are written, and whether one is gone on from."""
-    device: torch.device
-    """Where the run computes."""
 
     @property
     def widened(self) -> NetworkConfig:
@@ -144,9 +117,8 @@ class RetrainConfig:
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        found = configuration_of(self, without=_MATTERS_NOT)
-        found |= {"architecture": json.dumps(self.architecture.rows), "nn_config": json.dumps(self.widened.document())}
-        return found if self.keep == LAST else {**found, "keep": self.keep}
+        texts = {"architecture": json.dumps(self.architecture.rows), "nn_config": json.dumps(self.widened.document())}
+        return self.decided_by(texts, without=_OF_NETWORK)
 
 
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
