@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from trial_runtime import command_line, from_runner
 from trial_runtime.checkpointing.checkpoints import Plain
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.costs import network_budget
-from trial_runtime.retraining import flags, schedule
+from trial_runtime.retraining import flags, restarts, schedule
 from trial_runtime.retraining.asked import Trial
 
 CUTOUT = 16
@@ -31,8 +30,6 @@ _OF_GENOTYPE = frozenset({"genotype.normal", "genotype.normal_concat", "genotype
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +95,6 @@ _HELP = {
     "drop_path": "probability of a path to be dropped at the end; rises from 0; ENAS: .4, in the last cell",
     "auxiliary_weight": "weight of the second classifier's loss; 0 for none",
     "print_step": "steps between two progress lines",
-}
-
-_OF_ENAS = {
-    "first_restart": "epochs of the first cosine, after which the learning rate rises again",
-    "restart_factor": "how many times longer each cosine is than the one before",
-    "dropout": "share of the features that is dropped before the classifier",
 }
 
 
@@ -177,17 +168,13 @@ def _recipe(
     """Read the settings of the recipe that was asked for or, where none was, of the search that has such cells."""
     recipe = arguments.recipe or (ENAS if genotype.is_beyond_darts else DARTS)
     if recipe == DARTS:
-        for name in _OF_ENAS:
+        for name in restarts.HELP:
             if (value := getattr(arguments, name)) is not None:
                 allowed = f"it belongs to the recipe of ENAS: --recipe {ENAS}"
                 raise CommandLineError(f"{flags.flag(name)}: {value} is not allowed: {allowed}")
         return flags.parsed(NetworkSize, arguments), flags.parsed(RetrainSettings, arguments)
     settings = flags.parsed(EnasSettings, arguments)
-    if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
-        logger.warning(
-            "--num-epochs %d ends while the learning rate is still large; 10, 30, 70, 150, 310 or 630 epochs end it "
-            "small, where --first-restart is 10 and --restart-factor 2", settings.num_epochs,
-        )  # fmt: skip
+    settings.warn_of_its_end()
     return flags.parsed(EnasSize, arguments), settings
 
 
@@ -206,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--recipe", choices=(DARTS, ENAS), help=recipe)
     group = parser.add_argument_group("training by the recipe of ENAS alone")
     for field in dataclasses.fields(EnasSettings):
-        if field.name in _OF_ENAS:
-            text = f"{_OF_ENAS[field.name]} (default: {field.default:g})"
+        if field.name in restarts.HELP:
+            text = f"{restarts.HELP[field.name]} (default: {field.default:g})"
             group.add_argument(flags.flag(field.name), metavar="N", help=text)
     flags.add_precision(parser)
     flags.add_keep(parser)
