@@ -22,6 +22,7 @@ from trial_runtime import seeds
 from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.gradients import shortening
+from trial_runtime.processes.joint_batch import joint_columns
 from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.reporting.progress import bar
 from trial_runtime.text import batches
@@ -160,7 +161,9 @@ class TextTraining:
             "num_averaged": self._num_averaged,
             "losses": list(self._losses),
             "num_returns": self._num_returns,
-            "state": self._of_all(),
+            "state": joint_columns(
+                self._state_lbh, self._model.initial_state(self._settings.batch_size), self._processes
+            ),
             "masks": self._masks.get_state(),
             "batches": self._batches.state_dict(),
         }
@@ -284,13 +287,6 @@ class TextTraining:
             yield
         finally:
             _put(self._weights, present)
-
-    def _of_all(self) -> Tensor:
-        """Put the states of all processes' columns side by side."""
-        all_lbh = self._model.initial_state(self._settings.batch_size)
-        all_lbh[:, self._share] = self._state_lbh
-        (joint_lbh,) = self._processes.add_up([all_lbh])
-        return joint_lbh
 
     def _log(self) -> None:
         means = self._standing.tally.means()

@@ -16,6 +16,7 @@ from enas_trainer.recurrent.asked import TextSettings
 from trial_runtime import seeds
 from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.gradients import clipped
+from trial_runtime.processes.joint_batch import joint_columns
 from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.reporting.progress import bar
 from trial_runtime.text.batches import Steady, Text, TextBatches, Window, to_evaluate
@@ -116,7 +117,9 @@ class TextTraining:
         return {
             **self._standing.state_dict(),
             "weights": [weight.detach() for weight in self._weights],
-            "state": self._of_all(),
+            "state": joint_columns(
+                self._state_lbh, self._model.initial_state(self._settings.batch_size), self._processes
+            ),
             "masks": self._masks.get_state(),
             "batches": self._batches.state_dict(),
         }
@@ -190,13 +193,6 @@ class TextTraining:
         for window, loss in self._model.losses(self._valid):
             tally.add(loss, window.next_tb)
         return tally.means()
-
-    def _of_all(self) -> Tensor:
-        """Put the states of all processes' columns side by side."""
-        all_lbh = self._model.initial_state(self._settings.batch_size)
-        all_lbh[:, self._share] = self._state_lbh
-        (joint_lbh,) = self._processes.add_up([all_lbh])
-        return joint_lbh
 
     def _tally(self, name: str) -> TextTally:
         settings = self._settings
