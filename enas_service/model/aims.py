@@ -26,6 +26,11 @@ _MIN_DOUBT = 0.2
 _OF_NO_DOUBT = 1e-6
 """What is left of the gain where there is less doubt: still in order, for spaces that are used up."""
 
+_SURE_GAIN = 0.05
+"""What is in no doubt is worth a trial all the same if it is better by this, in deviations before any trial.
+
+A model that has understood a space knows the best network before that was tried."""
+
 _MAX_WAITING = 50
 """Most trials without a result that are looked at, the latest."""
 
@@ -74,12 +79,14 @@ class Improvement:
         return gain_b
 
     def gain_over(self, best_p: Floats, decisions_bd: Decisions) -> Floats:
-        """What candidates are expected to add to each of some scores (P, B); next to nothing where hardly in doubt."""
+        """What candidates are expected to add to each of some scores (P, B); next to nothing where all is known."""
         mean_b, doubt_b = judged(self.posterior, self.region, decisions_bd)
-        deviation_b = doubt_b * np.sqrt(self.posterior.amplitude)
-        z_pb = (mean_b - best_p[:, np.newaxis]) / deviation_b
+        prior_deviation = np.sqrt(self.posterior.amplitude)
+        deviation_b, better_pb = doubt_b * prior_deviation, mean_b - best_p[:, np.newaxis]
+        z_pb = better_pb / deviation_b
         gain_pb = deviation_b * (z_pb * distribution(z_pb) + density(z_pb))
-        return np.asarray(np.where(doubt_b < _MIN_DOUBT, _OF_NO_DOUBT * gain_pb, gain_pb))
+        is_known_pb = (doubt_b < _MIN_DOUBT) & (better_pb < _SURE_GAIN * prior_deviation)
+        return np.asarray(np.where(is_known_pb, _OF_NO_DOUBT * gain_pb, gain_pb))
 
     def elites(self, count: int) -> Decisions:
         return self.trial_nd[np.argsort(-self.posterior.score_n, kind="stable")[:count]]

@@ -1,18 +1,20 @@
 """Described decisions as columns of numbers, in which what two networks share is a product.
 
-Every feature is a similarity of two networks, 1 for equal ones, that is a scalar product of some columns. Three forms:
+Every feature is a similarity of two networks, 1 for equal ones, that is a scalar product of some columns. The forms:
 
 - **same**: whether an attribute has the same value; one column for each value.
+- **set**: the same of attributes whose order means nothing, such as those of a node's edges: the share of values that
+  both have, ``sum_v min(count_v, count'_v) / P`` for a set of P.
 - **near**: how near two values of an ordered attribute are, ``1 - |i - j| / (m - 1)`` for m values; two columns for
   each step of the scale, above and below it (a thermometer).
-- **count**: how alike two networks are when places do not matter, ``sum_v min(count_v, count'_v) / P`` for a kind with
-  P places (histogram intersection, Swain & Ballard 1991): what is good in one layer is mostly good in all. One column
-  for each value and number of places.
+- **count**: the same of all P places of a kind (histogram intersection, Swain & Ballard 1991): what is good in one
+  layer is mostly good in all. One column for each value and number of places, as in a set.
 
 Shape suffixes: n network, a attribute, v column, f feature.
 """
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,12 +54,13 @@ class Features:
         kind_f: list[int] = []
         size_f: list[int] = []
         for kind, of_kind in places.items():
-            for form in _forms(attributes[of_kind[0]], len(of_kind)):
-                groups = [of_kind] if form == "count" else [[place] for place in of_kind]
+            first = attributes[of_kind[0]]
+            for form, group_size in _forms(first, len(of_kind), _set_size(attributes, of_kind)):
+                groups = [of_kind[start : start + group_size] for start in range(0, len(of_kind), group_size)]
                 self.decisions_f += [[attributes[place].decision for place in group] for group in groups]
                 kind_f += [len(self.kinds)] * len(groups)
-                size_f += [_width(form, attributes[of_kind[0]], len(of_kind))] * len(groups)
-                self._parts.append(_Part.of(form, of_kind, attributes[of_kind[0]]))
+                size_f += [_width(form, first, group_size)] * len(groups)
+                self._parts.append(_Part.of(form, of_kind, group_size, first))
                 self.kinds.append((kind, form))
         self.kind_f = np.array(kind_f, dtype=np.int64)
         self.feature_v = np.repeat(np.arange(len(kind_f)), size_f)
@@ -79,18 +82,27 @@ class Features:
         return columns_nv
 
 
-def _forms(attribute: Attribute, num_places: int) -> list[str]:
-    forms = ["same"]
+def _set_size(attributes: Sequence[Attribute], of_kind: Sequence[int]) -> int:
+    """How many attributes of a kind make a set; 1 where their order counts."""
+    sizes = set(Counter(attributes[place].set_of for place in of_kind).values())
+    if attributes[of_kind[0]].set_of is None:
+        return 1
+    assert len(sizes) == 1, "the sets of a kind are equally large, and stand one after the other"
+    return sizes.pop()
+
+
+def _forms(attribute: Attribute, num_places: int, set_size: int) -> list[tuple[str, int]]:
+    """The forms of a kind, and how many places one feature of each is made of."""
+    forms = [("same", 1) if set_size == 1 else ("set", set_size)]
     if attribute.is_ordered and _num_numbers(attribute) > 2:
-        forms.append("near")
-    if num_places > 1:
-        forms.append("count")
+        forms.append(("near", 1))
+    if num_places > set_size:
+        forms.append(("count", num_places))
     return forms
 
 
-def _width(form: str, attribute: Attribute, num_places: int) -> int:
-    num_values = len(attribute.values)
-    return {"same": num_values, "near": 2 * _num_numbers(attribute) - 1, "count": num_values * num_places}[form]
+def _width(form: str, attribute: Attribute, group_size: int) -> int:
+    return 2 * _num_numbers(attribute) - 1 if form == "near" else len(attribute.values) * group_size
 
 
 def _num_numbers(attribute: Attribute) -> int:
@@ -106,24 +118,26 @@ class _Part:
     """The features of a kind in one form. Columns are looked up: they are computed for thousands of networks a call.
 
     Args:
-        places: (P) of the attributes.
+        places: (G * P) of the attributes, those of a feature one after the other.
+        group_size: P, how many make a feature.
         of_values: from values of the attribute (...) to their columns (..., W).
         of_value_mw: those of each value, where these are few.
         of_count_pw: columns of the number of places that have a value, where that is what counts.
     """
 
     places: list[int]
+    group_size: int
     of_values: Callable[[Ints], Columns]
     of_value_mw: Columns | None
     of_count_pw: Columns | None
 
     @classmethod
-    def of(cls, form: str, places: list[int], attribute: Attribute) -> "_Part":
+    def of(cls, form: str, places: list[int], group_size: int, attribute: Attribute) -> "_Part":
         """Fill the tables."""
         of_values = partial(_near if form == "near" else _same, attribute)
         num_values = len(attribute.values)
         of_value_mw = of_values(np.arange(num_values)) if num_values <= _MAX_VALUES else None
-        return cls(places, of_values, of_value_mw, _count(len(places)) if form == "count" else None)
+        return cls(places, group_size, of_values, of_value_mw, _count(group_size) if group_size > 1 else None)
 
     def columns(self, values_np: Ints) -> Columns:
         """Columns of values in these places."""
@@ -133,9 +147,11 @@ class _Part:
         else:
             columns = self.of_value_mw.take(values_np, axis=0, mode="clip")
         if self.of_count_pw is not None:
-            counts_nm = np.einsum("npm->nm", columns).astype(np.intp)
-            columns = self.of_count_pw.take(counts_nm, axis=0, mode="clip")
-        return columns.reshape(len(values_np), columns.shape[1] * columns.shape[2])
+            num_groups = len(self.places) // self.group_size
+            of_groups_ngpm = columns.reshape(len(values_np), num_groups, self.group_size, columns.shape[2])
+            counts_ngm = np.einsum("ngpm->ngm", of_groups_ngpm).astype(np.intp)
+            columns = self.of_count_pw.take(counts_ngm, axis=0, mode="clip")
+        return columns.reshape(len(values_np), math.prod(columns.shape[1:]))
 
 
 def _same(attribute: Attribute, values: Ints) -> Columns:

@@ -23,7 +23,7 @@ from enas_service.model.lbfgs import minimize
 _OFFSET_SD, _SCALE_SD, _NOISE_SD, _SHARE_SD = 0.7, 1.5, 1.5, 1.5
 """Standard deviations of the priors, in natural logarithms."""
 
-_USUAL_TOTAL = {"same": 0.8, "near": 0.4, "count": 0.4}
+_USUAL_TOTAL = {"same": 0.8, "set": 0.8, "near": 0.4, "count": 0.4}
 """Where the prior expects the weights of a kind to add up to, by form."""
 
 _USUAL_NOISE = 0.03

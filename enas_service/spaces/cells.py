@@ -224,6 +224,7 @@ class CellSpace:
                     values=values,
                     is_ordered=is_ordered,
                     decision=2 * place + (kind != "source"),
+                    set_of=place // self.num_edges if self.num_edges > 1 else None,
                 )
 
     def _loose_attributes(self) -> Iterator[Attribute]:

@@ -34,6 +34,8 @@ class Attribute:
     """Whether the values but for None are numbers, from small to large: neighbours are alike."""
     decision: int
     """The place of the decision that it describes; of several the first."""
+    set_of: int | None = None
+    """Attributes of a kind with the same number here are a set: their order means nothing, as that of a node's two."""
 
 
 class Space(Protocol):

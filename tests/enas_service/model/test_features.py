@@ -3,6 +3,7 @@ import pytest
 
 from enas_service.model.features import Features
 from enas_service.model.region import Region
+from enas_service.spaces.space import Attribute
 
 
 @pytest.fixture
@@ -58,6 +59,23 @@ def test_counts_are_alike_when_only_the_places_differ(region):
     assert alike[of_kind(region, "operation", "same")].tolist() == [0, 1, 1, 0]
     # One join against two among six places: five are shared.
     assert alike[of_kind(region, "join", "count")] == pytest.approx(5 / 6)
+
+
+def attribute(place, set_of, values=("a", "b", "c")):
+    return Attribute(name=f"{place}", kind="edge", values=values, is_ordered=False, decision=place, set_of=set_of)
+
+
+def test_of_a_set_the_order_means_nothing():
+    """Two nodes of two edges each: of a node it counts how many edges are the same, and not which."""
+    features = Features([attribute(place, place // 2) for place in range(4)])
+    assert features.kinds == [("edge", "set"), ("edge", "count")]
+    assert features.decisions_f == [[0, 1], [2, 3], [0, 1, 2, 3]]
+    one, other = features(np.array([[0, 1, 2, 2], [1, 0, 2, 0]]))
+    assert np.add.reduceat(one * other, features.start_f) == pytest.approx([1, 1 / 2, 3 / 4])
+
+
+def test_a_kind_that_is_one_set_is_told_once():
+    assert Features([attribute(place, 0) for place in range(2)]).kinds == [("edge", "set")]
 
 
 def test_nothing_to_describe_is_no_column():

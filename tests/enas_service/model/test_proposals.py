@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from enas_service.model import normal
+from enas_service.model.aims import _MIN_DOUBT
 from enas_service.model.bounds import MAX_TRIALS
 from enas_service.model.importance import Importance, by_kind, importances, summary
 from enas_service.model.model import Model, learned
-from enas_service.model.region import Region
+from enas_service.model.region import Region, judged
 from enas_service.spaces.macro import MacroSpace
 from enas_service.spaces.operations import OperationChoice
 
@@ -55,6 +56,24 @@ def test_a_trial_is_in_doubt_though_the_best_could_be_had_again_with_other_joins
     proposed = propose(model_of(region, networks, worth(networks).tolist()), count=4)
     operations = {tuple(one[:4].tolist()) for one in networks}
     assert sum(tuple(one[:4].tolist()) not in operations for one in proposed) >= 3
+
+
+def test_what_is_in_no_doubt_is_tried_where_it_is_better_than_all_that_was_tried(region):
+    """A space that is understood: its best network is known, and was never tried."""
+    worth_lm = np.random.default_rng(5).normal(size=(4, 8))[:, :7]
+
+    def added_up(networks):
+        return sum(worth_m[networks[:, layer]] for layer, worth_m in enumerate(worth_lm))
+
+    networks = region.draw(150, np.random.default_rng(2))
+    model, best = model_of(region, networks, added_up(networks).tolist()), worth_lm.max(axis=1).sum()
+    assert added_up(networks).max() < best - 1
+    proposed = propose(model)
+    _, doubt = judged(model.posterior, region, proposed)
+    assert added_up(proposed)[0] == pytest.approx(best)
+    assert doubt[0] < _MIN_DOUBT
+    # And not once more with other joins, when it has been tried.
+    assert added_up(proposed)[1:].max() < best
 
 
 def test_what_runs_is_expected_to_come_out_as_expected(region, random):
