@@ -171,7 +171,7 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         ),
         (
             "enas_trainer.recurrent",
-            {f"enas_trainer.{name}" for name in ("architecture", "epochs", "metric_names", "sharing")},
+            {f"enas_trainer.{name}" for name in ("architecture", "asked", "epochs", "metric_names", "sharing")},
         ),
         (
             "trial_runtime.images",
