@@ -41,12 +41,12 @@ class Picture:
 
 def pictures(enas: Path, darts: Path, dashboard: str) -> Iterator[Picture]:
     """Yield all pictures that are taken of two runs, and of the dashboard at an address."""
-    yield Picture(name="report-enas", page=_report(enas), size=(1150, 1050))
+    yield Picture(name="report-enas", page=_report(enas), size=(1150, 960))
     heading = "h2:has-text('Alphas of')"
     yield Picture(name="report-darts", page=_report(darts), size=(1150, 700), is_dark=True, heading=heading)
     live = "#pulse[data-state=live]"
     yield Picture(name="dashboard-list", page=dashboard, size=(1200, 425), drawn=live)
-    yield Picture(name="dashboard-phone", page=dashboard, size=(390, 760), is_dark=True, drawn=live)
+    yield Picture(name="dashboard-phone", page=dashboard, size=(390, 770), is_dark=True, drawn=live)
     page = f"{dashboard}runs/{enas.name}/"
     yield Picture(name="dashboard-experiment", page=page, size=(1200, 980), is_dark=True)
 

@@ -73,6 +73,7 @@ def _to_mlflow(arguments: argparse.Namespace) -> int:
 
     if arguments.uri is None:
         raise UsageError(f"--to {MLFLOW} needs --uri, such as http://localhost:5000")
+    mlflow_runs.require()
     run = found.run_of(arguments.run)
     network: Path | None = None
     try:

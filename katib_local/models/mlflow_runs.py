@@ -66,8 +66,19 @@ Curves: TypeAlias = dict[str, list[tuple[float, datetime | None]]]
 logger = logging.getLogger(__name__)
 
 
+def require() -> None:
+    """Refuse to go on without what all of this takes.
+
+    Raises:
+        UsageError: a package is not installed.
+    """
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise UsageError(f"--to mlflow: {' and '.join(missing)} must be installed: pip install 'katib-nas[mlflow]'")
+
+
 def log(uri: str, name: str, run: KeptRun | None, network: Path | None) -> None:
-    """Bring a search and its network into MLflow.
+    """Bring a search and its network into MLflow; `require` comes before.
 
     Args:
         uri: of the tracking server.
@@ -76,12 +87,8 @@ def log(uri: str, name: str, run: KeptRun | None, network: Path | None) -> None:
         network: folder of the training, with the model as an ONNX file; None where nothing was trained.
 
     Raises:
-        UsageError: the client is not installed.
         RegistryError: the server cannot be reached, or refuses.
     """
-    missing = [package for package in _NEEDED if find_spec(package) is None]
-    if missing:
-        raise UsageError(f"--to mlflow: {' and '.join(missing)} must be installed: pip install 'katib-nas[mlflow]'")
     for variable, value in _PATIENCE.items():
         os.environ.setdefault(variable, value)
     with _failing(uri):

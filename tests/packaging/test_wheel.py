@@ -152,6 +152,12 @@ def test_a_program_runs_with_its_extra_alone(call: Call, extra: str, program: st
     assert (told.returncode, told.stderr) == (0, "")
 
 
+def test_an_export_names_the_extra_that_it_lacks(call: Call) -> None:
+    told = call(KATIB_NAS, "export", "none-yet", "--to", "mlflow", "--uri", "http://localhost:1")
+    assert told.returncode == 2
+    assert re.fullmatch(r"katib-nas: .*mlflow.* must be installed: pip install 'katib-nas\[mlflow\]'\n", told.stderr)
+
+
 @pytest.mark.long("each program imports torch anew")
 def test_every_command_helps(call: Call) -> None:
     commands = re.findall(r"^    ([a-z]+) ", call(KATIB_NAS, "--help").stdout, re.MULTILINE)

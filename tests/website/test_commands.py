@@ -58,7 +58,7 @@ SMALLER = {
     "--num-epochs 5": "--num-epochs 1 --max-images 64",
     "--num-epochs 20": "--num-epochs 1",
     "runs/enas-digits-*": "runs/*",
-    "show enas-digits-20260601-115230": "show",
+    "show enas-digits-20261130-074754": "show",
     "Genotype(…)": "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2], "
     "reduce=[('max_pool_3x3', 0), ('skip_connect', 1)], reduce_concat=[2])",
 }
