@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "graph_capture_record_stream_reuse:True")
     # They load torch.
     with extras.needed("trainer"):
-        from darts_trainer import config, search_arguments, trial
+        from darts_trainer import search_arguments
+        from darts_trainer.images import config, trial
         from darts_trainer.recurrent import config as recurrent_config
         from darts_trainer.recurrent import trial as recurrent_trial
         from trial_runtime import command_line

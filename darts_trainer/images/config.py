@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from darts_genotype.primitives import PRIMITIVES
 from darts_service.settings import DartsSettings
-from darts_trainer import search_arguments, variants
+from darts_trainer import search_arguments
+from darts_trainer.images import variants
+from darts_trainer.images.variants import Variants
 from darts_trainer.search.asked import SearchConfig
 from darts_trainer.search.records import CHOICES
-from darts_trainer.variants import Variants
 from trial_runtime import command_line
 from trial_runtime.images.data_options import DataOptions
 
