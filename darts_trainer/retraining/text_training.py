@@ -119,11 +119,7 @@ class TextTraining:
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._standing.end_epoch()
-            self._num_returns = 0
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def to_evaluate(self, text_n: Tensor, name: str) -> TextBatches:
         """Return windows of a text that nothing is learnt from.
@@ -191,6 +187,7 @@ class TextTraining:
         is_averaged = self._average.is_begun
         self._begin_averaging(validation.loss)
         self._losses.append(validation.loss)
+        self._num_returns = 0
         return EpochMetrics(
             epoch=standing.epoch,
             training=training,
