@@ -148,11 +148,11 @@ def _say_written(name: str, flags: str) -> None:
 
 
 def _keep(text: str, name: str, ending: str) -> Path:
-    """Keep a configuration in the working directory, beside those of earlier times."""
+    """Keep a configuration in the working directory, beside those of earlier times; it is on the disk then."""
     first = Path(f"{name}.{ending}")
     candidates = (first, *(Path(f"{name}-{number}.{ending}") for number in range(2, 1000)))
     path = next(candidate for candidate in candidates if not candidate.exists())
-    path.write_text(text, encoding="utf-8", newline="")
+    durable_files.write(path, text.encode())
     return path
 
 

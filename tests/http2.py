@@ -2,9 +2,10 @@
 
 import socket
 import struct
+from collections.abc import Iterator
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GO_AWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RESET, SETTINGS, PING, GO_AWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 _ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
 CANCEL = 8
 
@@ -20,7 +21,7 @@ class Connection:
     def __init__(self, port: int, window: int = 65_535) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self._next = 1
-        self.socket.sendall(_PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, window)))
+        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, window)))
 
     def call(self, method: str, *, timeout: str = "60S") -> int:
         """Open a call, and send nothing of its body; return the stream's number."""
@@ -45,15 +46,29 @@ class Connection:
         """Ask whether the other side is there."""
         self.socket.sendall(frame(PING, 0, 0, bytes(8)))
 
-    def is_closed(self, timeout_s: float) -> bool:
-        """Read what comes; tell whether the other side closes the connection in time."""
+    def frames(self, timeout_s: float) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield what comes, until the other side closes the connection: kind, flags, stream and payload of each.
+
+        Raises:
+            TimeoutError: nothing comes for so long.
+        """
         self.socket.settimeout(timeout_s)
         try:
-            while self.socket.recv(65_536):
-                pass
+            while len(header := self.socket.recv(9, socket.MSG_WAITALL)) == 9:
+                length, kind, flags, stream = struct.unpack(">IBBI", b"\0" + header)
+                yield kind, flags, stream, self.socket.recv(length, socket.MSG_WAITALL) if length else b""
+        except ConnectionError:
+            pass
+
+    def is_closed(self, timeout_s: float, *, answers_pings: bool = False) -> bool:
+        """Read what comes; tell whether the other side closes the connection, or is silent for so long."""
+        try:
+            for kind, flags, _, payload in self.frames(timeout_s):
+                if answers_pings and kind == PING and not flags & _ACK:
+                    self.socket.sendall(frame(PING, _ACK, 0, payload))
         except TimeoutError:
             return False
-        except OSError:
+        except ConnectionError:
             pass
         return True
 

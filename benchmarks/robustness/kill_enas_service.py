@@ -1,16 +1,13 @@
 """Kills the ENAS service (SIGKILL) at random instants of searches, starts it again, and asks whether anything was lost.
 
-    python -m benchmarks.robustness.kill_enas_service --rounds 200 --seed 0
+    python -m benchmarks.robustness.kill_enas_service --steps 200 --seed 0
 
-Several experiments at once, each as Katib's controller asks: a round of trials, their results, the next round; a call
-that finds nobody is repeated. An instant is a random time of a process's start, or after it, so that starts,
-loading, learning, writing and answering are all hit. After every round, and again after every restart, the service must
-
-- give as many suggestions as were asked for, none of them a second time,
-- give the same reply to the same request, also where another process of it had given the first,
-- have learned from each finished trial once, as its metrics tell,
-
-and in the end each reply must be, to the bit, that of a service that nobody had disturbed.
+Several experiments at once, each a random history as controllers and users make them: rounds of trials with their
+results, repetitions of earlier requests, running trials that are deleted, experiments that are deleted and made again
+under their names; a call that finds nobody is repeated. An instant is a random time of a process's start, or after it,
+so that starts, loading, learning, writing and answering are all hit. Each answer must keep the promises of
+`benchmarks.robustness.promises`, a small model of the service, and in the end all answers must be, to the bit, those of
+a service that nobody had disturbed and that was asked for no more than was answered.
 """
 
 import argparse
@@ -23,18 +20,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent import futures
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 
+from benchmarks.robustness.histories import METRIC, History
 from katib_local.running.suggestion_process import open_channel
+from katib_suggestion.experiment import Trial
 from katib_suggestion.wire import api_pb2, api_pb2_grpc
 
-_COUNT = 3
-"""Suggestions a round."""
 _LONGEST_LIFE = 1.5
 """Of a service once it serves, in times of its start: on a busy machine a call takes longer, too."""
 _SHARE_OF_STARTS = 0.2
@@ -90,44 +86,28 @@ class Service:
         return int(float(found[1])) if found else None
 
 
-@dataclass
 class Client:
-    """An experiment, and all that the service has said to it."""
+    """Asks for an experiment until somebody answers.
 
-    name: str
-    service: Service
-    replies: list[list[str]] = field(default_factory=list)
-    """Architectures of each round."""
-    repeated: int = 0
-    """Replies that were asked for once more, of another process of the service."""
-    complaints: list[str] = field(default_factory=list)
+    Args:
+        name: of the experiment.
+        service: may be another process each time.
+    """
 
-    def run(self, num_rounds: int) -> None:
-        """Search, for so many rounds."""
-        life = self.service.lives
-        for number in range(num_rounds):
-            self.replies.append(self._ask(number))
-            if self.service.lives != life:
-                life = self.service.lives
-                again = self._ask(number)
-                self.repeated += 1
-                if again != self.replies[-1]:
-                    self.complaints.append(f"{self.name}, round {number + 1}: another reply to the same request")
-            seen = self.service.trials_seen(self.name)
-            if seen not in (None, number * _COUNT):
-                self.complaints.append(f"{self.name}, round {number + 1}: learned from {seen} of {number * _COUNT}")
-            architectures = [one for reply in self.replies for one in reply]
-            if len(self.replies[-1]) != _COUNT or len(set(architectures)) != len(architectures):
-                self.complaints.append(f"{self.name}, round {number + 1}: {self.replies[-1]} after {architectures}")
+    def __init__(self, name: str, service: Service) -> None:
+        self.name, self.service = name, service
+        self.asked_again = 0
+        """Calls that nobody had the answer of."""
+        self.refused: list[str] = []
+        """Answers that were none."""
 
-    def _ask(self, number: int) -> list[str]:
-        """The architectures of a round, all rounds before it being finished; asked until somebody answers."""
-        finished = [one for reply in self.replies[:number] for one in reply]
+    def ask(self, trials: Sequence[Trial], count: int, total: int) -> list[dict[str, str]]:
+        """Return the proposals."""
         request = api_pb2.GetSuggestionsRequest(
             experiment=_experiment(self.name),
-            trials=[_trial(index, one) for index, one in enumerate(finished)],
-            current_request_number=_COUNT,
-            total_request_number=len(finished) + _COUNT,
+            trials=[_message(one) for one in trials],
+            current_request_number=count,
+            total_request_number=total,
         )
         began = time.monotonic()
         while time.monotonic() < began + _GIVE_UP_S:
@@ -137,63 +117,93 @@ class Client:
                     try:
                         reply = api_pb2_grpc.SuggestionStub(channel).GetSuggestions(request, timeout=60)
                     except grpc.RpcError as error:
+                        self.asked_again += 1
                         if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                            self.complaints.append(f"{self.name}, round {number + 1}: {error.code()} {error.details()}")
+                            self.refused.append(f"{error.code()} {error.details()}")
                     else:
-                        return [one.assignments[0].value for one in reply.parameter_assignments]
+                        return [
+                            {item.name: item.value for item in one.assignments} for one in reply.parameter_assignments
+                        ]
             time.sleep(0.1)
-        raise TimeoutError(f"{self.name}, round {number + 1}: nobody answers")
+        raise TimeoutError(f"{self.name}: nobody answers")
+
+    def num_learned(self) -> int | None:
+        """From how many trials it has learned; None where it is not there to tell."""
+        return self.service.trials_seen(self.name)
 
 
 def main() -> int:
-    """Print a line a kill, and what became of the searches; return 1 if anything was lost."""
+    """Print a line a kill, and what became of the searches; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=200, help="of all experiments together (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=200, help="of all experiments together (default %(default)s)")
     parser.add_argument("--experiments", type=int, default=4, help="that search at once (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the instants")
+    parser.add_argument("--seed", type=int, default=0, help="of the histories and the instants")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        undisturbed, _ = _searched(Path(name) / "undisturbed", arguments, lambda service, is_over: is_over.wait())
-        instants = random.Random(arguments.seed)
-        disturbed, lives = _searched(
-            Path(name) / "disturbed", arguments, lambda service, is_over: _kill_at_random(service, is_over, instants)
-        )
-    complaints = [one for client in [*undisturbed, *disturbed] for one in client.complaints]
-    for before, client in zip(undisturbed, disturbed, strict=True):
-        if before.replies != client.replies:
-            complaints.append(f"{client.name}: other replies than those of a service that nobody disturbed")
+        clients, histories, lives = _disturbed(Path(name) / "disturbed", arguments)
+        complaints = [f"{client.name}: {one}" for client in clients for one in client.refused]
+        for client, history in zip(clients, histories, strict=True):
+            complaints += [f"{client.name}: {one}" for one in history.broken]
+        complaints += _differences(Path(name) / "undisturbed", clients, histories)
     print("\n".join(complaints), end="\n" if complaints else "")
-    num_rounds = sum(len(client.replies) for client in disturbed)
-    num_repeated = sum(client.repeated for client in disturbed)
     print(
-        f"{num_rounds} rounds of {len(disturbed)} experiments, {lives - 1} kills, "
-        f"{num_repeated} requests repeated to a new process: {len(complaints)} complaints"
+        f"{sum(len(one.answers) for one in histories)} answers to {len(histories)} experiments, {lives - 1} kills, "
+        f"{sum(one.asked_again for one in clients)} calls that nobody had the answer of, "
+        f"{sum(one.num_repeated for one in histories)} repetitions, "
+        f"{sum(one.num_made_again for one in histories)} experiments made again: {len(complaints)} complaints"
     )
     return int(bool(complaints))
 
 
-def _searched(
-    folder: Path, arguments: argparse.Namespace, disturb: Callable[[Service, threading.Event], object]
-) -> tuple[list[Client], int]:
-    """Run all rounds against a service; return the clients, and how many processes of the service there were."""
+def _disturbed(folder: Path, arguments: argparse.Namespace) -> tuple[list[Client], list[History], int]:
+    """Go through histories of a service that is killed; return how many processes of it there were, too."""
+    service = _started(folder)
+    clients = [Client(f"search-{number}", service) for number in range(arguments.experiments)]
+    histories = [
+        History(client.ask, client.num_learned, random.Random(f"{arguments.seed} {client.name}")) for client in clients
+    ]
+    is_over = threading.Event()
+    instants = random.Random(arguments.seed)
+    killing = threading.Thread(target=_kill_at_random, args=(service, is_over, instants))
+    killing.start()
+
+    def go_through(history: History) -> None:
+        for _ in range(arguments.steps // len(histories)):
+            history.step()
+
+    try:
+        with futures.ThreadPoolExecutor(len(histories)) as pool:
+            for running in [pool.submit(go_through, history) for history in histories]:
+                running.result()
+    finally:
+        is_over.set()
+        killing.join()
+        service.kill()
+    return clients, histories, service.lives
+
+
+def _differences(folder: Path, clients: Sequence[Client], histories: Sequence[History]) -> list[str]:
+    """Ask a service that nobody disturbs for what was answered, and say where it answers something else."""
+    service = _started(folder)
+    found = []
+    try:
+        for client, history in zip(clients, histories, strict=True):
+            undisturbed = Client(client.name, service)
+            for number, one in enumerate(history.answers):
+                if undisturbed.ask(one.trials, one.count, one.total) != list(one.reply):
+                    found.append(f"{client.name}, call {number}: other proposals of a service that nobody disturbed")
+                    break
+    finally:
+        service.kill()
+    return found
+
+
+def _started(folder: Path) -> Service:
     folder.mkdir()
     service = Service(folder)
     service.start()
     service.wait_until_serving()
-    clients = [Client(f"search-{number}", service) for number in range(arguments.experiments)]
-    is_over = threading.Event()
-    disturbing = threading.Thread(target=disturb, args=(service, is_over))
-    disturbing.start()
-    try:
-        with futures.ThreadPoolExecutor(len(clients)) as pool:
-            rounds = arguments.rounds // len(clients)
-            for running in [pool.submit(client.run, rounds) for client in clients]:
-                running.result()
-    finally:
-        is_over.set()
-        disturbing.join()
-        service.kill()
-    return clients, service.lives
+    return service
 
 
 def _kill_at_random(service: Service, is_over: threading.Event, instants: random.Random) -> None:
@@ -224,7 +234,7 @@ def _experiment(name: str) -> api_pb2.Experiment:
     return api_pb2.Experiment(
         name=name,
         spec=api_pb2.ExperimentSpec(
-            objective=api_pb2.ObjectiveSpec(type=api_pb2.MAXIMIZE, objective_metric_name="score"),
+            objective=api_pb2.ObjectiveSpec(type=api_pb2.MAXIMIZE, objective_metric_name=METRIC),
             algorithm=api_pb2.AlgorithmSpec(algorithm_name="enas"),
             nas_config=api_pb2.NasConfig(
                 graph_config=api_pb2.GraphConfig(num_layers=6, input_sizes=[32, 32, 3], output_sizes=[10]),
@@ -234,14 +244,15 @@ def _experiment(name: str) -> api_pb2.Experiment:
     )
 
 
-def _trial(number: int, architecture: str) -> api_pb2.Trial:
-    assignments = [api_pb2.ParameterAssignment(name="architecture", value=architecture)]
-    metrics = [api_pb2.Metric(name="score", value=str(architecture.count("1")))]
+def _message(trial: Trial) -> api_pb2.Trial:
+    assignments = [api_pb2.ParameterAssignment(name=name, value=value) for name, value in trial.assignments.items()]
+    metrics = [api_pb2.Metric(name=name, value=value) for name, value in trial.metrics.items()]
     return api_pb2.Trial(
-        name=f"trial-{number}",
+        name=trial.name,
         spec=api_pb2.TrialSpec(parameter_assignments=api_pb2.TrialSpec.ParameterAssignments(assignments=assignments)),
         status=api_pb2.TrialStatus(
-            condition=api_pb2.TrialStatus.SUCCEEDED, observation=api_pb2.Observation(metrics=metrics)
+            condition=api_pb2.TrialStatus.TrialConditionType.Value(trial.condition.name),
+            observation=api_pb2.Observation(metrics=metrics),
         ),
     )
 

@@ -11,6 +11,8 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from dashboard.serving.patience import ImpatientProtocol
+
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 128
@@ -52,6 +54,7 @@ def serve(app: Starlette, taken: socket.socket, *, shall_open: bool) -> None:
     """
     config = uvicorn.Config(
         app,
+        http=ImpatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -22,7 +22,7 @@ from katib_local.models.recipes import Recipe
 from katib_local.record import kept_runs, run_folder
 from katib_local.record.kept_runs import KeptRun
 from katib_local.record.run_folder import RUNS, RunFolder
-from katib_local.record.trials import Trial, best
+from katib_local.record.trials import Trial, best, without_best
 from katib_suggestion.files import result_files
 from katib_suggestion.files.result_files import ARTIFACTS, NotFound
 from katib_suggestion.files.user_paths import user_path
@@ -65,7 +65,7 @@ def named(text: str | None) -> ToTrain | Chosen:
             architecture. None takes the newest run below `RUNS`.
 
     Raises:
-        RunFolderError: there is no such run, or nothing in it has been measured.
+        RunFolderError: there is no such run, or nothing in it has been measured, or is within its budget.
         GenotypeError, InvalidNetwork: what is there is neither genotype nor architecture.
     """
     if text is None:
@@ -102,7 +102,7 @@ def on_cluster(name: str, namespace: str, context: str | None) -> ToTrain | Chos
 
     Raises:
         ClusterError: the cluster cannot be reached, or has no such Experiment.
-        RunFolderError: no trial of it has been measured.
+        RunFolderError: no trial of it has been measured, or is within its budget.
     """
     # The client takes a second to import.
     from katib_local.report import read_cluster
@@ -110,7 +110,8 @@ def on_cluster(name: str, namespace: str, context: str | None) -> ToTrain | Chos
     report = read_cluster.read(name, namespace, context)
     trial = best(report.objective, [item.trial for item in report.trials])
     if trial is None:
-        raise RunFolderError(f"{report.source}: no trial has been measured")
+        reason = without_best(report.objective, [item.trial for item in report.trials])
+        raise RunFolderError(f"{report.source}: {reason}")
     document = yaml.safe_load(report.manifest)
     experiment = manifest.parse(document, is_new=False)
     recipe = _of_assignments(trial)
@@ -128,7 +129,8 @@ def _of_run(run: KeptRun, name: str | None = None) -> ToTrain | Chosen:
     """What a trial of a run has found; the best one if none is named."""
     trial = run.best if name is None else next((trial for trial in run.trials if trial.name == name), None)
     if trial is None:
-        what = "no trial of this run has been measured" if name is None else f"the run has no trial {name}"
+        nothing = without_best(run.experiment.objective, run.trials)
+        what = nothing if name is None else f"the run has no trial {name}"
         raise RunFolderError(f"{run.folder.path}: {what}")
     place = run.folder.trial(trial.name)
     record = _record_in(place)

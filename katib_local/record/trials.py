@@ -107,6 +107,13 @@ def best(objective: Objective, trials: Sequence[Trial]) -> Trial | None:
     return next((trial for trial in ranked(objective, trials) if is_within(objective, trial)), None)
 
 
+def without_best(objective: Objective, trials: Sequence[Trial]) -> str:
+    """Say why there is no best trial."""
+    if objective.budget is not None and ranked(objective, trials):
+        return f"no trial is within the budget {objective.budget}"
+    return "no trial has been measured"
+
+
 def is_within(objective: Objective, trial: Trial) -> bool:
     """Tell whether a trial is known to be within the budget; where there is none, each is."""
     return objective.budget is None or objective.budget.is_met(_costs(objective, trial))

@@ -50,7 +50,8 @@ class Budget:
         """Read a budget's text.
 
         Args:
-            text: names and numbers with ``<=`` between them, with commas between those.
+            text: names and numbers with ``<=`` between them, with commas between those; in quotes, too, where no shell
+                has taken those off.
             where: it stands, for messages.
 
         Raises:
@@ -59,7 +60,7 @@ class Budget:
         if len(text) > _MAX_TEXT:
             raise InvalidExperiment(where, text, f"it may be {_MAX_TEXT} characters long")
         bounds: dict[str, Bound] = {}
-        for part in text.split(","):
+        for part in _unquoted(text.strip()).split(","):
             bound = _bound(part.strip(), where)
             if bound.metric in bounds:
                 allowed = f"{bounds[bound.metric]} stands there, too: a cost may have one bound"
@@ -91,6 +92,11 @@ class Budget:
     def is_met(self, costs: Mapping[str, float]) -> bool:
         """Whether every bounded cost is given and within."""
         return all(bound.metric in costs and costs[bound.metric] <= bound.most for bound in self.bounds)
+
+
+def _unquoted(text: str) -> str:
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if is_quoted else text
 
 
 def _bound(text: str, where: str) -> Bound:

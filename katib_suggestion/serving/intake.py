@@ -3,13 +3,14 @@
 gRPC tells nobody how large a body is before it is there, and takes in as many as are asked for: 40 of 20 MiB are twice
 the memory of a pod. So one is received at a time. A body that is slow to come loses its turn, but may go on coming
 beside the others; of many such the oldest is given up. Where some have waited long the newest goes first: its caller
-has the most time left.
+has the most time left. A connection that has fewer bodies coming goes before one that has more, and is the last to be
+turned away: whoever has many holds up itself.
 """
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -36,6 +37,7 @@ _MAX_HELD = 24 * 2**20
 
 @dataclass(eq=False, slots=True)
 class _Turn:
+    connection: str
     give_up: Callable[[], object]
     since_s: float = field(default_factory=time.monotonic)
     """It waits, on the monotonic clock."""
@@ -52,7 +54,7 @@ class Intake:
         self._changed = threading.Condition()
         self._waiting: list[_Turn] = []
         self._receiving: list[_Turn] = []
-        self._slow: deque[_Turn] = deque()
+        self._slow: list[_Turn] = []
         self._held = 0
 
     @contextmanager
@@ -62,7 +64,7 @@ class Intake:
         Raises:
             Unavailable: too many bodies come at once, or the caller has gone.
         """
-        turn = _Turn(context.cancel)
+        turn = _Turn(context.peer(), context.cancel)
         with self._changed:
             self._waiting.append(turn)
             try:
@@ -82,13 +84,13 @@ class Intake:
                 self._changed.notify_all()
 
     def make_room(self, refusal: str) -> bool:
-        """Turn away who waits for a turn longest, and say why; tell whether anybody does."""
+        """Turn away who waits longest of the connection with the most that wait, and say why; tell whether any does."""
         with self._changed:
-            oldest = next((turn for turn in self._waiting if not turn.refusal), None)
-            if oldest is not None:
-                oldest.refusal = refusal
+            waiting = [turn for turn in self._waiting if not turn.refusal]
+            if waiting:
+                waiting[first_of_most([turn.connection for turn in waiting])].refusal = refusal
                 self._changed.notify_all()
-            return oldest is not None
+            return bool(waiting)
 
     @contextmanager
     def holding(self, num_bytes: int) -> Iterator[None]:
@@ -115,12 +117,23 @@ class Intake:
                 self._receiving.remove(slow)
                 self._slow.append(slow)
             while len(self._slow) > _MAX_SLOW:
-                self._slow.popleft().give_up()
+                self._slow.pop(first_of_most([one.connection for one in self._slow])).give_up()
             if turn.refusal or now_s >= give_up_s:
                 raise Unavailable(turn.refusal or "too many requests come at once; call again")
             caller.check()
-            oldest, newest = self._waiting[0], self._waiting[-1]
-            if len(self._receiving) < _AT_ONCE and turn is (newest if now_s > oldest.since_s + _LONG_S else oldest):
+            if len(self._receiving) < _AT_ONCE and turn is self._next(now_s):
                 return
             # Who comes next changes with the time, too.
             self._changed.wait(min([_TURN_S, *(one.until_s - now_s for one in self._receiving)]))
+
+    def _next(self, now_s: float) -> _Turn:
+        coming = Counter(turn.connection for turn in [*self._receiving, *self._slow])
+        fewest = min(coming[turn.connection] for turn in self._waiting)
+        waiting = [turn for turn in self._waiting if coming[turn.connection] == fewest]
+        return waiting[-1 if now_s > waiting[0].since_s + _LONG_S else 0]
+
+
+def first_of_most(connections: Sequence[str]) -> int:
+    """Place of the first one of the connection that is there most often."""
+    ((most, _),) = Counter(connections).most_common(1)
+    return connections.index(most)

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
 
 import grpc
 import prometheus_client
@@ -11,6 +13,8 @@ from prometheus_client.registry import CollectorRegistry
 from katib_suggestion.wire import api_pb2
 
 _SERVICE = f"/{api_pb2.DESCRIPTOR.services_by_name['Suggestion'].full_name}/"
+_PATIENCE_S = 10.0
+"""With a connection that says nothing: it has a thread for itself."""
 
 
 class CallMetrics(grpc.ServerInterceptor):
@@ -68,4 +72,17 @@ def listen(port: int, registry: CollectorRegistry) -> int:
         server, _ = prometheus_client.start_http_server(port, registry=registry)
     except OSError as error:
         raise OSError(f"port {port} for metrics cannot be listened on: {error.strerror}") from error
+    server.RequestHandlerClass = _Handler
     return int(server.server_port)
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _PATIENCE_S
+
+    def handle(self) -> None:
+        """Answer, if it is asked anything."""
+        with suppress(TimeoutError):
+            super().handle()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
+        """Log nothing."""

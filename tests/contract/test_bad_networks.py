@@ -1,6 +1,7 @@
 """Clients that are slow, vanish, flood, or read nothing; and a service that is stopped for a while."""
 
 import signal
+import struct
 import time
 from contextlib import ExitStack
 
@@ -10,9 +11,11 @@ from grpc_health.v1 import health_pb2
 
 from katib_suggestion.serving.servicer import MAX_CALLS
 from tests.contract.test_limits import code_of, peak_mib, request_of
-from tests.http2 import Connection, message
+from tests.http2 import CONTINUATION, DATA, HEADERS, PING, SETTINGS, WINDOW_UPDATE, Connection, frame, message
 
 SUGGEST, CHECK = "/api.v1.beta1.Suggestion/GetSuggestions", "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def test_bodies_that_come_a_byte_at_a_time_leave_others_their_turn(service, is_w
     body = message(build.request(build.darts(), 1).SerializeToString())
     with ExitStack() as stack:
         slow = [stack.enter_context(Connection(service.port)) for _ in range(MAX_CALLS + 10)]
-        streams = [connection.call(SUGGEST) for connection in slow]
+        streams = [connection.call(SUGGEST, timeout="10M") for connection in slow]
         for part in range(2):
             for connection, stream in zip(slow, streams, strict=True):
                 connection.send(stream, body[part : part + 1])
@@ -55,11 +58,23 @@ def test_bodies_that_come_a_byte_at_a_time_leave_others_their_turn(service, is_w
     is_well()
 
 
-def test_health_checks_that_never_come_whole_leave_health_its_threads(service, is_well):
+@pytest.mark.parametrize("method", [CHECK, WATCH, REFLECT])
+def test_other_calls_that_never_come_whole_leave_health_its_threads(service, is_well, method):
     with ExitStack() as stack:
         for _ in range(MAX_CALLS + 50):
             connection = stack.enter_context(Connection(service.port))
-            connection.send(connection.call(CHECK), b"\0")
+            connection.send(connection.call(method), b"\0")
+        is_well()
+    is_well()
+
+
+def test_watchers_of_health_that_vanish_together_take_nothing(service, is_well):
+    for _ in range(3):
+        with ExitStack() as stack:
+            for _ in range(8):
+                connection = stack.enter_context(Connection(service.port))
+                for _ in range(100):
+                    connection.send(connection.call(WATCH), message(b""), is_last=True)
         is_well()
 
 
@@ -72,6 +87,40 @@ def test_connections_that_say_nothing_or_vanish_in_a_message_take_nothing(servic
                 connection.send(connection.call(SUGGEST), b"\0\0\0\0\7ab")
         is_well()
     is_well()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(frame(SETTINGS, 0, 0, b""), id="settings"),
+        pytest.param(frame(SETTINGS, 0, 0, struct.pack(">HI", 1, 4096) * 100), id="settings of many"),
+        pytest.param(frame(PING, 0, 0, bytes(8)), id="pings"),
+        pytest.param(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1)), id="windows"),
+        pytest.param(frame(DATA, 0, 1, b""), id="nothing of a body"),
+        pytest.param(frame(HEADERS, 0, 3, b"") + frame(CONTINUATION, 0, 3, b"") * 1_000, id="nothing of headers"),
+        pytest.param(
+            frame(HEADERS, 0, 3, b"\0\1a\1b") + frame(CONTINUATION, 0, 3, b"\0\4abcd\4efgh" * 1_000) * 9, id="headers"
+        ),
+        pytest.param(frame(0x42, 0, 0, bytes(100)), id="frames of no kind"),
+    ],
+)
+def test_frames_without_end_and_nobody_to_read_the_answers_take_nothing(service, is_well, flood):
+    def send():
+        with Connection(service.port) as connection:
+            connection.socket.settimeout(1)
+            connection.call(SUGGEST)
+            try:
+                for _ in range(20):
+                    connection.socket.sendall(flood * (1 + 200_000 // len(flood)))
+            except OSError:
+                pass  # the service has had enough of it, or takes no more before its answers are read
+            is_well()
+
+    send()
+    before = memory_mib(service)
+    for _ in range(3):
+        send()
+    assert memory_mib(service) < before + 30
 
 
 def test_calls_that_are_given_up_at_once_by_the_thousand_leave_no_memory_behind(service, is_well):

@@ -200,6 +200,16 @@ def code_of(service, request):
         return grpc.StatusCode.OK
 
 
+def test_compressed_requests_are_not_taken(darts_service, build):
+    """Katib sends none, and what is a thousand times as large as it looks takes no turn."""
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{darts_service.port}", options=options) as channel:
+        call = api_pb2_grpc.SuggestionStub(channel).GetSuggestions
+        with pytest.raises(grpc.RpcError) as caught:
+            call(request_of(build, 2**20), timeout=60, compression=grpc.Compression.Gzip)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
 @pytest.mark.parametrize("flags", [["--max-layers", "0"], ["--max-memory", "1e3"], ["--max-message-size", "2048"]])
 def test_limits_that_are_none_are_refused_by_the_flags(flags):
     command = [sys.executable, "-m", "enas_service", *flags]

@@ -1,6 +1,7 @@
 """A machine that loses its power under an ENAS service."""
 
 import os
+import random
 import signal
 import subprocess
 from pathlib import Path
@@ -74,6 +75,16 @@ def rounds(suggester, experiment, num_rounds, trials=()):
     return trials
 
 
+def one_of_each(states):
+    """Of those that differ in no more than drafts a few: it takes long to read one."""
+    kinds = {}
+    for state in states:
+        published = tuple((name, content) for name, content in state.items() if "writing" not in name)
+        kinds.setdefault(published, []).append(state)
+    draw = random.Random(1)
+    return [state for kind in kinds.values() for state in draw.sample(kind, min(4, len(kind)))]
+
+
 def test_whatever_is_left_of_a_write_a_search_goes_on_from_a_whole_checkpoint(build, tmp_path, caplog):
     message = build.enas(num_layers=3)
     experiment, problem = converters.experiment(message), Problem.of(converters.experiment(message))
@@ -90,8 +101,12 @@ def test_whatever_is_left_of_a_write_a_search_goes_on_from_a_whole_checkpoint(bu
             search = CheckpointStore(written_out(state, Path(folder) / "left") / "state").load(experiment.name, problem)
             return len(search.memory.lessons)
 
-    assert {lessons(state) for state in disk.states(since=before)} == {3, 6}
-    assert {lessons(state) for state in disk.in_the_end} == {6}
+    found = set()
+    for state in one_of_each(disk.states(since=before)):
+        assert lessons(state) in (3, 6)
+        found.add(lessons(state))
+    assert found == {3, 6}
+    assert {lessons(state) for state in one_of_each(disk.in_the_end)} == {6}
     assert "cannot be read" not in caplog.text, "the one before it was needed"
 
 

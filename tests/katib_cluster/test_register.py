@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from katib_local.commands import cli
+from tests.power_loss import Disk
 from website import version
 
 CONFIG = """\
@@ -170,6 +171,29 @@ def test_what_was_there_can_be_put_back(
     assert api.patches == 2
     assert cli.main(["register", "--undo", "katib-config-before.yaml"]) == 2
     assert cli.main(["register", "--undo", "katib-config-before-2.yaml", "--apply"]) == 2
+
+
+def test_what_a_loss_of_power_leaves_of_a_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "disk" / "config.yaml"
+    path.parent.mkdir()
+    path.write_text(CONFIG)
+    disk = Disk(path.parent)
+    with disk.watched():
+        assert cli.main(["register", str(path), "--apply"]) == 0
+    assert {state[path.name] for state in disk.states()} == {CONFIG.encode(), path.read_bytes()}
+    assert {state[path.name] for state in disk.in_the_end} == {path.read_bytes()}
+
+
+def test_what_a_cluster_had_is_on_the_disk_once_it_has_something_else(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.chdir(tmp_path / "disk")
+    disk = Disk(tmp_path / "disk")
+    with disk.watched():
+        assert cli.main(["register", "--apply"]) == 0
+    assert api.document["data"]["katib-config.yaml"] != CONFIG
+    assert disk.in_the_end == [{"katib-config-before.yaml": CONFIG.encode()}]
 
 
 @pytest.mark.parametrize("name", ["centraldashboard-config", "dashboard-config"])

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.katib_local.test_early_stopping import GOOD_THEN_BAD, stopping
 from tests.system_calls import STRACE, Watch, in_place, torn
 
 
@@ -17,10 +18,10 @@ def test_what_a_run_publishes_is_on_the_disk_before_it_has_its_name(
 ) -> None:
     watch, disk = Watch(tmp_path / "calls"), tmp_path / "disk"
     disk.mkdir()
-    folder = program("echo score=$(echo $1 | tr -d v)")
+    folder = program(f"{GOOD_THEN_BAD}; sleep 60")
     out = disk / "new" / "run"
     command = watch.command(
-        *("-c", "from katib_local.commands.cli import main; main()", "run", write_manifest()),
+        *("-c", "from katib_local.commands.cli import main; main()", "run", write_manifest(stopping())),
         *("--suggestion", service, "--output-dir", out, "--image", f"tests/program={folder}"),
     )
     with subprocess.Popen(command, env=watch.environment(os.environ), stdout=subprocess.DEVNULL) as process:
@@ -28,7 +29,7 @@ def test_what_a_run_publishes_is_on_the_disk_before_it_has_its_name(
     record_property("seen by", watch.way)
     calls = watch.calls(disk, process.pid)
     renamed = {call.new.name for call in calls if call.kind == "rename" and call.new is not None}
-    assert renamed >= {"experiment.db", "exit_code", "report.html", "best"}, watch.way
+    assert renamed >= {"experiment.db", "exit_code", "early_stopped", "report.html", "best"}, watch.way
     assert torn(calls) == [], watch.way
     for index, call in enumerate(calls):
         if call.new is not None and call.new.name == "exit_code":

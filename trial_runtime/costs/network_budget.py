@@ -173,10 +173,7 @@ def report_untrained(beyond: BeyondBudget, allowance: Allowance, metrics: Iterab
 
 
 def _budget(text: str) -> Budget:
-    """Read a budget; without a shell, a manifest's literal quotes stand around it."""
-    text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        text = text[1:-1]
+    """Read a budget."""
     try:
         return Budget.parse(text, "--budget")
     except InvalidExperiment as error:

@@ -168,3 +168,10 @@ def test_the_best_is_within_the_budget(
     assert [trial.name for trial in trials.ranked(objective, found)] == order
     leader = trials.best(objective, found)
     assert (leader and leader.name) == best
+
+
+def test_why_there_is_no_best(manifest: Callable[..., Any]) -> None:
+    objective = manifests.parse(manifest({})).objective
+    bounded = replace(objective, metric="score", budget=Budget.parse("MACs<=100", "here"))
+    assert trials.without_best(bounded, costing(("0.9", "150"))) == "no trial is within the budget MACs<=100"
+    assert trials.without_best(bounded, []) == trials.without_best(objective, []) == "no trial has been measured"

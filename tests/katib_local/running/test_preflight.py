@@ -292,6 +292,7 @@ def budget(setting: str | None, *flags: str) -> Document:
         budget("MACs<=5e6, Latency-ms<=3", '--budget="MACs<=5e6, Latency-ms<=3"', "--measure-latency"),
         budget("MACs<=5e6, Latency-ms<=3", "--measure-latency '--budget=Latency-ms<=3,MACs<=5000000'"),
         budget("MACs<=5e6", '--budget="MACs<=4e6"', r"--budget=MACs\<=5e6"),
+        budget("MACs<=5e6", """'--budget="MACs<=5e6"'"""),
         budget("MACs<=5e6", "--budget", "'MACs<=5e6'"),
         budget(None, '--budget="MACs<=5e6"'),
     ],

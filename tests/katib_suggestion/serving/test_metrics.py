@@ -1,5 +1,6 @@
 """Calls as Prometheus reads them, over real gRPC and HTTP."""
 
+import socket
 import time
 
 import grpc
@@ -56,6 +57,19 @@ def test_calls_are_counted_by_code_and_timed(scrape):
     assert calls(samples, "GetSuggestions", "OK") == 1
     assert samples["katib_nas_call_seconds_count", ("method", validate)] == 4
     assert not any("Check" in dict(labels).get("method", "") for _, *labels in samples)
+
+
+def test_connections_that_ask_nothing_are_let_go_of(monkeypatch, capfd, scrape):
+    """Each has a thread for itself."""
+    monkeypatch.setattr(metrics._Handler, "timeout", 0.2)
+    port = metrics.listen(0, CollectorRegistry())
+    for said in (b"", b"GET /metrics HTTP/1.1\r\nHost: "):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(said)
+            connection.settimeout(20)
+            assert connection.recv(1) == b""
+    assert scrape(port) == {}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_taken_port_is_named(start_service):

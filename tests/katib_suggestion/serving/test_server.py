@@ -43,8 +43,9 @@ def slow() -> Slow:
     return Slow()
 
 
-def connect(server: Server) -> grpc.Channel:
-    return grpc.insecure_channel(f"127.0.0.1:{server.port}")
+def connect(server: Server, number: int = 0) -> grpc.Channel:
+    """Connect; channels of another number have another connection."""
+    return grpc.insecure_channel(f"127.0.0.1:{server.port}", options=[("number", number)])
 
 
 def call(channel: grpc.Channel, method: str, request: object, reply: type) -> object:
@@ -116,10 +117,14 @@ def test_a_running_call_finishes_and_new_ones_are_turned_away(slow: Slow) -> Non
 def test_however_many_calls_wait_health_answers_and_those_beyond_are_turned_away(slow: Slow) -> None:
     server = Server(lambda: slow, port=0)
     server.start()
-    with connect(server) as channel, futures.ThreadPoolExecutor(MAX_CALLS + 20) as pool:
+    with (
+        connect(server) as channel,
+        connect(server, 1) as other,
+        futures.ThreadPoolExecutor(MAX_CALLS + 20) as pool,
+    ):
         while health(channel, "manager.v1beta1.Suggestion") != SERVING:
             time.sleep(0.01)
-        calls = [pool.submit(suggest, channel, 1) for _ in range(MAX_CALLS + 20)]
+        calls = [pool.submit(suggest, (channel, other)[number % 2], 1) for number in range(MAX_CALLS + 20)]
         turned_away = futures.as_completed(calls, timeout=30)
         for _ in range(20):
             error = next(turned_away).exception()

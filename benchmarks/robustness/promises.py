@@ -44,13 +44,13 @@ class Promises:
     learned: set[str] = field(default_factory=set)
     proposed: set[str] = field(default_factory=set)
 
-    def answered(self, request: Request, reply: Sequence[str], num_learned: int) -> list[str]:
+    def answered(self, request: Request, reply: Sequence[str], num_learned: int | None) -> list[str]:
         """Take note of an answer; say which promises it breaks.
 
         Args:
             request: what was answered.
             reply: the architectures.
-            num_learned: of how many trials the service says, after it, that it has learned from them.
+            num_learned: of how many trials the service says, after it, that it has learned from them; None for untold.
         """
         broken = [] if len(reply) == request.count else [f"{len(reply)} proposals of {request.count}"]
         known = self.told.get(request.key)
@@ -58,7 +58,7 @@ class Promises:
             broken.append("another reply to the same request")
         elif known != list(reply):
             broken += self._new(request, reply)
-        if num_learned != len(self.learned):
+        if num_learned is not None and num_learned != len(self.learned):
             broken.append(f"it has learned from {num_learned} trials of {len(self.learned)}")
         return broken
 
