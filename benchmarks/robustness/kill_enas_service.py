@@ -1,6 +1,6 @@
 """Kills the ENAS service (SIGKILL) at random instants of searches, starts it again, and asks whether anything was lost.
 
-    python -m benchmarks.robustness.kill_enas_service --steps 200 --seed 0
+    python -m benchmarks.robustness.kill_enas_service --steps 200 --seconds 600 --seed 0
 
 Several experiments at once, each a random history as controllers and users make them: rounds of trials with their
 results, repetitions of earlier requests, running trials that are deleted, experiments that are deleted and made again
@@ -11,6 +11,7 @@ a service that nobody had disturbed and that was asked for no more than was answ
 """
 
 import argparse
+import math
 import random
 import re
 import subprocess
@@ -136,6 +137,7 @@ def main() -> int:
     """Print a line a kill, and what became of the searches; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=200, help="of all experiments together (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="after which there are no more steps")
     parser.add_argument("--experiments", type=int, default=4, help="that search at once (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the histories and the instants")
     arguments = parser.parse_args()
@@ -167,9 +169,12 @@ def _disturbed(folder: Path, arguments: argparse.Namespace) -> tuple[list[Client
     killing = threading.Thread(target=_kill_at_random, args=(service, is_over, instants))
     killing.start()
 
+    end_s = time.monotonic() + arguments.seconds
+
     def go_through(history: History) -> None:
         for _ in range(arguments.steps // len(histories)):
-            history.step()
+            if time.monotonic() < end_s:
+                history.step()
 
     try:
         with futures.ThreadPoolExecutor(len(histories)) as pool:

@@ -48,8 +48,11 @@ _PATIENCE = (
     ("grpc.http2.bdp_probe", 0),
     # None but "as it is": 60 KB may be 60 MiB, which are there before anybody has counted them.
     ("grpc.compression_enabled_algorithms_bitset", 1),
-    # Katib has one call at a time. Of 1,000 and more that wait to be looked at gRPC itself drops some, as CANCELLED.
+    # Katib has one call at a time.
     ("grpc.max_concurrent_streams", 100),
+    # Of those that nobody has looked at yet gRPC would drop some, as CANCELLED, which is "valid" to Katib.
+    ("grpc.server.max_pending_requests", 1_000_000),
+    ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
 )
 """With what a network may do to connections, as options of gRPC."""
 

@@ -36,7 +36,8 @@ def is_well(service, build):
     """Have a service answer everybody else: a suggestion, to who calls again as Katib does, and for health."""
 
     def check():
-        request, deadline_s = build.request(build.darts(), 2), time.monotonic() + 60
+        # Sooner than the service lets go of who answers no pings.
+        request, deadline_s = build.request(build.darts(), 2), time.monotonic() + 40
         # Calls that the server took in behind this one may have their turns before it.
         while (code := code_of(service, request)) is grpc.StatusCode.UNAVAILABLE and time.monotonic() < deadline_s:
             pass
@@ -56,6 +57,17 @@ def test_bodies_that_come_a_byte_at_a_time_leave_others_their_turn(service, is_w
                 connection.send(stream, body[part : part + 1])
             is_well()
     is_well()
+
+
+def test_of_calls_by_the_thousand_none_is_dropped(service, is_well):
+    """CANCELLED, with which gRPC drops some, is "valid" to Katib."""
+    for _ in range(3):
+        with ExitStack() as stack:
+            for _ in range(50):
+                connection = stack.enter_context(Connection(service.port))
+                for _ in range(100):
+                    connection.call("/of/nothing")
+            is_well()
 
 
 @pytest.mark.parametrize("method", [CHECK, WATCH, REFLECT])

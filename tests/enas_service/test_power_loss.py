@@ -1,5 +1,6 @@
 """A machine that loses its power under an ENAS service."""
 
+import logging
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ from enas_service.suggester import EnasSuggester
 from katib_suggestion.experiment import Trial, TrialCondition
 from katib_suggestion.wire import converters
 from tests.conftest import Service, wait_for_port
-from tests.power_loss import Disk, written_out
+from tests.power_loss import Disk, prefixes, written_out
 from tests.system_calls import Watch, in_place, torn
 
 
@@ -108,6 +109,26 @@ def test_whatever_is_left_of_a_write_a_search_goes_on_from_a_whole_checkpoint(bu
     assert found == {3, 6}
     assert {lessons(state) for state in one_of_each(disk.in_the_end)} == {6}
     assert "cannot be read" not in caplog.text, "the one before it was needed"
+
+
+@pytest.mark.parametrize(
+    "num_lengths", [8, pytest.param(150, marks=pytest.mark.long("TensorFlow reads what is left of a file 300 times"))]
+)
+def test_whatever_a_checkpoint_is_cut_to_the_one_before_is_read(build, tmp_path, caplog, num_lengths):
+    """As a disk may leave it that says that it has written what it has not."""
+    experiment = converters.experiment(build.enas(num_layers=3))
+    problem = Problem.of(experiment)
+    rounds(EnasSuggester(1, CheckpointStore(tmp_path)), experiment, 2)
+    (newest,) = tmp_path.glob("*/2")
+    assert len(CheckpointStore(tmp_path).load(experiment.name, problem).memory.lessons) == 3
+    with caplog.at_level(logging.CRITICAL):
+        for file in newest.iterdir():
+            whole = file.read_bytes()
+            lengths = [length for length in prefixes(whole) if length < len(whole)]
+            for length in {0, len(whole) - 1, *random.Random(1).sample(lengths, min(num_lengths, len(lengths)))}:
+                file.write_bytes(whole[:length])
+                assert CheckpointStore(tmp_path).load(experiment.name, problem).memory.lessons == [], length
+            file.write_bytes(whole)
 
 
 def test_an_experiment_that_was_made_again_does_not_become_the_old_one(build, tmp_path):

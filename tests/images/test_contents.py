@@ -14,8 +14,8 @@ FORBIDDEN = {
     "darts-service": ["numpy", "tensorflow", "torch", "darts_trainer", "trial_runtime"],
     "enas-service": ["torch", "torchvision", "enas_trainer", "trial_runtime"],
     # Protobuf itself is there: tensorboardX writes its files by it.
-    "darts-trainer": ["grpc", "katib_suggestion.wire.api_pb2", "tensorflow", "enas_trainer"],
-    "enas-trainer": ["grpc", "katib_suggestion.wire.api_pb2", "tensorflow", "darts_trainer"],
+    "darts-trainer": ["grpc", "katib_suggestion.wire", "tensorflow", "enas_trainer"],
+    "enas-trainer": ["grpc", "katib_suggestion.wire", "tensorflow", "darts_trainer"],
     "dashboard": ["numpy", "rich", "tensorflow", "torch", "darts_trainer", "enas_service", "katib_local.running"],
 }
 

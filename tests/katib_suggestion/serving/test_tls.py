@@ -1,8 +1,10 @@
 """Encryption of a service's port, with certificates made here."""
 
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -11,6 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from katib_suggestion.experiment import Experiment, Trial
+from katib_suggestion.serving import server as server_options
 from katib_suggestion.serving.server import Server
 from katib_suggestion.serving.tls import TlsError, TlsFiles
 from katib_suggestion.wire import api_pb2, api_pb2_grpc
@@ -74,6 +77,21 @@ def test_calls_are_encrypted_and_the_certificate_counts(files, authority):
     with grpc.insecure_channel(f"localhost:{server.port}") as channel, pytest.raises(grpc.RpcError) as caught:
         api_pb2_grpc.SuggestionStub(channel).GetSuggestions(api_pb2.GetSuggestionsRequest(), timeout=20)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    server.request_stop()
+    assert server.run_until_stopped() == 0
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02"], ids=["nothing", "half a hello"])
+def test_who_does_not_say_all_of_a_handshake_is_sent_away(files, monkeypatch, said):
+    fast = [(name, value // 100 if "handshake" in name else value) for name, value in server_options._PATIENCE]
+    monkeypatch.setattr(server_options, "_PATIENCE", fast)
+    server = started(files)
+    with socket.create_connection(("localhost", server.port)) as connection:
+        connection.sendall(said)
+        connection.settimeout(20)
+        with suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
     server.request_stop()
     assert server.run_until_stopped() == 0
 
