@@ -22,10 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "graph_capture_record_stream_reuse:True")
     # They load torch.
     with extras.needed("trainer"):
-        from darts_trainer import config, search_arguments, trial
+        from darts_trainer import search_arguments
+        from darts_trainer.images import config, trial
         from darts_trainer.recurrent import config as recurrent_config
         from darts_trainer.recurrent import trial as recurrent_trial
-        from trial_runtime import command_line
+        from trial_runtime import program
         from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             resume.run(config.from_arguments(given), trial.run)
 
-    return command_line.run(search)
+    return program.run(search)
 
 
 if __name__ == "__main__":

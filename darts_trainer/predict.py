@@ -11,7 +11,7 @@ from katib_suggestion.files.user_paths import user_path
 
 with extras.needed("trainer", __name__):
     from darts_trainer import predictor
-    from trial_runtime import command_line
+    from trial_runtime import command_line, program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             found = ", ".join(f"{names[label]} {probability_k[label]:.3f}" for label in likeliest)
             sys.stdout.write(f"{picture}: {found}\n")
 
-    return command_line.run(run)
+    return program.run(run)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # They load torch.
     with extras.needed("trainer"):
         from darts_trainer.retraining import config, text_config, text_trial, trial
-        from trial_runtime import command_line
+        from trial_runtime import program
         from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             resume.run(config.from_arguments(given), trial.run)
 
-    return command_line.run(retrain)
+    return program.run(retrain)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from enas_trainer.arguments import images, recurrent, texts
         from enas_trainer.images import trial as image_trial
         from enas_trainer.recurrent import trial as text_trial
-        from trial_runtime import command_line
+        from trial_runtime import program
         from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             gpus.spread(of_images.num_gpus, of_images.device, given)
             resume.run(of_images, image_trial.run)
 
-    return command_line.run(train)
+    return program.run(train)
 
 
 if __name__ == "__main__":

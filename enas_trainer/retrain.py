@@ -23,11 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # They load torch.
     with extras.needed("trainer"):
         from enas_trainer.retraining import config, trial
-        from trial_runtime import command_line
+        from trial_runtime import program
         from trial_runtime.checkpointing import resume
 
     given = sys.argv[1:] if argv is None else argv
-    return command_line.run(lambda: resume.run(config.from_arguments(given), trial.run))
+    return program.run(lambda: resume.run(config.from_arguments(given), trial.run))
 
 
 if __name__ == "__main__":

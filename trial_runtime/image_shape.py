@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trial_runtime import command_line, seeds
+from trial_runtime import command_line, program, seeds
 from trial_runtime.images import datasets, folder
 from trial_runtime.images.data_options import DataOptions
 from trial_runtime.images.known_shapes import ImageShape
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = of(command_line.data_options(parser.parse_args(argv)))
         sys.stdout.write(json.dumps(found.document()) + "\n")
 
-    return command_line.run(run)
+    return program.run(run)
 
 
 if __name__ == "__main__":

@@ -187,9 +187,9 @@ def _settings(algorithm: str, settings: type[EnasSettings] | type[DartsSettings]
 
 
 def _exit_codes_of_trainers() -> Iterator[str]:
-    from trial_runtime import command_line  # torch, which the other pages do without
+    from trial_runtime import program  # torch, which the other pages do without
 
-    for name, code in vars(command_line).items():
+    for name, code in vars(program).items():
         if name.startswith("EXIT_"):
             yield f"exit code: trainers: {code}: {name.removeprefix('EXIT_').lower().replace('_', ' ')}"
 

@@ -5,22 +5,21 @@ import tensorflow as tf
 
 from benchmarks.enas.families import Choices, Family
 from benchmarks.enas.methods import Finished
-from enas_service.policies.joins import Controller
+from enas_service.policies.joins import Form
 
 
 class KatibsController:
     """Each step draws afresh, and is rewarded with the mean of all trials."""
 
     def __init__(self, family: Family, seed: int) -> None:
-        self._controller = Controller(
+        self._controller = Form(
             num_layers=family.num_layers,
             num_operations=family.counts[0],
             hidden_size=64,
             temperature=5.0,
             tanh_const=2.25,
             skip_target=0.4,
-            seed=seed,
-        )
+        ).policy(seed)
         self._random = np.random.default_rng(seed)
         self._optimizer = tf.keras.optimizers.Adam(5e-5)
         self._optimizer.build(self._controller.weights)

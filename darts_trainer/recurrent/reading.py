@@ -14,6 +14,7 @@ from cell_networks.language_model import Masks, cross_entropy, slowness
 from darts_trainer.recurrent.data import MASKS, SearchText
 from darts_trainer.recurrent.supernet import RecurrentSupernet
 from darts_trainer.search.problem import Batch, Pass
+from trial_runtime.processes.joint_batch import joint_columns
 from trial_runtime.text.batches import Window
 from trial_runtime.text.perplexity import Perplexity, TextTally
 
@@ -124,8 +125,4 @@ class Reading:
         return loss, total, read.state_lbh.detach()
 
     def _of_all(self, state_lbh: Tensor) -> Tensor:
-        """Put the columns of all processes side by side."""
-        all_lbh = self._supernet.model.initial_state(self._data.batch_size)
-        all_lbh[:, self.processes.share(self._data.batch_size)] = state_lbh
-        (joint_lbh,) = self.processes.add_up([all_lbh])
-        return joint_lbh
+        return joint_columns(state_lbh, self._supernet.model.initial_state(self._data.batch_size), self.processes)

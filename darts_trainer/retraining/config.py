@@ -2,10 +2,8 @@
 
 import argparse
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,30 +16,20 @@ from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.enas_recipe import EnasSettings, EnasSize
 from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
-from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance
-from trial_runtime.images.data_options import DataOptions
-from trial_runtime.retraining import flags, schedule
-from trial_runtime.retraining.records import LAST
+from trial_runtime.retraining import flags, restarts, schedule
+from trial_runtime.retraining.asked import Trial
 
 CUTOUT = 16
 """Side of the square that is cut out of each training image of 32x32: the paper's."""
 
-_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
-    {
-        "genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat", "settings.print_step",
-        "keep", "data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device",
-    }
-)  # fmt: skip
-"""Fields that do not change what a network learns, and the genotype's, for which its text stands."""
+_OF_GENOTYPE = frozenset({"genotype.normal", "genotype.normal_concat", "genotype.reduce", "genotype.reduce_concat"})
+"""Fields of the genotype, for which its text stands."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,15 +97,9 @@ _HELP = {
     "print_step": "steps between two progress lines",
 }
 
-_OF_ENAS = {
-    "first_restart": "epochs of the first cosine, after which the learning rate rises again",
-    "restart_factor": "how many times longer each cosine is than the one before",
-    "dropout": "share of the features that is dropped before the classifier",
-}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainConfig:
+class RetrainConfig(Trial):
     """One run."""
 
     genotype: Genotype
@@ -126,30 +108,10 @@ class RetrainConfig:
     """Size of the network."""
     settings: RetrainSettings | EnasSettings
     """How it learns: by the recipe of DARTS, or by that of ENAS."""
-    precision: str
-    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
-    keep: str
-    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
-    allowance: Allowance
-    """What the network may cost, and whether its latency is measured."""
-    data: DataOptions
-    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
-    output_dir: Path
-    """Folder for what the run writes."""
-    seed: int
-    """Everything random comes from it; drawn from the operating system where none was given."""
-    is_seeded: bool
-    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
-    resume: ResumeOptions
-    """When checkpoints are written, and whether one is gone on from."""
-    device: torch.device
-    """Where the run computes."""
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        found = {"genotype": katib_form.write(self.genotype), **configuration_of(self, without=_MATTERS_NOT)}
-        # What earlier versions have begun knows no other.
-        return found if self.keep == LAST else {**found, "keep": self.keep}
+        return self.decided_by({"genotype": katib_form.write(self.genotype)}, without=_OF_GENOTYPE)
 
 
 def is_recurrent(argv: Sequence[str]) -> bool:
@@ -206,17 +168,13 @@ def _recipe(
     """Read the settings of the recipe that was asked for or, where none was, of the search that has such cells."""
     recipe = arguments.recipe or (ENAS if genotype.is_beyond_darts else DARTS)
     if recipe == DARTS:
-        for name in _OF_ENAS:
+        for name in restarts.HELP:
             if (value := getattr(arguments, name)) is not None:
                 allowed = f"it belongs to the recipe of ENAS: --recipe {ENAS}"
                 raise CommandLineError(f"{flags.flag(name)}: {value} is not allowed: {allowed}")
         return flags.parsed(NetworkSize, arguments), flags.parsed(RetrainSettings, arguments)
     settings = flags.parsed(EnasSettings, arguments)
-    if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
-        logger.warning(
-            "--num-epochs %d ends while the learning rate is still large; 10, 30, 70, 150, 310 or 630 epochs end it "
-            "small, where --first-restart is 10 and --restart-factor 2", settings.num_epochs,
-        )  # fmt: skip
+    settings.warn_of_its_end()
     return flags.parsed(EnasSize, arguments), settings
 
 
@@ -235,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--recipe", choices=(DARTS, ENAS), help=recipe)
     group = parser.add_argument_group("training by the recipe of ENAS alone")
     for field in dataclasses.fields(EnasSettings):
-        if field.name in _OF_ENAS:
-            text = f"{_OF_ENAS[field.name]} (default: {field.default:g})"
+        if field.name in restarts.HELP:
+            text = f"{restarts.HELP[field.name]} (default: {field.default:g})"
             group.add_argument(flags.flag(field.name), metavar="N", help=text)
     flags.add_precision(parser)
     flags.add_keep(parser)

@@ -3,9 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
 
 from cell_networks.language_model import DropoutRates
 from darts_genotype import katib_form
@@ -14,20 +11,18 @@ from darts_service.settings import MAX_LAYERS
 from darts_trainer.retraining.config import genotype_of
 from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line
+from trial_runtime.checkpointing import resume
 from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.checkpointing.resume import Trial
 from trial_runtime.costs import network_budget
 from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.retraining import flags
 from trial_runtime.text import options
 from trial_runtime.text.options import TextOptions
 
-_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
-    {
-        "genotype.recurrent", "genotype.concat", "settings.print_step", "data.data_dir", "output_dir", "is_seeded",
-        "resume.every_steps", "resume.fresh", "device",
-    }
-)  # fmt: skip
+_MATTERS_NOT = (
+    resume.MATTERS_NOT | network_budget.MATTERS_NOT | {"genotype.recurrent", "genotype.concat", "settings.print_step"}
+)
 """Fields that do not change what a network learns, and the genotype's, for which its text stands."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
@@ -111,7 +106,7 @@ _HELP = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TextRetrainConfig:
+class TextRetrainConfig(Trial):
     """One run; for what is not explained here see `darts_trainer.retraining.config.RetrainConfig`."""
 
     genotype: RecurrentGenotype
@@ -120,11 +115,6 @@ class TextRetrainConfig:
     precision: str
     allowance: Allowance
     data: TextOptions
-    output_dir: Path
-    seed: int
-    is_seeded: bool
-    resume: ResumeOptions
-    device: torch.device
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""

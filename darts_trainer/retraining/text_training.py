@@ -9,7 +9,6 @@ Shape suffixes: t steps, b batch, h hidden units, l layers.
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from cell_networks.language_model import LanguageModel, Masks, cross_entropy, slowness
+from darts_trainer.retraining.averaging import WeightAverage, put
 from darts_trainer.retraining.text_config import TextTrainingSettings
 from trial_runtime import seeds
 from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.errors import TrainingDiverged
 from trial_runtime.gradients import shortening
+from trial_runtime.processes.joint_batch import joint_columns
 from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.reporting.progress import bar
 from trial_runtime.text import batches
@@ -105,8 +106,7 @@ class TextTraining:
         self._share = processes.share(settings.batch_size)
         self._state_lbh = model.initial_state(self._share.stop - self._share.start)
         self._weights: list[Tensor] = list(model.parameters())
-        self._average: list[Tensor] | None = None
-        self._num_averaged = 0
+        self._average = WeightAverage(self._weights)
         self._best = [weight.detach().clone() for weight in self._weights]
         self._losses: list[float] = []
         self._num_returns = 0
@@ -119,11 +119,7 @@ class TextTraining:
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._standing.end_epoch()
-            self._num_returns = 0
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def to_evaluate(self, text_n: Tensor, name: str) -> TextBatches:
         """Return windows of a text that nothing is learnt from.
@@ -148,7 +144,7 @@ class TextTraining:
 
     def take_best(self) -> None:
         """Give the model the weights that validated best; for the end of a training."""
-        _put(self._weights, self._best)
+        put(self._weights, self._best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to train on to the same result; each process must ask."""
@@ -156,11 +152,12 @@ class TextTraining:
             **self._standing.state_dict(),
             "weights": [weight.detach() for weight in self._weights],
             "best": self._best,
-            "average": self._average,
-            "num_averaged": self._num_averaged,
+            **self._average.state_dict(),
             "losses": list(self._losses),
             "num_returns": self._num_returns,
-            "state": self._of_all(),
+            "state": joint_columns(
+                self._state_lbh, self._model.initial_state(self._settings.batch_size), self._processes
+            ),
             "masks": self._masks.get_state(),
             "batches": self._batches.state_dict(),
         }
@@ -168,13 +165,9 @@ class TextTraining:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where another training, with the same arguments, stood."""
         self._standing.load_state_dict(state)
-        _put(self._weights, state["weights"])
-        _put(self._best, state["best"])
-        self._average = None
-        if state["average"] is not None:
-            self._average = [torch.empty_like(weight) for weight in self._best]
-            _put(self._average, state["average"])
-        self._num_averaged = int(state["num_averaged"])
+        put(self._weights, state["weights"])
+        put(self._best, state["best"])
+        self._average.load_state_dict(state)
         self._losses = [float(loss) for loss in state["losses"]]
         self._num_returns = int(state["num_returns"])
         self._state_lbh = state["state"][:, self._share].to(self._device)
@@ -187,13 +180,14 @@ class TextTraining:
             self._train()
             training = standing.tally.means()
             words_per_second = self._num_rows * self._settings.batch_size / standing.clock.seconds
-            with self._averaged():
+            with self._average.held():
                 validation = self.evaluate(self._valid, f"epoch {standing.epoch}, validation")
                 if not self._losses or validation.loss < min(self._losses):
-                    _put(self._best, self._weights)
-        is_averaged = self._average is not None
+                    put(self._best, self._weights)
+        is_averaged = self._average.is_begun
         self._begin_averaging(validation.loss)
         self._losses.append(validation.loss)
+        self._num_returns = 0
         return EpochMetrics(
             epoch=standing.epoch,
             training=training,
@@ -206,13 +200,9 @@ class TextTraining:
     def _begin_averaging(self, loss: float) -> None:
         """Begin where an epoch's loss is above the best of those before it, without the last few (ASGD's trigger)."""
         earlier = self._losses[: -self._settings.patience]
-        if self._average is None and earlier and loss > min(earlier):
+        if not self._average.is_begun and earlier and loss > min(earlier):
             logger.info("from here on the mean of the weights is evaluated")
-            self._restart_averaging()
-
-    def _restart_averaging(self) -> None:
-        self._average = [weight.detach().clone() for weight in self._weights]
-        self._num_averaged = 0
+            self._average.begin()
 
     def _train(self) -> None:
         """Take the epoch's steps, or those that are left."""
@@ -255,9 +245,7 @@ class TextTraining:
             gradients = torch._foreach_mul(tuple(gradients), shortening(gradients, self._settings.grad_clip))
         directions = torch._foreach_add(tuple(gradients), self._weights, alpha=self._settings.weight_decay)
         torch._foreach_add_(self._weights, directions, alpha=-learning_rate)
-        if self._average is not None:
-            self._num_averaged += 1
-            torch._foreach_lerp_(self._average, self._weights, 1 / self._num_averaged)
+        self._average.add()
 
     def _return_to_best(self) -> None:
         self._num_returns += 1
@@ -267,30 +255,10 @@ class TextTraining:
                 f"{name}: the gradient is no number for the {self._num_returns}th time; {self._remedy}"
             )
         logger.warning("%s: the gradient is no number; back to the best weights so far", name)
-        _put(self._weights, self._best)
+        put(self._weights, self._best)
         self._state_lbh = torch.zeros_like(self._state_lbh)
-        if self._average is not None:
-            self._restart_averaging()
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Within, the model has the mean of its weights, if they are averaged."""
-        if self._average is None:
-            yield
-            return
-        present = [weight.detach().clone() for weight in self._weights]
-        _put(self._weights, self._average)
-        try:
-            yield
-        finally:
-            _put(self._weights, present)
-
-    def _of_all(self) -> Tensor:
-        """Put the states of all processes' columns side by side."""
-        all_lbh = self._model.initial_state(self._settings.batch_size)
-        all_lbh[:, self._share] = self._state_lbh
-        (joint_lbh,) = self._processes.add_up([all_lbh])
-        return joint_lbh
+        if self._average.is_begun:
+            self._average.begin()
 
     def _log(self) -> None:
         means = self._standing.tally.means()
@@ -308,8 +276,3 @@ class TextTraining:
             f"smaller values of --learning-rate ({self._settings.learning_rate:g}) or --grad-clip "
             f"({self._settings.grad_clip:g}, where 0 switches clipping off) may help"
         )
-
-
-@torch.no_grad()
-def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    torch._foreach_copy_(list(weights), list(values))

@@ -104,11 +104,7 @@ class Search(Generic[Measures]):
 
     def __iter__(self) -> Iterator[EpochMetrics[Measures]]:
         """Search on."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._optimiser.end_epoch()
-            self._standing.end_epoch()
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to search on to the same result; each process must ask.
@@ -157,7 +153,7 @@ class Search(Generic[Measures]):
             examples_per_second = self.step * problem.examples_per_step / standing.clock.seconds
             problem.join()
             validation = problem.validate(f"epoch {standing.epoch}, validation", self._remedy)
-        return EpochMetrics(
+        metrics = EpochMetrics(
             epoch=standing.epoch,
             training=training,
             validation=validation,
@@ -165,6 +161,8 @@ class Search(Generic[Measures]):
             seconds=standing.clock.seconds,
             examples_per_second=examples_per_second,
         )
+        self._optimiser.end_epoch()
+        return metrics
 
     def _train(self) -> None:
         """Take the epoch's steps, or those that are left."""

@@ -8,11 +8,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from darts_trainer import metric_names
 from darts_trainer.search import records
+from darts_trainer.search.asked import SearchConfig
 from darts_trainer.search.loop import EpochMetrics, Search
 from darts_trainer.search.records import AnyEpoch, EdgeWeight, Epoch
 from trial_runtime.checkpointing import checkpoints
 from trial_runtime.checkpointing.checkpoints import Checkpoint
-from trial_runtime.checkpointing.resume import Saver, Trial
+from trial_runtime.checkpointing.resume import Saver
 from trial_runtime.processes.processes import Processes
 from trial_runtime.reporting import artifacts, metric_lines
 from trial_runtime.reporting.events import Events
@@ -23,18 +24,6 @@ Kept = TypeVar("Kept", bound=Epoch, covariant=True)
 """What an epoch is described by."""
 
 logger = logging.getLogger(__name__)
-
-
-class SearchOptions(Trial, Protocol):
-    """What every search is told on its command line."""
-
-    @property
-    def num_epochs(self) -> int:
-        """Epochs of the search."""
-
-    @property
-    def genotype(self) -> str:
-        """Of which epoch the result is; see `darts_trainer.search.records.CHOICES`."""
 
 
 AfterStep = Callable[[Search[Any]], None]
@@ -76,7 +65,7 @@ class Subject(Protocol[Measures, Kept]):
 
 
 def run(
-    trial: SearchOptions,
+    trial: SearchConfig,
     group: Processes,
     checkpoint: Checkpoint | None,
     *,
@@ -120,7 +109,7 @@ class _Running(Generic[Measures, AnyEpoch]):
 
     def __init__(
         self,
-        trial: SearchOptions,
+        trial: SearchConfig,
         group: Processes,
         saver: Saver,
         subject: Subject[Measures, AnyEpoch],
@@ -215,12 +204,12 @@ class _Running(Generic[Measures, AnyEpoch]):
         records.write(self._trial.output_dir, self._epochs, choice=self._trial.genotype, search=self._record())
 
 
-def _has_ended(trial: SearchOptions, checkpoint: Checkpoint, epoch_type: type[AnyEpoch]) -> bool:
+def _has_ended(trial: SearchConfig, checkpoint: Checkpoint, epoch_type: type[AnyEpoch]) -> bool:
     with checkpoint.restoring():
         return _is_over(_epochs(checkpoint.state, epoch_type), checkpoint.state["stopped"], trial)
 
 
-def _report_again(trial: SearchOptions, checkpoint: Checkpoint, epoch_type: type[AnyEpoch]) -> None:
+def _report_again(trial: SearchConfig, checkpoint: Checkpoint, epoch_type: type[AnyEpoch]) -> None:
     """Print what a search that is over has printed, and see to it that its files are there."""
     logger.info("this search is over, and its result is printed again from %s", checkpoint.path)
     with checkpoint.restoring():
@@ -231,7 +220,7 @@ def _report_again(trial: SearchOptions, checkpoint: Checkpoint, epoch_type: type
     _report_genotype(trial, epochs)
 
 
-def _report_genotype(trial: SearchOptions, epochs: Sequence[AnyEpoch]) -> None:
+def _report_genotype(trial: SearchConfig, epochs: Sequence[AnyEpoch]) -> None:
     metric_lines.report({metric_names.BEST_GENOTYPE: records.chosen(epochs, trial.genotype).genotype})
 
 
@@ -239,5 +228,5 @@ def _epochs(state: Mapping[str, Any], epoch_type: type[AnyEpoch]) -> list[AnyEpo
     return [checkpoints.restored(epoch_type, epoch) for epoch in state["epochs"]]
 
 
-def _is_over(epochs: Sequence[AnyEpoch], stopped: str | None, trial: SearchOptions) -> bool:
+def _is_over(epochs: Sequence[AnyEpoch], stopped: str | None, trial: SearchConfig) -> bool:
     return stopped is not None or len(epochs) == trial.num_epochs

@@ -18,7 +18,7 @@ decision, t step of the LSTM, h hidden.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -45,12 +45,15 @@ class Form:
     has_own_steps: bool
     """Whether inputs and nodes have steps of their own."""
     hidden_size: int
+    """H."""
     temperature: float | None
+    """Divides the logits; None leaves them."""
     tanh_const: float | None
+    """Logits become ``tanh_const * tanh(logits)``; None leaves them."""
 
     def policy(self, seed: int) -> "CellPolicy":
         """Make one, with weights of its own."""
-        return CellPolicy(**asdict(self), seed=seed)
+        return CellPolicy(self, seed)
 
     @property
     def num_decisions(self) -> int:
@@ -85,49 +88,16 @@ class Form:
 
 
 class CellPolicy:
-    """A policy over cells.
+    """A policy over cells; see `enas_service.policies.policy.Policy`.
 
     Args:
-        num_cells: C.
-        num_inputs: of a cell.
-        num_nodes: of a cell, without its inputs.
-        num_edges: of a node.
-        num_operations: m.
-        has_own_steps: whether inputs and nodes have steps of their own.
-        hidden_size: H.
-        temperature: divides the logits; None leaves them.
-        tanh_const: logits become ``tanh_const * tanh(logits)``; None leaves them.
+        form: what it is beside its weights.
         seed: of the initial weights.
-
-    Attributes:
-        form: the same, without the seed.
     """
 
-    def __init__(
-        self,
-        *,
-        num_cells: int,
-        num_inputs: int,
-        num_nodes: int,
-        num_edges: int,
-        num_operations: int,
-        has_own_steps: bool,
-        hidden_size: int,
-        temperature: float | None,
-        tanh_const: float | None,
-        seed: int,
-    ) -> None:
-        self.form = Form(
-            num_cells=num_cells,
-            num_inputs=num_inputs,
-            num_nodes=num_nodes,
-            num_edges=num_edges,
-            num_operations=num_operations,
-            has_own_steps=has_own_steps,
-            hidden_size=hidden_size,
-            temperature=temperature,
-            tanh_const=tanh_const,
-        )
+    def __init__(self, form: Form, seed: int) -> None:
+        self.form = form
+        hidden_size, num_operations = form.hidden_size, form.num_operations
         initial = Initial(seed)
         self._lstm = initial.lstm(hidden_size, self.form.num_lstm_steps)
         self._begin_h = initial.weight("begin", hidden_size)
@@ -153,19 +123,11 @@ class CellPolicy:
         ]
 
     def holding(self, weights: Sequence[tf.Tensor]) -> AbstractContextManager[None]:
-        """Within, in this thread, compute with weights given in the order of `weights`, in place of one's own."""
+        """See `Policy`."""
         return lstm.holding(self.weights, weights)
 
     def sample(self, count: int, seed: tuple[int, int]) -> Decisions:
-        """Draw cells; the same seed and weights give the same ones.
-
-        Args:
-            count: how many networks, >= 1.
-            seed: two int32.
-
-        Returns:
-            (count, D).
-        """
+        """See `Policy`."""
         form, draw_node, weights = self.form, drawing(self.form), [weight.value for weight in self.weights]
         state = self._lstm.cell.get_initial_state(batch_size=count)
         begin_bh = tf.repeat(self._begin_h.value[tf.newaxis], count, axis=0)

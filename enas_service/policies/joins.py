@@ -15,7 +15,7 @@ Shape suffixes: b architecture, l layer, k source of a join, m operation, h hidd
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -35,15 +35,21 @@ class Form:
     """What two controllers differ in beside their weights."""
 
     num_layers: int
+    """L."""
     num_operations: int
+    """m."""
     hidden_size: int
+    """H."""
     temperature: float | None
+    """Divides the logits; None leaves them."""
     tanh_const: float | None
+    """Logits become ``tanh_const * tanh(logits)``; None leaves them."""
     skip_target: float
+    """Joining probability from which `Likelihood.skip_divergence_b` is measured."""
 
     def policy(self, seed: int) -> "Controller":
         """Make one, with weights of its own."""
-        return Controller(**asdict(self), seed=seed)
+        return Controller(self, seed)
 
     @property
     def num_lstm_steps(self) -> int:
@@ -67,47 +73,21 @@ class Form:
 
 
 class Controller:
-    """A policy over the architectures of one search space.
+    """A policy over the architectures of one search space; see `enas_service.policies.policy.Policy`.
 
     Args:
-        num_layers: L.
-        num_operations: m.
-        hidden_size: H.
-        temperature: divides the logits; None leaves them.
-        tanh_const: logits become ``tanh_const * tanh(logits)``; None leaves them.
-        skip_target: joining probability from which `Likelihood.skip_divergence_b` is measured.
+        form: what it is beside its weights.
         seed: of the initial weights.
-
-    Attributes:
-        form: the same, without the seed.
     """
 
-    def __init__(
-        self,
-        *,
-        num_layers: int,
-        num_operations: int,
-        hidden_size: int,
-        temperature: float | None,
-        tanh_const: float | None,
-        skip_target: float,
-        seed: int,
-    ) -> None:
-        self.form = Form(
-            num_layers=num_layers,
-            num_operations=num_operations,
-            hidden_size=hidden_size,
-            temperature=temperature,
-            tanh_const=tanh_const,
-            skip_target=skip_target,
-        )
-        self._num_layers = num_layers
-        self._earlier_lk = np.tri(num_layers, k=-1, dtype=np.bool_)
-        self._temperature = temperature
-        self._tanh_const = tanh_const
-        self._skip_target = min(skip_target, _MAX_SKIP_TARGET)
+    def __init__(self, form: Form, seed: int) -> None:
+        self.form = form
+        num_operations, hidden_size = form.num_operations, form.hidden_size
+        self._num_layers = form.num_layers
+        self._earlier_lk = np.tri(form.num_layers, k=-1, dtype=np.bool_)
+        self._skip_target = min(form.skip_target, _MAX_SKIP_TARGET)
         initial = Initial(seed)
-        self._lstm = initial.lstm(hidden_size, 2 * num_layers)
+        self._lstm = initial.lstm(hidden_size, form.num_lstm_steps)
         self._image_1h = initial.weight("image", 1, hidden_size)
         self._operations_mh = initial.weight("operations", num_operations, hidden_size)
         self._choice_hm = initial.weight("choice", hidden_size, num_operations)
@@ -129,19 +109,11 @@ class Controller:
         ]
 
     def holding(self, weights: Sequence[tf.Tensor]) -> AbstractContextManager[None]:
-        """Within, in this thread, compute with weights given in the order of `weights`, in place of one's own."""
+        """See `Policy`."""
         return lstm.holding(self.weights, weights)
 
     def sample(self, count: int, seed: tuple[int, int]) -> Decisions:
-        """Draw architectures; the same seed and weights give the same ones.
-
-        Args:
-            count: how many, >= 1.
-            seed: two int32.
-
-        Returns:
-            (count, D).
-        """
+        """See `Policy`."""
         draw_layer, weights = drawing(self.form), [weight.value for weight in self.weights]
         image_bh = tf.repeat(self._image_1h.value, count, axis=0)
         output_bh, state = self._lstm.cell(image_bh, self._lstm.cell.get_initial_state(batch_size=count))
@@ -253,7 +225,7 @@ class Controller:
         return 2 * self._squash(tf.tensordot(tf.tanh(keys_h), self._attention_h.value, axes=1))
 
     def _squash(self, logits: tf.Tensor) -> tf.Tensor:
-        return squashed(logits, self._temperature, self._tanh_const)
+        return squashed(logits, self.form.temperature, self.form.tanh_const)
 
 
 @shared

@@ -12,7 +12,7 @@ Shape suffixes: b one of several, d decision, m option of a decision, o option o
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -33,12 +33,15 @@ class Form:
     kinds: tuple[int, ...]
     """(D,) equal for decisions of one kind, which have the same number of options."""
     hidden_size: int
+    """H."""
     temperature: float | None
+    """Divides the logits; None leaves them."""
     tanh_const: float | None
+    """Logits become ``tanh_const * tanh(logits)``; None leaves them."""
 
     def policy(self, seed: int) -> "SequencePolicy":
         """Make one, with weights of its own."""
-        return SequencePolicy(**asdict(self), seed=seed)
+        return SequencePolicy(self, seed)
 
     @property
     def num_lstm_steps(self) -> int:
@@ -62,33 +65,16 @@ class Form:
 
 
 class SequencePolicy:
-    """A policy over sequences of choices.
+    """A policy over sequences of choices; see `enas_service.policies.policy.Policy`.
 
     Args:
-        counts: (D,) how many options each decision has.
-        kinds: (D,) equal for decisions of one kind.
-        hidden_size: H.
-        temperature: divides the logits; None leaves them.
-        tanh_const: logits become ``tanh_const * tanh(logits)``; None leaves them.
+        form: what it is beside its weights.
         seed: of the initial weights.
-
-    Attributes:
-        form: the same, without the seed.
     """
 
-    def __init__(
-        self,
-        *,
-        counts: tuple[int, ...],
-        kinds: tuple[int, ...],
-        hidden_size: int,
-        temperature: float | None,
-        tanh_const: float | None,
-        seed: int,
-    ) -> None:
-        self.form = Form(
-            counts=counts, kinds=kinds, hidden_size=hidden_size, temperature=temperature, tanh_const=tanh_const
-        )
+    def __init__(self, form: Form, seed: int) -> None:
+        self.form = form
+        counts, kinds = form.counts, form.kinds
         num_options = dict(zip(kinds, counts, strict=True))
         starts = dict(zip(num_options, np.cumsum([0, *num_options.values()]).tolist(), strict=False))
         self._start_d = np.array([starts[kind] for kind in kinds], dtype=np.int32)
@@ -96,10 +82,10 @@ class SequencePolicy:
         self._is_option_dm = option_m < np.array(counts)[:, np.newaxis]
         self._option_dm = np.where(self._is_option_dm, self._start_d[:, np.newaxis] + option_m, 0)
         initial = Initial(seed)
-        self._lstm = initial.lstm(hidden_size, len(counts))
-        self._begin_1h = initial.weight("begin", 1, hidden_size)
-        self._embedding_oh = initial.weight("embedding", self.form.num_embeddings, hidden_size)
-        self._output_oh = initial.weight("output", self.form.num_embeddings, hidden_size)
+        self._lstm = initial.lstm(form.hidden_size, len(counts))
+        self._begin_1h = initial.weight("begin", 1, form.hidden_size)
+        self._embedding_oh = initial.weight("embedding", form.num_embeddings, form.hidden_size)
+        self._output_oh = initial.weight("output", form.num_embeddings, form.hidden_size)
 
     @property
     def weights(self) -> list[tf.keras.Variable]:
@@ -107,19 +93,11 @@ class SequencePolicy:
         return [*self._lstm.trainable_variables, self._begin_1h, self._embedding_oh, self._output_oh]
 
     def holding(self, weights: Sequence[tf.Tensor]) -> AbstractContextManager[None]:
-        """Within, in this thread, compute with weights given in the order of `weights`, in place of one's own."""
+        """See `Policy`."""
         return lstm.holding(self.weights, weights)
 
     def sample(self, count: int, seed: tuple[int, int]) -> Decisions:
-        """Draw decisions; the same seed and weights give the same ones.
-
-        Args:
-            count: how many, >= 1.
-            seed: two int32.
-
-        Returns:
-            (count, D).
-        """
+        """See `Policy`."""
         draw_next, weights = drawing(self.form), [weight.value for weight in self.weights]
         read_bh = tf.repeat(self._begin_1h.value, count, axis=0)
         state = self._lstm.cell.get_initial_state(batch_size=count)

@@ -3,11 +3,10 @@
 import argparse
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Sequence
 
 from enas_trainer.architecture import search_for
-from enas_trainer.arguments import texts
+from enas_trainer.arguments import flags, texts
 from enas_trainer.images.asked import Trial
 from enas_trainer.images.train import LEARNING_RATES, TrainingSettings
 from enas_trainer.macro import config as macro
@@ -15,11 +14,9 @@ from enas_trainer.macro.config import LayeredNetwork
 from enas_trainer.micro import config as micro
 from enas_trainer.micro.config import CellNetwork, CellOptions
 from katib_suggestion.parsing.settings import MAX_NUMBER, Interval
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line
 from trial_runtime.command_line import CommandLineError
 from trial_runtime.costs import network_budget
-from trial_runtime.devices import devices
-from trial_runtime.devices.precision import PRECISIONS
 
 TRAIN_PORTION = 0.8
 """Share of the training images to train on, where none is asked for; the others are held out to validate on."""
@@ -43,8 +40,7 @@ def parse(argv: Sequence[str]) -> Trial:
     arguments = _parser().parse_args(argv)
     architecture, nn_config = texts.read(arguments)
     options = command_line.trial_options(arguments)
-    if not arguments.num_gpus:
-        options["device"] = devices.resolve("cpu")
+    options["device"] = flags.device(arguments)
     return Trial(
         architecture=architecture,
         nn_config=nn_config,
@@ -84,22 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     integer = command_line.integer
     texts.add_flags(parser)
     parser.add_argument("--num_epochs", type=integer(1), default=default.num_epochs, help="default: %(default)s")
-    gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
-    parser.add_argument("--num_gpus", type=integer(0), default=1, help=gpus)
     batch = "images of a step, of all processes together (default: %(default)s)"
     parser.add_argument("--batch-size", type=integer(2), default=default.batch_size, help=batch)
     parser.add_argument("--optimizer", choices=tuple(LEARNING_RATES), default=default.optimizer)
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     parser.add_argument("--learning-rate", type=_number(_RATES), help=f"peak of the schedule (default: {rates})")
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
-    parser.add_argument(
-        "--shared-weights",
-        type=from_runner.place,
-        metavar="DIR",
-        default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
-        help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
-        "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
-    )
+    flags.add_to(parser)
     _add_cells(parser)
     network_budget.add_arguments(parser)
     command_line.add_data_arguments(parser, train_portion=TRAIN_PORTION)

@@ -2,17 +2,14 @@
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Sequence
 
-from enas_trainer.arguments import texts
+from enas_trainer.arguments import flags, texts
 from enas_trainer.recurrent import config
 from enas_trainer.recurrent.asked import TextSettings, TextTrial
 from katib_suggestion.parsing import settings
-from trial_runtime import command_line, from_runner
+from trial_runtime import command_line
 from trial_runtime.costs import network_budget
-from trial_runtime.devices import devices
-from trial_runtime.devices.precision import PRECISIONS
 from trial_runtime.text import options
 
 _HELP = {
@@ -47,8 +44,7 @@ def parse(argv: Sequence[str]) -> TextTrial:
     if data.max_vocabulary is None:
         data = dataclasses.replace(data, max_vocabulary=network.vocabulary_size)
     machine = command_line.machine_options(arguments)
-    if not arguments.num_gpus:
-        machine["device"] = devices.resolve("cpu")
+    machine["device"] = flags.device(arguments)
     names = [field.name for field in dataclasses.fields(TextSettings)]
     given = [(name, text) for name in names if (text := getattr(arguments, name)) is not None]
     return TextTrial(
@@ -76,17 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{_HELP[field.name]} (default: {field.default:g})"
         names = ("--num_epochs",) if field.name == "num_epochs" else (_flag(field.name),)
         parser.add_argument(*names, metavar="N", help=text)
-    gpus = "processes to train in, each on a GPU of its own; 0 computes on the CPU (default: %(default)s)"
-    parser.add_argument("--num_gpus", type=command_line.integer(0), default=1, help=gpus)
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default: %(default)s")
-    parser.add_argument(
-        "--shared-weights",
-        type=from_runner.place,
-        metavar="DIR",
-        default=os.environ.get("KATIB_NAS_SHARED_WEIGHTS") or None,
-        help="begin with weights that earlier trials left in this folder, and leave them there for later ones "
-        "(without it: $KATIB_NAS_SHARED_WEIGHTS, else every trial begins afresh)",
-    )
+    flags.add_to(parser)
     network_budget.add_arguments(parser)
     options.add_arguments(parser)
     command_line.add_resume_arguments(parser)

@@ -124,10 +124,7 @@ class Training:
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on; yield what each epoch came to."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._standing.end_epoch()
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to train on to the same result; each process must ask.

@@ -1,25 +1,12 @@
 """A trial of a recurrent cell, as its command line asks for it."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
 
 from cell_networks.language_model import DropoutRates
-from enas_trainer.architecture import fields
+from enas_trainer.asked import ArchitectureTrial
 from enas_trainer.recurrent.config import RecurrentNetwork
 from katib_suggestion.parsing.settings import Interval, integer, number
-from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
-from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance
 from trial_runtime.text.options import TextOptions
-
-_MATTERS_NOT = network_budget.MATTERS_NOT | {
-    "data.data_dir", "output_dir", "is_seeded", "num_gpus", "device", "resume.every_steps", "resume.fresh"
-}  # fmt: skip
-"""Fields that do not change what a network learns."""
 
 _NOT_NEGATIVE = Interval(minimum=0)
 _POSITIVE = Interval(minimum=1)
@@ -66,29 +53,12 @@ class TextSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TextTrial:
-    """One trial; for what is not explained here see `enas_trainer.images.asked.Trial`."""
+class TextTrial(ArchitectureTrial):
+    """A trial, as its command line asks for it."""
 
-    architecture: str
-    nn_config: str
     network: RecurrentNetwork
     """What both texts say."""
     settings: TextSettings
-    precision: str
-    allowance: Allowance
+    """How it is trained."""
     data: TextOptions
-    output_dir: Path
-    shared_weights: Path | None
-    seed: int
-    is_seeded: bool
-    resume: ResumeOptions
-    num_gpus: int
-    device: torch.device
-
-    def configuration(self) -> dict[str, Plain]:
-        """Return what decides the result: one of these is another trial."""
-        # One form for all that mean the same, whichever quotes a manifest and a shell leave around them.
-        texts = {"architecture": self.architecture, "nn_config": self.nn_config}
-        same = {name: json.dumps(fields.parse(text, name)) for name, text in texts.items()}
-        found = configuration_of(self, without=_MATTERS_NOT)
-        return {name: value for name, value in found.items() if not name.startswith("network.")} | same
+    """The text."""

@@ -16,6 +16,7 @@ from enas_trainer.recurrent.asked import TextSettings
 from trial_runtime import seeds
 from trial_runtime.checkpointing.standing import Standing
 from trial_runtime.gradients import clipped
+from trial_runtime.processes.joint_batch import joint_columns
 from trial_runtime.processes.processes import ALONE, Processes
 from trial_runtime.reporting.progress import bar
 from trial_runtime.text.batches import Steady, Text, TextBatches, Window, to_evaluate
@@ -106,17 +107,16 @@ class TextTraining:
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on; yield what each epoch came to."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._standing.end_epoch()
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to train on to the same result; each process must ask."""
         return {
             **self._standing.state_dict(),
             "weights": [weight.detach() for weight in self._weights],
-            "state": self._of_all(),
+            "state": joint_columns(
+                self._state_lbh, self._model.initial_state(self._settings.batch_size), self._processes
+            ),
             "masks": self._masks.get_state(),
             "batches": self._batches.state_dict(),
         }
@@ -190,13 +190,6 @@ class TextTraining:
         for window, loss in self._model.losses(self._valid):
             tally.add(loss, window.next_tb)
         return tally.means()
-
-    def _of_all(self) -> Tensor:
-        """Put the states of all processes' columns side by side."""
-        all_lbh = self._model.initial_state(self._settings.batch_size)
-        all_lbh[:, self._share] = self._state_lbh
-        (joint_lbh,) = self._processes.add_up([all_lbh])
-        return joint_lbh
 
     def _tally(self, name: str) -> TextTally:
         settings = self._settings

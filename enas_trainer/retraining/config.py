@@ -6,13 +6,8 @@ The recipe is that of the final training in the code that was published with ENA
 
 import argparse
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
-from torch import nn
 
 from enas_trainer.architecture import loading, search_for
 from enas_trainer.architecture.fields import InvalidNetwork
@@ -20,26 +15,14 @@ from enas_trainer.macro import config
 from enas_trainer.macro.config import Architecture, NetworkConfig
 from katib_suggestion.parsing.settings import Interval, integer, number
 from trial_runtime import command_line, from_runner
-from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
-from trial_runtime.checkpointing.resume import ResumeOptions
+from trial_runtime.checkpointing.checkpoints import Plain
 from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance
-from trial_runtime.images.data_options import DataOptions
-from trial_runtime.retraining import flags, schedule
-from trial_runtime.retraining.records import LAST
+from trial_runtime.retraining import flags, restarts
+from trial_runtime.retraining.asked import Trial
+from trial_runtime.retraining.restarts import RestartedSettings
 
-_MATTERS_NOT = network_budget.MATTERS_NOT | frozenset(
-    {
-        "architecture", "network", "size.width", "settings.print_step", "keep", "data.data_dir", "output_dir",
-        "is_seeded", "resume.every_steps", "resume.fresh", "device",
-    }
-)  # fmt: skip
-"""Fields that do not change what a network learns, and those of the network, for which its texts stand."""
-
-_NOT_NEGATIVE = Interval(minimum=0)
-_POSITIVE = Interval(minimum=1)
-
-logger = logging.getLogger(__name__)
+_OF_NETWORK = frozenset({"architecture", "network", "size.width"})
+"""Fields of the network, for which its texts stand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,43 +34,14 @@ class NetworkSize:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainSettings:
+class RetrainSettings(RestartedSettings):
     """How the network learns; the defaults are the published ones for CIFAR-10."""
 
-    num_epochs: int = integer(310, _POSITIVE)
+    num_epochs: int = integer(310, Interval(minimum=1))
     """Passes over the training images: 10, 20, 40, 80 and 160."""
     batch_size: int = integer(100, Interval(minimum=1, maximum=1_000_000))
-    """Images of a step, of all processes together."""
-    learning_rate: float = number(0.05, _NOT_NEGATIVE)
-    """At the start of each cosine (SGD with Nesterov momentum)."""
-    learning_rate_min: float = number(0.001, _NOT_NEGATIVE)
-    """At the end of each cosine."""
-    first_restart: int = integer(10, _POSITIVE)
-    """Epochs of the first cosine."""
-    restart_factor: int = integer(2, Interval(minimum=1, maximum=1_000))
-    """How many times longer each cosine is than the one before."""
-    momentum: float = number(0.9, Interval(above=0, below=1))
-    """Of SGD, after Nesterov."""
-    weight_decay: float = number(4e-4, _NOT_NEGATIVE)
-    """Of SGD; the published 2e-4 stands before the squares of the weights, whose derivative has twice that."""
-    grad_clip: float = number(5.0, _NOT_NEGATIVE)
-    """Largest norm of the gradient in a step; 0 switches clipping off."""
+    learning_rate_min: float = number(0.001, Interval(minimum=0))
     dropout: float = number(0.5, Interval(minimum=0, below=1))
-    """Share of the features that is dropped before the classifier."""
-    print_step: int = integer(50, _POSITIVE)
-    """Steps between two progress lines."""
-
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 1."""
-        return schedule.restarted_cosine(
-            epoch, self.first_restart, self.restart_factor, self.learning_rate, self.learning_rate_min
-        )
-
-    def optimiser(self, weights: Sequence[nn.Parameter]) -> torch.optim.SGD:
-        """Return what moves the weights."""
-        return torch.optim.SGD(
-            weights, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=True
-        )
 
 
 _HELP = {
@@ -96,18 +50,16 @@ _HELP = {
     "batch_size": "images of a step, of all processes together",
     "learning_rate": "at the start of each cosine",
     "learning_rate_min": "at the end of each cosine",
-    "first_restart": "epochs of the first cosine, after which the learning rate rises again",
-    "restart_factor": "how many times longer each cosine is than the one before",
     "momentum": "of SGD, after Nesterov",
     "weight_decay": "of SGD",
     "grad_clip": "largest norm of the gradient in a step; 0 switches clipping off",
-    "dropout": "share of the features that is dropped before the classifier",
+    **restarts.HELP,
     "print_step": "steps between two progress lines",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RetrainConfig:
+class RetrainConfig(Trial):
     """One run."""
 
     architecture: Architecture
@@ -117,25 +69,6 @@ class RetrainConfig:
     size: NetworkSize
     """How much larger the network is than the trial's."""
     settings: RetrainSettings
-    """How it learns."""
-    precision: str
-    """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
-    keep: str
-    """Of which epoch the weights are; see `trial_runtime.retraining.records.CHOICES`."""
-    allowance: Allowance
-    """What the network may cost, and whether its latency is measured."""
-    data: DataOptions
-    """The images; where all of them are trained on, test images are classified at the end, and held out ones else."""
-    output_dir: Path
-    """Folder for what the run writes."""
-    seed: int
-    """Everything random comes from it; drawn from the operating system where none was given."""
-    is_seeded: bool
-    """Whether the seed was given: otherwise a training that is gone on with keeps its own."""
-    resume: ResumeOptions
-    """When checkpoints are written, and whether one is gone on from."""
-    device: torch.device
-    """Where the run computes."""
 
     @property
     def widened(self) -> NetworkConfig:
@@ -144,9 +77,8 @@ class RetrainConfig:
 
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: with another of these it is another training."""
-        found = configuration_of(self, without=_MATTERS_NOT)
-        found |= {"architecture": json.dumps(self.architecture.rows), "nn_config": json.dumps(self.widened.document())}
-        return found if self.keep == LAST else {**found, "keep": self.keep}
+        texts = {"architecture": json.dumps(self.architecture.rows), "nn_config": json.dumps(self.widened.document())}
+        return self.decided_by(texts, without=_OF_NETWORK)
 
 
 def from_arguments(argv: Sequence[str]) -> RetrainConfig:
@@ -164,11 +96,7 @@ def from_arguments(argv: Sequence[str]) -> RetrainConfig:
         raise InvalidNetwork(f"nn_config.{search_for.NAME}", kind, allowed)
     architecture, network = config.read(*texts)
     settings = flags.parsed(RetrainSettings, arguments)
-    if not schedule.ends_a_cosine(settings.num_epochs, settings.first_restart, settings.restart_factor):
-        logger.warning(
-            "--num-epochs %d ends while the learning rate is still large; 10, 30, 70, 150 or 310 epochs end it small, "
-            "where --first-restart is 10 and --restart-factor 2", settings.num_epochs,
-        )  # fmt: skip
+    settings.warn_of_its_end()
     return RetrainConfig(
         architecture=architecture,
         network=network,

@@ -1,6 +1,5 @@
 """The network that a training has left: where it is, and what it says of itself."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from enas_trainer.architecture.loading import TRAINED
 from katib_local.errors import RunFolderError
 from katib_local.models.found import FOLDER
-from katib_local.record import run_folder
+from katib_local.record import json_objects, run_folder
 from katib_local.record.run_folder import RUNS
 
 RECORD = TRAINED
@@ -42,14 +41,7 @@ def record(folder: Path) -> Mapping[str, Any]:
     Raises:
         RunFolderError: it is broken.
     """
-    path = folder / RECORD
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunFolderError(f"{path} is broken: {error}") from error
-    if not isinstance(found, dict):
-        raise RunFolderError(f"{path} is broken: it must be an object")
-    return found
+    return json_objects.read(folder / RECORD)
 
 
 def exporter_of(folder: Path) -> str:

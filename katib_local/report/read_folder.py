@@ -1,6 +1,5 @@
 """A report of a search of cells, or of the training of what a search found, from its folder."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +11,7 @@ import yaml
 from darts_genotype import json_form, katib_form
 from katib_local.errors import RunFolderError
 from katib_local.manifest.experiment import Objective, Strategy
+from katib_local.record import json_objects
 from katib_local.record.trials import Trial
 from katib_local.report import alphas, epochs
 from katib_local.report.model import Report, TrialReport
@@ -48,7 +48,7 @@ def read(folder: Path) -> Report:
     path = record_of(folder)
     assert path is not None, folder
     what, program = RECORDS.get(path.name, RECORDS["network.json"])
-    record = _json(path) if path.name in RECORDS else {}
+    record = json_objects.read(path) if path.name in RECORDS else {}
     table = epochs.read(folder / epochs.FILE)
     metrics = {name: f"{value:.6g}" for name, value in record.get("metrics", {}).items()}
     is_macro = "architecture" in record
@@ -97,16 +97,6 @@ def _remarks(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _num_epochs(table: Mapping[str, tuple[float, ...]]) -> int:
     return max((len(values) for values in table.values()), default=0)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunFolderError(f"{path} is broken: {error}") from error
-    if not isinstance(found, dict):
-        raise RunFolderError(f"{path} is broken: it must be an object")
-    return found
 
 
 def _genotype(path: Path) -> str:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import darts_trainer
-from darts_trainer import config
-from darts_trainer.trial import run
+from darts_trainer.images import config
+from darts_trainer.images.trial import run
 from katib_suggestion.errors import InvalidExperiment
 from tests.warm_python import with_torch
 from trial_runtime.processes.processes import Processes

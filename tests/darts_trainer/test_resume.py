@@ -14,7 +14,7 @@ from darts_trainer.__main__ import main
 from katib_suggestion.files.folder_lock import FolderLock
 from tests.warm_python import with_torch
 from trial_runtime.checkpointing import checkpoints, resume
-from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
+from trial_runtime.program import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 SETTINGS = {
     "num_epochs": "3", "num_nodes": "1", "init_channels": "2", "stem_multiplier": "1", "batch_size": "6",

@@ -16,7 +16,7 @@ from enas_trainer.__main__ import main
 from katib_suggestion.files.folder_lock import FolderLock
 from tests.warm_python import with_torch
 from trial_runtime.checkpointing import checkpoints, resume
-from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
+from trial_runtime.program import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_NAS_")}
 NUM_STEPS = 4

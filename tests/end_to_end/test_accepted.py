@@ -18,7 +18,7 @@ from enas_trainer.__main__ import main as enas
 from enas_trainer.macro.operation_types import AVG_POOLING, MAX_POOLING, TYPES
 from katib_suggestion.parsing import assignment
 from katib_suggestion.wire import api_pb2
-from trial_runtime.command_line import EXIT_DIVERGED
+from trial_runtime.program import EXIT_DIVERGED
 
 SEEDS = range(int(os.environ.get("KATIB_NAS_TEST_EXPERIMENTS", "4")))
 NUMBERS = ("0", "1e-30", "1e-8", "0.025", "0.5", "1", "1e3", "1e30", "1e39", "nan")

@@ -171,7 +171,7 @@ def test_every_command_helps(call: Call) -> None:
     ("extra", "module"),
     [
         ("enas", "enas_service.suggester"),
-        ("trainer", "darts_trainer.trial, darts_trainer.retraining.trial, enas_trainer.images.trial"),
+        ("trainer", "darts_trainer.images.trial, darts_trainer.retraining.trial, enas_trainer.images.trial"),
         ("local", "katib_local.api"),
     ],
 )

@@ -117,6 +117,7 @@ def test_genotypes_need_the_standard_library_alone(module: str) -> None:
 
 PICTURES = {
     "cell_networks",
+    "darts_trainer.images",
     "darts_trainer.supernet",
     "darts_trainer.retraining",
     "trial_runtime.images",
@@ -147,6 +148,10 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         ("darts_trainer.search", {"darts_trainer.metric_names"}),
         ("darts_trainer.supernet", {"darts_trainer.metric_names", "darts_trainer.search"}),
         (
+            "darts_trainer.images",
+            {f"darts_trainer.{name}" for name in ("metric_names", "search", "search_arguments", "supernet")},
+        ),
+        (
             "darts_trainer.recurrent",
             {f"darts_trainer.{name}" for name in ("metric_names", "search", "search_arguments")},
         ),
@@ -171,7 +176,7 @@ def test_networks_of_cells_know_no_trial_and_no_data(module: str) -> None:
         ),
         (
             "enas_trainer.recurrent",
-            {f"enas_trainer.{name}" for name in ("architecture", "epochs", "metric_names", "sharing")},
+            {f"enas_trainer.{name}" for name in ("architecture", "asked", "epochs", "metric_names", "sharing")},
         ),
         (
             "trial_runtime.images",

@@ -1,10 +1,11 @@
 """Going on with a trial that was killed: when its checkpoints are written, and which is gone on from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -36,31 +37,26 @@ class ResumeOptions:
     """Begin anew whatever is in the output folder."""
 
 
-class Trial(Protocol):
-    """What a trainer's command line asks for: a frozen dataclass."""
+MATTERS_NOT = frozenset({"data.data_dir", "output_dir", "is_seeded", "resume.every_steps", "resume.fresh", "device"})
+"""Fields of trials that do not change what comes out."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    @property
-    def output_dir(self) -> Path:
-        """Folder for what the trial writes."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial(ABC):
+    """What every trainer's command line asks for, whatever is trained; `trial_runtime.command_line` reads it."""
 
-    @property
-    def device(self) -> torch.device:
-        """Where this process computes."""
+    output_dir: Path
+    """Folder for what the trial writes."""
+    seed: int
+    """Everything random comes from it; drawn from the operating system where none was given."""
+    is_seeded: bool
+    """Whether the seed was given: otherwise a trial that is gone on with keeps its own."""
+    resume: ResumeOptions
+    """When checkpoints are written, and whether one is gone on from."""
+    device: torch.device
+    """Where this process computes."""
 
-    @property
-    def seed(self) -> int:
-        """Everything random comes from it."""
-
-    @property
-    def is_seeded(self) -> bool:
-        """Whether the seed was given: otherwise a trial that is gone on with keeps its own."""
-
-    @property
-    def resume(self) -> ResumeOptions:
-        """When checkpoints are written, and whether one is gone on from."""
-
+    @abstractmethod
     def configuration(self) -> dict[str, Plain]:
         """Return what decides the result: one of these is another trial."""
 

@@ -1,6 +1,6 @@
 """Where a training stands, epoch by epoch: it can be left at any step, and another one gone on with from there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from trial_runtime.checkpointing.clock import Clock
@@ -20,6 +20,7 @@ class EpochTally(Protocol):
 
 
 AnyTally = TypeVar("AnyTally", bound=EpochTally)
+Metrics = TypeVar("Metrics")
 
 
 class Standing(Generic[AnyTally]):
@@ -49,6 +50,17 @@ class Standing(Generic[AnyTally]):
     def is_over(self) -> bool:
         """Whether no epoch is left."""
         return self.epoch > self._num_epochs
+
+    def epochs(self, run: Callable[[], Metrics]) -> Iterator[Metrics]:
+        """Yield what each epoch came to that is left.
+
+        Args:
+            run: runs the present one to its end.
+        """
+        while not self.is_over:
+            metrics = run()
+            self.end_epoch()
+            yield metrics
 
     def end_epoch(self) -> None:
         """Begin the next one."""

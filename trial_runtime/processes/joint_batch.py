@@ -1,6 +1,6 @@
 """What makes the steps of several processes, each on its share of a batch, that of one process on the joint batch.
 
-Shape suffixes: b images.
+Shape suffixes: b images or columns of text, h hidden units, l layers.
 """
 
 import torch
@@ -26,3 +26,16 @@ def average_statistics(network: nn.Module, processes: Processes) -> None:
     ]
     for statistic, total in zip(statistics, processes.add_up(statistics), strict=True):
         statistic.copy_(total / processes.size)
+
+
+def joint_columns(share_lbh: Tensor, all_lbh: Tensor, processes: Processes) -> Tensor:
+    """Return the states of all processes' columns of text side by side; each process must ask.
+
+    Args:
+        share_lbh: of this process's columns.
+        all_lbh: zeros, for the columns of all.
+        processes: those that share them.
+    """
+    all_lbh[:, processes.share(all_lbh.shape[1])] = share_lbh
+    (joint_lbh,) = processes.add_up([all_lbh])
+    return joint_lbh

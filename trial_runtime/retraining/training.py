@@ -146,10 +146,7 @@ class Retraining:
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Train on."""
-        while not self._standing.is_over:
-            metrics = self._run_epoch()
-            self._standing.end_epoch()
-            yield metrics
+        return self._standing.epochs(self._run_epoch)
 
     def classify(self, batches: Batches, name: str) -> Means:
         """Return mean loss and accuracy on images that nothing is learnt from.

@@ -4,63 +4,29 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from torch import nn
 
 from trial_runtime import seeds
-from trial_runtime.checkpointing import checkpoints, resume
+from trial_runtime.checkpointing import checkpoints
 from trial_runtime.checkpointing.checkpoints import Checkpoint
 from trial_runtime.checkpointing.resume import Saver
 from trial_runtime.costs import network_budget
-from trial_runtime.costs.network_budget import Allowance, BeyondBudget
-from trial_runtime.images.data_options import DataOptions
+from trial_runtime.costs.network_budget import BeyondBudget
 from trial_runtime.images.datasets import ImageDataset
 from trial_runtime.processes.processes import Processes
 from trial_runtime.reporting import artifacts, metric_lines
 from trial_runtime.reporting.events import Events
 from trial_runtime.reporting.progress import epoch_over
 from trial_runtime.retraining import metric_names, records
+from trial_runtime.retraining.asked import Trial
 from trial_runtime.retraining.data import RetrainData
-from trial_runtime.retraining.training import EpochMetrics, Learner, Recipe, Retraining
+from trial_runtime.retraining.training import EpochMetrics, Learner, Retraining
 from trial_runtime.trained.classifier import Predictor
 from trial_runtime.trained.files import NETWORK_FILE, WEIGHTS_FILE
 
 logger = logging.getLogger(__name__)
-
-
-class Settings(Recipe, Protocol):
-    """A recipe, as a frozen dataclass of what the command line sets."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def batch_size(self) -> int:
-        """Images of a step, of all processes together."""
-
-
-class Trial(resume.Trial, Protocol):
-    """What is asked for on the command line."""
-
-    @property
-    def settings(self) -> Settings:
-        """How the network learns."""
-
-    @property
-    def data(self) -> DataOptions:
-        """The images; where all are trained on, test images are classified at the end, and held out ones else."""
-
-    @property
-    def precision(self) -> str:
-        """Of the forward and backward passes; see `trial_runtime.devices.precision`."""
-
-    @property
-    def allowance(self) -> Allowance:
-        """What the network may cost, and whether its latency is measured."""
-
-    @property
-    def keep(self) -> str:
-        """Of which epoch the weights are; see `records.CHOICES`."""
 
 
 class Subject(Protocol):

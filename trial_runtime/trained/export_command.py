@@ -10,7 +10,7 @@ import torch
 
 from katib_suggestion.files import durable_files
 from katib_suggestion.files.user_paths import user_path
-from trial_runtime import command_line
+from trial_runtime import command_line, program
 from trial_runtime.trained import card, latency, onnx_file, program_file
 from trial_runtime.trained.graph import Graph
 from trial_runtime.trained.latency import Latency
@@ -51,17 +51,17 @@ FORMS: Mapping[str, _Form] = {
 """What ``--to`` may name."""
 
 
-def run(program: str, load: Callable[[Path], Graph], argv: Sequence[str] | None) -> int:
+def run(name: str, load: Callable[[Path], Graph], argv: Sequence[str] | None) -> int:
     """Run a trainer's export; return its exit code.
 
     Args:
-        program: its name.
+        name: of the program.
         load: reads the network of a folder.
-        argv: what follows its name; None for that of this process.
+        argv: what follows the name; None for that of this process.
     """
 
     def main() -> None:
-        arguments = _parser(program).parse_args(argv)
+        arguments = _parser(name).parse_args(argv)
         form = FORMS[arguments.to]
         output = arguments.output or Path(form.default)
         graph = load(arguments.folder)
@@ -72,7 +72,7 @@ def run(program: str, load: Callable[[Path], Graph], argv: Sequence[str] | None)
             card.write(arguments.card, arguments.folder, graph, output, _latencies(graph))
             logger.info("wrote %s", arguments.card)
 
-    return command_line.run(main)
+    return program.run(main)
 
 
 def _latencies(graph: Graph) -> list[Latency]:

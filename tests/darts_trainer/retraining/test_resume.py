@@ -7,7 +7,7 @@ import pytest
 
 from darts_trainer.retrain import main
 from tests.warm_python import with_torch
-from trial_runtime.command_line import EXIT_TERMINATED, EXIT_WRONG_INPUT
+from trial_runtime.program import EXIT_TERMINATED, EXIT_WRONG_INPUT
 
 GENOTYPE = (
     "Genotype(normal=[[('separable_convolution_3x3',0),('skip_connection',1)]],normal_concat=range(2,3),"

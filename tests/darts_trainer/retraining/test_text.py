@@ -165,21 +165,20 @@ def test_from_the_trigger_on_the_mean_of_the_weights_is_evaluated(training):
     found = training()
     found._losses = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0]
     found._begin_averaging(2.9)
-    assert found._average is None, "three is the best of all but the last five"
+    assert not found._average.is_begun, "three is the best of all but the last five"
     found._losses.append(2.9)
     found._begin_averaging(1.5)
-    assert found._average is not None, "one was better"
+    assert found._average.is_begun, "one was better"
     seen = []
     for window in found._batches:
         found._take_step(window)
         seen.append([weight.detach().clone() for weight in found._weights])
         if len(seen) == 5:
             break
-    for place, average in enumerate(found._average):
-        expected = torch.stack([weights[place] for weights in seen]).mean(dim=0)
-        torch.testing.assert_close(average, expected, rtol=1e-4, atol=1e-6)
-    with found._averaged():
-        torch.testing.assert_close(found._weights[0].detach(), found._average[0])
+    with found._average.held():
+        for place, average in enumerate(found._model.parameters()):
+            expected = torch.stack([weights[place] for weights in seen]).mean(dim=0)
+            torch.testing.assert_close(average.detach(), expected, rtol=1e-4, atol=1e-6)
     assert torch.equal(found._weights[0], seen[-1][0])
 
 

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_service.policies.joins import Controller
+from enas_service.policies.joins import Form
 
 
 def controller(num_layers=3, num_operations=2, **changes):
     settings = {"hidden_size": 8, "temperature": None, "tanh_const": None, "skip_target": 0.4, "seed": 1} | changes
-    made = Controller(num_layers=num_layers, num_operations=num_operations, **settings)
+    seed = settings.pop("seed")
+    made = Form(num_layers=num_layers, num_operations=num_operations, **settings).policy(seed)
     # The initial policy is nearly uniform; larger weights make a mistake visible.
     for weight in made.weights:
         weight.assign(weight.value * 10)

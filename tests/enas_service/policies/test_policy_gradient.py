@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_service.policies.joins import Controller, drawing
+from enas_service.policies.joins import Form, drawing
 from enas_service.policies.policy_gradient import PolicyGradient
 from enas_service.policies.traces import MAX_FORMS
 from enas_service.settings import EnasSettings
@@ -12,15 +12,15 @@ from enas_service.settings import EnasSettings
 
 def learner(num_layers=3, num_operations=3, **changes):
     settings = EnasSettings(**({"controller_learning_rate": 0.01, "controller_train_steps": 20} | changes))
-    controller = Controller(
+    form = Form(
         num_layers=num_layers,
         num_operations=num_operations,
         hidden_size=16,
         temperature=settings.controller_temperature,
         tanh_const=settings.controller_tanh_const,
         skip_target=settings.controller_skip_target,
-        seed=2,
     )
+    controller = form.policy(seed=2)
     return controller, PolicyGradient(controller, settings)
 
 

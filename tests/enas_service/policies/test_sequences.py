@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_service.policies.sequences import SequencePolicy
+from enas_service.policies.sequences import Form
 
 COUNTS, KINDS = (3, 2, 3, 1), (0, 1, 0, 3)
 
 
 def policy(counts=COUNTS, kinds=KINDS, **changes):
     settings = {"hidden_size": 6, "temperature": None, "tanh_const": None, "seed": 1} | changes
-    made = SequencePolicy(counts=counts, kinds=kinds, **settings)
+    seed = settings.pop("seed")
+    made = Form(counts=counts, kinds=kinds, **settings).policy(seed)
     # The initial policy is nearly uniform; larger weights make a mistake visible.
     for weight in made.weights:
         weight.assign(weight.value * 10)

@@ -11,7 +11,7 @@ import torch
 from enas_trainer import predictor
 from enas_trainer.export import main as export
 from enas_trainer.retrain import main
-from trial_runtime.command_line import EXIT_WRONG_INPUT
+from trial_runtime.program import EXIT_WRONG_INPUT
 
 SMALL = ("--num-epochs=2", "--batch-size=8", "--dropout=.2", "--device=cpu", "--seed=1", "--first-restart=2")
 

@@ -154,7 +154,7 @@ def test_no_thread_of_the_group_is_left_for_the_end_of_the_interpreter_to_trip_o
 FAILURE = """
 import logging, os, signal, sys
 import torch
-from trial_runtime import command_line
+from trial_runtime import program
 from trial_runtime.processes.processes import here
 
 def main():
@@ -164,7 +164,7 @@ def main():
             {failure}
         here().add_up([torch.ones(1)])
 
-sys.exit(command_line.run(main))
+sys.exit(program.run(main))
 """
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from cell_networks.layout import Layout
-from darts_trainer.config import TrainerConfig
+from darts_trainer.images.config import TrainerConfig
 from darts_trainer.supernet.supernet import Supernet
 from trial_runtime.images.datasets import ImageDataset
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darts_trainer import batch_size, config
-from darts_trainer.batch_size import Steps, largest, largest_that_fits
+from darts_trainer.images import batch_size, config
+from darts_trainer.images.batch_size import Steps, largest, largest_that_fits
 from katib_suggestion.errors import InvalidExperiment
 from trial_runtime import seeds
 from trial_runtime.processes.processes import ALONE

@@ -1,7 +1,7 @@
 import pytest
 
-from darts_trainer.config import from_arguments
-from darts_trainer.variants import Variants
+from darts_trainer.images.config import from_arguments
+from darts_trainer.images.variants import Variants
 from trial_runtime.command_line import CommandLineError
 
 CONVOLUTIONS = "'separable_convolution_3x3', 'dilated_convolution_3x3'"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from darts_genotype.primitives import PRIMITIVES
 from darts_service.settings import MAX_LAYERS, DartsSettings
 from darts_service.suggester import DartsSuggester
-from darts_trainer.config import from_arguments
+from darts_trainer.images.config import from_arguments
 from katib_suggestion.errors import InvalidExperiment
 from katib_suggestion.experiment import Experiment, Operation, Parameter, ParameterType
 from katib_suggestion.parsing import settings

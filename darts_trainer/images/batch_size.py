@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 import torch
 
 from cell_networks.layout import Layout
-from darts_trainer import construction
-from darts_trainer.config import TrainerConfig
+from darts_trainer.images import construction
+from darts_trainer.images.config import TrainerConfig
 from darts_trainer.search.loop import Search
 from darts_trainer.supernet.classification import Classification
 from darts_trainer.supernet.data import SearchData, num_validated_at_once

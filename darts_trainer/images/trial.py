@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from cell_networks.layout import Layout, final_map_size
-from darts_trainer import construction
-from darts_trainer.batch_size import largest_that_fits
-from darts_trainer.config import TrainerConfig
+from darts_trainer.images import construction
+from darts_trainer.images.batch_size import largest_that_fits
+from darts_trainer.images.config import TrainerConfig
 from darts_trainer.search import remarks
 from darts_trainer.search import trial as search_trial
 from darts_trainer.search.loop import EpochMetrics, Search
