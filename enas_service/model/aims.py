@@ -29,7 +29,8 @@ _OF_NO_DOUBT = 1e-6
 _SURE_GAIN = 0.05
 """What is in no doubt is worth a trial all the same if it is better by this, in deviations before any trial.
 
-A model that has understood a space knows the best network before that was tried."""
+A model that has understood a space knows the best network before that was tried. Not within a budget or for a front,
+where it did as much harm as good: costs are known too surely."""
 
 _MAX_WAITING = 50
 """Most trials without a result that are looked at, the latest."""
@@ -75,17 +76,24 @@ class Improvement:
         return (self.posterior.weights,)
 
     def gain(self, decisions_bd: Decisions) -> Floats:
-        gain_b: Floats = self.gain_over(np.array([self.posterior.score_n.max()]), decisions_bd)[0]
+        best_1 = np.array([self.posterior.score_n.max()])
+        gain_b: Floats = self.gain_over(best_1, decisions_bd, sure_gain=_SURE_GAIN)[0]
         return gain_b
 
-    def gain_over(self, best_p: Floats, decisions_bd: Decisions) -> Floats:
-        """What candidates are expected to add to each of some scores (P, B); next to nothing where all is known."""
+    def gain_over(self, best_p: Floats, decisions_bd: Decisions, sure_gain: float = np.inf) -> Floats:
+        """What candidates are expected to add to each of some scores (P, B); next to nothing where hardly in doubt.
+
+        Args:
+            best_p: the scores.
+            decisions_bd: the candidates.
+            sure_gain: see `_SURE_GAIN`; by default there has to be doubt.
+        """
         mean_b, doubt_b = judged(self.posterior, self.region, decisions_bd)
         prior_deviation = np.sqrt(self.posterior.amplitude)
         deviation_b, better_pb = doubt_b * prior_deviation, mean_b - best_p[:, np.newaxis]
         z_pb = better_pb / deviation_b
         gain_pb = deviation_b * (z_pb * distribution(z_pb) + density(z_pb))
-        is_known_pb = (doubt_b < _MIN_DOUBT) & (better_pb < _SURE_GAIN * prior_deviation)
+        is_known_pb = (doubt_b < _MIN_DOUBT) & (better_pb < sure_gain * prior_deviation)
         return np.asarray(np.where(is_known_pb, _OF_NO_DOUBT * gain_pb, gain_pb))
 
     def elites(self, count: int) -> Decisions:
