@@ -105,10 +105,20 @@ class CheckpointStore:
             return None
 
     def discard(self, name: str) -> None:
-        """Forget a search's files."""
+        """Forget a search's files, all of them or none: what is left of some would be taken for an earlier state."""
         if not self._is_ours():
             return
-        shutil.rmtree(self._of(name), ignore_errors=True)
+        folder = self._of(name)
+        going = folder.with_name(f"{folder.name}.discarded")
+        shutil.rmtree(going, ignore_errors=True)
+        try:
+            folder.replace(going)
+            durable_files.synchronise_folder(going.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logger.warning("%s: %s could not be let go of: %s", name, folder, _line(error))
+        shutil.rmtree(going, ignore_errors=True)
 
     def _read(self, name: str, problem: Problem) -> Search | None:
         folder = self._of(name)

@@ -86,6 +86,24 @@ def one_of_each(states):
     return [state for kind in kinds.values() for state in draw.sample(kind, min(4, len(kind)))]
 
 
+def test_of_a_search_that_is_let_go_of_all_is_left_or_nothing(build, tmp_path):
+    message = build.enas(num_layers=3)
+    experiment, problem = converters.experiment(message), Problem.of(converters.experiment(message))
+    (tmp_path / "disk").mkdir()
+    disk = Disk(tmp_path / "disk")
+    with disk.watched():
+        store = CheckpointStore(disk.root / "state")
+        rounds(EnasSuggester(1, store), experiment, 3)
+        before = len(disk.instants)
+        store.discard(experiment.name)
+
+    found = set()
+    for number, state in enumerate(disk.states(since=before)):
+        left = CheckpointStore(written_out(state, tmp_path / f"left{number}") / "state").load(experiment.name, problem)
+        found.add(None if left is None else len(left.memory.lessons))
+    assert found == {None, 6}
+
+
 def test_whatever_is_left_of_a_write_a_search_goes_on_from_a_whole_checkpoint(build, tmp_path, caplog):
     message = build.enas(num_layers=3)
     experiment, problem = converters.experiment(message), Problem.of(converters.experiment(message))
