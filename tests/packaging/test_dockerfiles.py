@@ -82,7 +82,7 @@ def test_what_is_copied_imports_nothing_of_ours_that_is_not(file: str, stage: st
 
 
 def test_a_release_publishes_every_image() -> None:
-    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
     published = workflow["jobs"]["images"]["strategy"]["matrix"]["include"]
     assert {(one["file"], one["target"]) for one in published} == {*IMAGES}
     algorithm = {one["image"]: one["file"].removeprefix("Dockerfile.") for one in published}
