@@ -170,6 +170,19 @@ def test_who_waits_for_a_turn_too_long_is_turned_away(bodies: Intake, monkeypatc
     end(bodies, [first, second], threads)
 
 
+def test_who_hangs_up_while_it_waits_has_no_turn(bodies: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_TURN_S", 60)
+    first, second, has_turn = Call(), Call(), threading.Event()
+    said: list[str] = []
+    threads = [receiving(bodies, first, has_turn, [])]
+    assert has_turn.wait(30)
+    threads.append(receiving(bodies, second, threading.Event(), said))
+    until(lambda: len(bodies._waiting) == 1)
+    end(bodies, [second], threads[1:])
+    assert said == ["the caller has gone"]
+    end(bodies, [first], threads)
+
+
 def test_large_requests_are_not_at_work_together(bodies: Intake) -> None:
     small, large = 1_000, intake._MAX_HELD
     with ExitStack() as at_work:
