@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from enas_trainer.architecture import fields
 from trial_runtime.checkpointing import resume
 from trial_runtime.checkpointing.checkpoints import Plain, configuration_of
 from trial_runtime.costs import network_budget
 from trial_runtime.costs.network_budget import Allowance
+from trial_runtime.reporting import artifacts
 
 _MATTERS_NOT = resume.MATTERS_NOT | network_budget.MATTERS_NOT | {"num_gpus"}
 """Fields that do not change what a network learns."""
@@ -42,3 +44,15 @@ class ArchitectureTrial(resume.Trial):
         same = {name: json.dumps(fields.parse(text, name)) for name, text in texts.items()}
         found = configuration_of(self, without=_MATTERS_NOT)
         return {name: value for name, value in found.items() if not name.startswith("network.")} | same
+
+    def record(self) -> dict[str, Any]:
+        """What ``architecture.json`` says of it, for every kind."""
+        return {
+            "architecture": fields.parse(self.architecture, "architecture"),
+            "nn_config": fields.parse(self.nn_config, "nn_config"),
+            "precision": self.precision,
+            "shared_weights": self.shared_weights and str(self.shared_weights),
+            "seed": self.seed,
+            "device": str(self.device),
+            "versions": artifacts.versions(),
+        }

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from enas_trainer import epochs, metric_names
-from enas_trainer.architecture import fields, loading
+from enas_trainer.architecture import loading
 from enas_trainer.batch_size import MIN_IMAGES, check_batch_size
 from enas_trainer.epochs import Epoch
 from enas_trainer.images import children
@@ -159,21 +159,15 @@ class _Run:
     def _write(self) -> None:
         trial = self._trial
         record = {
-            "architecture": fields.parse(trial.architecture, "architecture"),
-            "nn_config": fields.parse(trial.nn_config, "nn_config"),
+            **trial.record(),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
             **network_budget.latency_record(self._cost),
             "epochs": [epoch.record(metric_names.EPOCH) for epoch in self._epochs],
             **children.record(trial.network),
             "training": asdict(trial.settings),
-            "precision": trial.precision,
             **trial.data.record(),
-            "shared_weights": trial.shared_weights and str(trial.shared_weights),
-            "seed": trial.seed,
-            "device": str(trial.device),
             "processes": self._group.size,
-            "versions": artifacts.versions(),
         }
         artifacts.write_json(trial.output_dir / loading.RECORD, record)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from darts_genotype import json_form
 from enas_trainer import epochs, metric_names
-from enas_trainer.architecture import fields, search_for
+from enas_trainer.architecture import search_for
 from enas_trainer.architecture.loading import RECORD
 from enas_trainer.epochs import Epoch
 from enas_trainer.recurrent.asked import TextTrial
@@ -168,20 +168,14 @@ class _Run:
     def _write(self) -> None:
         trial = self._trial
         record = {
-            "architecture": fields.parse(trial.architecture, "architecture"),
-            "nn_config": fields.parse(trial.nn_config, "nn_config"),
+            **trial.record(),
             "parameters": self._cost[metric_names.PARAMETERS],
             "multiply_adds": self._cost[metric_names.MACS],
             **network_budget.latency_record(self._cost),
             "epochs": [epoch.record(metric_names.TEXT_EPOCH) for epoch in self._epochs],
             "genotype": json_form.document(trial.network.genotype),
             "training": asdict(trial.settings),
-            "precision": trial.precision,
             **trial.data.record(),
-            "shared_weights": trial.shared_weights and str(trial.shared_weights),
-            "seed": trial.seed,
-            "device": str(trial.device),
             "processes": self._group.size,
-            "versions": artifacts.versions(),
         }
         artifacts.write_json(trial.output_dir / RECORD, record)
